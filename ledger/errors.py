@@ -1,0 +1,62 @@
+"""What can be wrong with a posting, and the root of every error of the house.
+
+A domain error is a class with a stable `code` (it stands in docs/api.md and never changes), the HTTP
+status an edge answers with, and typed fields; its message is made from the fields, in a sentence that
+says what happened and what to do.
+"""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """Carry a refusal from where it is decided to the edge that answers it."""
+
+    code: ClassVar[str] = "refused"
+    http_status: ClassVar[int] = 409
+    message: ClassVar[str] = "The request was refused."
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        super().__init__(self.message.format(**fields))
+
+
+class InsufficientFunds(DomainError):
+    """The account has less available (posted minus held) than the step needs."""
+
+    code = "insufficient_funds"
+    http_status = 402
+    message = (
+        "{needed_rao} rao are needed and {available_rao} rao are available. "
+        "Top up the wallet or choose a smaller amount."
+    )
+
+
+class IdempotencyConflict(DomainError):
+    """The key was used before with other input."""
+
+    code = "idempotency_key_reused"
+    http_status = 422
+    message = (
+        "The key {key!r} was used before with a different {field}. Use a new key for a new request."
+    )
+
+
+class HoldNotOpen(DomainError):
+    """The hold was posted, voided or expired already."""
+
+    code = "hold_not_open"
+    message = "The hold {hold} is {state} already; only an open hold can be posted or voided."
+
+
+class HoldExceeded(DomainError):
+    """More was to be posted than the hold set aside."""
+
+    code = "hold_exceeded"
+    message = "{amount_rao} rao were to be posted from a hold of {held_rao} rao."
+
+
+class SupplyExceeded(DomainError):
+    """Issuance would pass the cap of 21 000 000 TAO."""
+
+    code = "supply_exceeded"
+    message = "Issuing {amount_rao} rao would pass the cap of 21 000 000 TAO."
