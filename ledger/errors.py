@@ -60,3 +60,58 @@ class SupplyExceeded(DomainError):
 
     code = "supply_exceeded"
     message = "Issuing {amount_rao} rao would pass the cap of 21 000 000 TAO."
+
+
+class HoldUnknown(DomainError):
+    """No hold has this id."""
+
+    code = "hold_unknown"
+    http_status = 404
+    message = "There is no hold {hold}."
+
+
+class HoldTaken(DomainError):
+    """A hold with this id stands in the books already, under another entry."""
+
+    code = "hold_taken"
+    message = "The id {hold} belongs to another hold; a new hold needs an id of its own."
+
+
+class EntryUnknown(DomainError):
+    """No entry has this key."""
+
+    code = "entry_unknown"
+    http_status = 404
+    message = "There is no entry with the key {key!r}."
+
+
+class NotReversible(DomainError):
+    """The entry moved nothing that its opposite could bring back, or still holds money."""
+
+    code = "not_reversible"
+    message = "The entry {key!r} cannot be reversed: {reason}."
+
+
+class NotAnAmount(DomainError, ValueError):
+    """The text is no amount of TAO."""
+
+    code = "not_an_amount"
+    http_status = 422
+    message = (
+        "{text!r} is not an amount of TAO. Write digits with at most nine decimals, such as 12.5."
+    )
+
+
+class Busy(DomainError):
+    """Another posting held the same accounts for too long; nothing was written."""
+
+    code = "ledger_busy"
+    http_status = 503
+    message = "Many people are paying at this moment and nothing was charged. Try again."
+
+
+class BooksProtected(DomainError):
+    """A constraint of the database refused what the decision let pass: nothing was written."""
+
+    code = "books_protected"
+    message = "The posting was refused because {claim} ({constraint}). Nothing was written."
