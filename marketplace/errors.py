@@ -1,3 +1,80 @@
 """What can be refused in marketplace. Codes are stable; docs/api.md lists them."""
 
 from ledger.errors import DomainError
+
+
+class AuctionNotOpenYet(DomainError):
+    """The auction opens later."""
+
+    code = "auction_not_open_yet"
+    message = "This auction opens at {opens_at:%Y-%m-%d %H:%M:%S} UTC. Come back then."
+
+
+class AuctionClosed(DomainError):
+    """The end has come; the server's clock decides, read once the auction is locked."""
+
+    code = "auction_closed"
+    message = "This auction closed at {closes_at:%Y-%m-%d %H:%M:%S} UTC. No more bids are taken."
+
+
+class AuctionStillOpen(DomainError):
+    """An outcome was asked for before the end."""
+
+    code = "auction_still_open"
+    message = "This auction is open until {closes_at:%Y-%m-%d %H:%M:%S} UTC."
+
+
+class BidTooLow(DomainError):
+    """The bid is below the start price, or below the price plus one step."""
+
+    code = "bid_too_low"
+    message = "The lowest bid taken now is {minimum_rao} rao; this one was {amount_rao} rao."
+
+
+class MaximumNotRaised(DomainError):
+    """The leader may only raise their own maximum."""
+
+    code = "maximum_not_raised"
+    message = (
+        "You lead with a maximum of {maximum_rao} rao. A new maximum must be higher than that; "
+        "this one was {amount_rao} rao."
+    )
+
+
+class BuyNowGone(DomainError):
+    """A bid took the buy-now price off the table, or there never was one."""
+
+    code = "buy_now_gone"
+    message = "The buy-now price is no longer on offer. The lowest bid taken is {min_next_rao} rao."
+
+
+class CardsSwitchedOff(DomainError):
+    """No key of the card processor is set."""
+
+    code = "cards_switched_off"
+    http_status = 503
+    message = "Card payments are switched off here. Use another way to top up."
+
+
+class CardsUnavailable(DomainError):
+    """The card processor cannot be reached, or answered that it cannot serve."""
+
+    code = "cards_unavailable"
+    http_status = 503
+    message = "The card processor does not answer. No card was charged; try again in a minute."
+
+
+class CardsRefused(DomainError):
+    """The card processor refused what was asked: a wrong key, a wrong value, an unknown object."""
+
+    code = "cards_refused"
+    http_status = 502
+    message = "The card processor refused the request ({reason}). No card was charged."
+
+
+class WebhookSignatureInvalid(DomainError):
+    """The event was not signed with a secret of this house, or was signed too long ago."""
+
+    code = "webhook_signature_invalid"
+    http_status = 400
+    message = "The event's signature is not valid: {reason}."
