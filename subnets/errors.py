@@ -28,3 +28,159 @@ class EpochTriggerRefused(DomainError):
 
     code = "epoch_trigger_refused"
     message = "An epoch cannot be triggered now ({reason}). Wait for the next automatic epoch."
+
+
+class NetworkNotFounded(DomainError):
+    """No network row exists yet."""
+
+    code = "network_not_founded"
+    http_status = 503
+    message = "The network has no genesis yet. An operator starts it with `manage.py found_network`."
+
+
+class SubnetUnknown(DomainError):
+    """No subnet holds that slot."""
+
+    code = "subnet_unknown"
+    http_status = 404
+    message = "There is no subnet {netuid}."
+
+
+class NotTheOwner(DomainError):
+    """Only the owner of a subnet may do this."""
+
+    code = "not_the_owner"
+    http_status = 403
+    message = "Subnet {netuid} is not yours."
+
+
+class NoFreeSlot(DomainError):
+    """All slots are taken."""
+
+    code = "no_free_slot"
+    message = "All {limit} slots are taken. Bid for a subnet that is for sale."
+
+
+class NameTaken(DomainError):
+    """Another subnet has the name."""
+
+    code = "name_taken"
+    message = "Another subnet is called {name!r}. Choose another name."
+
+
+class LockCostAboveLimit(DomainError):
+    """The price of a slot rose above what the buyer agreed to."""
+
+    code = "lock_cost_above_limit"
+    message = "A slot costs {cost_rao} rao now, above your limit of {max_cost_rao} rao."
+
+
+class ChallengeUnknown(DomainError):
+    """No such code was given out, or it was used by another key."""
+
+    code = "challenge_unknown"
+    http_status = 404
+    message = "This code is not known or was used. Make a new one on the page Keys."
+
+
+class ChallengeExpired(DomainError):
+    """The code is too old."""
+
+    code = "challenge_expired"
+    http_status = 410
+    message = "This code expired. Make a new one on the page Keys."
+
+
+class TooManyChallenges(DomainError):
+    """An owner keeps too many unused codes."""
+
+    code = "too_many_challenges"
+    http_status = 429
+    message = "You have {limit} unused codes. Use one, or wait until they expire."
+
+
+class HotkeyTaken(DomainError):
+    """The hotkey answers to another owner."""
+
+    code = "hotkey_taken"
+    message = "The hotkey {hotkey} is linked to another account."
+
+
+class HotkeyNotLinked(DomainError):
+    """The hotkey answers to nobody yet."""
+
+    code = "hotkey_not_linked"
+    http_status = 403
+    message = "The hotkey {hotkey} is not linked to an account. Link it with a code first."
+
+
+class NotRegistered(DomainError):
+    """The hotkey holds no uid on the subnet."""
+
+    code = "not_registered"
+    http_status = 403
+    message = "The hotkey {hotkey} is not registered on subnet {netuid}."
+
+
+class BurnAboveLimit(DomainError):
+    """The price of a uid rose above what the miner agreed to."""
+
+    code = "burn_above_limit"
+    message = "A uid on this subnet costs {burn_rao} rao now, above your limit of {max_burn_rao} rao."
+
+
+class NoUidAvailable(DomainError):
+    """The subnet is full and every neuron is immune."""
+
+    code = "no_uid_available"
+    message = "Subnet {netuid} is full and every neuron on it is immune. Try again later."
+
+
+class RuleUnknown(DomainError):
+    """No such version of the rule."""
+
+    code = "rule_unknown"
+    http_status = 404
+    message = "Subnet {netuid} has no rule version {version}."
+
+
+class RuleNotDraft(DomainError):
+    """A published version never changes."""
+
+    code = "rule_not_draft"
+    message = "Version {version} is published already. Save a new draft instead."
+
+
+class EpochUnknown(DomainError):
+    """No such epoch was closed."""
+
+    code = "epoch_unknown"
+    http_status = 404
+    message = "Subnet {netuid} has not closed an epoch {number}."
+
+
+class RuleInvalid(DomainError):
+    """The incentive rule document cannot be used.
+
+    Fields: problems, a list of {"pointer": JSON pointer, "detail": sentence}, never empty.
+    """
+
+    code = "rule_invalid"
+    http_status = 422
+    message = "The incentive rule cannot be used. {problems[0][detail]}"
+
+
+class RuleTooCostly(DomainError):
+    """Evaluating the incentive rule hit a limit of time or memory and was stopped."""
+
+    code = "rule_too_costly"
+    http_status = 422
+    message = "The incentive rule was stopped: {limit}. Make its expressions shorter."
+
+
+class RuleEvaluatorUnavailable(DomainError):
+    """The program that evaluates rules could not run; the rule is not to blame."""
+
+    code = "rule_evaluator_unavailable"
+    http_status = 503
+    message = "Rules cannot be evaluated right now: {cause}. Try again in a minute."
