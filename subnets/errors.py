@@ -13,6 +13,30 @@ class HyperparameterOutOfBounds(DomainError):
     )
 
 
+class HyperparameterUnknown(DomainError):
+    """There is no hyperparameter of this name."""
+
+    code = "hyperparameter_unknown"
+    http_status = 422
+    message = "There is no hyperparameter {name!r}."
+
+
+class HyperparameterNotYours(DomainError):
+    """The owner tried to change what only the operator of the network may change."""
+
+    code = "hyperparameter_not_yours"
+    http_status = 403
+    message = "{name} is set by the operator of the network, not by the owner of a subnet."
+
+
+class HyperparametersContradict(DomainError):
+    """Two hyperparameters, each within its bounds, do not fit together."""
+
+    code = "hyperparameters_contradict"
+    http_status = 422
+    message = "{lower} ({low}) may not exceed {upper} ({high}). Change one of them."
+
+
 class HyperparametersFrozen(DomainError):
     """The owner's change came in the last blocks before an epoch."""
 
