@@ -78,3 +78,100 @@ class WebhookSignatureInvalid(DomainError):
     code = "webhook_signature_invalid"
     http_status = 400
     message = "The event's signature is not valid: {reason}."
+
+
+class WebhookPayloadInvalid(DomainError):
+    """The body was signed, but it is not an event about an object."""
+
+    code = "webhook_payload_invalid"
+    http_status = 400
+    message = "The event cannot be read: {reason}."
+
+
+class IdempotencyKeyMissing(DomainError):
+    """A request that moves money came without a key of its own."""
+
+    code = "idempotency_key_missing"
+    http_status = 400
+    message = "Send an Idempotency-Key header: any words that name this request and no other."
+
+
+class IdempotencyKeyInvalid(DomainError):
+    """The key is too long, or holds characters that cannot be printed."""
+
+    code = "idempotency_key_invalid"
+    http_status = 400
+    message = "An Idempotency-Key has 1 to {length_max} printable characters."
+
+
+class AuctionUnknown(DomainError):
+    """No auction has this id."""
+
+    code = "auction_unknown"
+    http_status = 404
+    message = "There is no auction {auction_id}."
+
+
+class AuctionAlreadyOpen(DomainError):
+    """The subnet stands in an auction; it can stand in one at a time."""
+
+    code = "auction_already_open"
+    message = "Subnet {netuid} is being auctioned already. Wait for that auction to end."
+
+
+class AuctionHasBids(DomainError):
+    """Somebody bid in good faith; from then on the auction runs to its end."""
+
+    code = "auction_has_bids"
+    message = "This auction has {bid_count} bids and runs to its end."
+
+
+class AuctionTermsInvalid(DomainError):
+    """The terms a seller asked for cannot be an auction's."""
+
+    code = "auction_terms_invalid"
+    http_status = 422
+    message = "The auction cannot have these terms: {reason}."
+
+
+class NotTheSeller(DomainError):
+    """Only who opened an auction may withdraw it."""
+
+    code = "not_the_seller"
+    http_status = 403
+    message = "This auction is not yours."
+
+
+class SellerCannotBid(DomainError):
+    """A seller who bids raises the price for the others."""
+
+    code = "seller_cannot_bid"
+    http_status = 403
+    message = "You cannot bid in your own auction."
+
+
+class DepositOutOfBounds(DomainError):
+    """A card deposit is smaller or larger than cards are used for here."""
+
+    code = "deposit_out_of_bounds"
+    http_status = 422
+    message = (
+        "A card deposit lies between {minimum_cents} and {maximum_cents} US cents; "
+        "{amount_cents} does not."
+    )
+
+
+class DepositUnknown(DomainError):
+    """No deposit of this owner has this id."""
+
+    code = "deposit_unknown"
+    http_status = 404
+    message = "There is no deposit {deposit_id}."
+
+
+class TooManyStreams(DomainError):
+    """This process serves as many event streams as it can."""
+
+    code = "too_many_streams"
+    http_status = 503
+    message = "Too many people are watching. Try again in {retry_after_s} seconds."

@@ -1,0 +1,263 @@
+"""Cards: the one module that talks to Stripe. What leaves it are this house's own records, never Stripe's objects.
+
+A deposit is paid on Stripe's hosted page; this house never sees a card. The return page proves
+nothing: only a signed event does, and the object it names is fetched again before money moves.
+Source of the choices: Stripe's own guidance for Checkout Sessions (no payment_method_types: which
+methods are offered is set in Stripe's dashboard; fulfil on events, not on the return page).
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import stripe
+from django.conf import settings
+
+from marketplace.errors import (
+    CardsRefused,
+    CardsSwitchedOff,
+    CardsUnavailable,
+    WebhookPayloadInvalid,
+    WebhookSignatureInvalid,
+)
+
+logger = logging.getLogger(__name__)
+
+CURRENCY = "usd"
+# Stripe takes 30 minutes to 24 hours from when *it* creates the session. The five minutes above its
+# lower bound leave room for a slow call, and for a repeat of one that was lost.
+CHECKOUT_LIFETIME = timedelta(minutes=35)
+# Connecting and reading; a person is waiting, and the library's own limit of 80 s would hold a web thread.
+TIMEOUT_S = (3.0, 10.0)
+NETWORK_RETRIES = 2  # the idempotency key makes a repeat safe
+SIGNATURE_AGE_MAX_S = 300  # Stripe signs each delivery anew, so an older signature is a replay
+METADATA_DEPOSIT = "deposit_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A hosted page that waits for one payment."""
+
+    session_id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardSession:
+    """A checkout session as Stripe has it now. deposit_id is None for a session this house did not open."""
+
+    session_id: str
+    deposit_id: UUID | None
+    status: str  # open, complete, expired
+    payment_status: str  # paid, unpaid, no_payment_required
+    amount_cents: int
+    currency: str
+    payment_id: str | None  # known once somebody pays
+
+    @property
+    def is_paid(self) -> bool:
+        """Say whether the money has arrived; a complete session may still be unpaid (slow methods)."""
+        return self.payment_status == "paid"
+
+
+@dataclass(frozen=True, slots=True)
+class CardPayment:
+    """A payment intent as Stripe has it now. deposit_id is None for a payment this house did not ask for."""
+
+    payment_id: str
+    deposit_id: UUID | None
+    status: str  # succeeded, processing, requires_payment_method, canceled, …
+    received_cents: int
+    currency: str
+
+    @property
+    def is_paid(self) -> bool:
+        """Say whether the money has arrived."""
+        return self.status == "succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class CardEvent:
+    """A verified webhook event. data is the object it is about, as it was when the event was made."""
+
+    id: str
+    type: str
+    object_id: str
+    data: dict[str, Any]
+
+
+def is_switched_on() -> bool:
+    """Say whether cards can be used. Without a webhook secret a card could be charged and never credited."""
+    return bool(settings.STRIPE_SECRET_KEY and _webhook_secrets())
+
+
+def create_checkout(
+    *,
+    deposit_id: UUID,
+    amount_cents: int,
+    email: str,
+    success_url: str,
+    cancel_url: str,
+    created_at: datetime,
+) -> Checkout:
+    """Open a hosted page for a deposit. A repeat for the same deposit returns the same page.
+
+    created_at: the deposit's own instant, not the clock, so that a repeat is the same request.
+    success_url: may contain {CHECKOUT_SESSION_ID}, which Stripe fills in.
+    Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused.
+    """
+    client = _client()
+    metadata = {METADATA_DEPOSIT: str(deposit_id)}
+    with _faults_named():
+        session = client.v1.checkout.sessions.create(
+            params={
+                "mode": "payment",
+                "client_reference_id": str(deposit_id),
+                "customer_email": email,
+                "line_items": [
+                    {
+                        "quantity": 1,
+                        "price_data": {
+                            "currency": CURRENCY,
+                            "unit_amount": amount_cents,
+                            "product_data": {"name": "Wallet top-up"},
+                        },
+                    }
+                ],
+                "metadata": metadata,
+                "payment_intent_data": {"metadata": metadata},
+                "success_url": success_url,
+                "cancel_url": cancel_url,
+                "expires_at": int((created_at + CHECKOUT_LIFETIME).timestamp()),
+            },
+            options={"idempotency_key": str(deposit_id)},
+        )
+    if session.url is None:  # a page that was paid or expired since has no address any more
+        raise CardsRefused(reason=f"the session is {session.status}")
+    return Checkout(session_id=session.id, url=session.url)
+
+
+def retrieve_session(session_id: str) -> CardSession:
+    """Fetch a checkout session.
+
+    Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where there is no such session).
+    """
+    client = _client()
+    with _faults_named():
+        fields = client.v1.checkout.sessions.retrieve(session_id).to_dict()
+    return CardSession(
+        session_id=fields["id"],
+        deposit_id=_uuid(fields.get("client_reference_id")),
+        status=fields["status"],
+        payment_status=fields["payment_status"],
+        amount_cents=fields["amount_total"],
+        currency=fields["currency"],
+        payment_id=fields.get("payment_intent"),
+    )
+
+
+def retrieve_payment(payment_id: str) -> CardPayment:
+    """Fetch a payment intent: the way to a deposit whose session event was lost.
+
+    Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where there is no such payment).
+    """
+    client = _client()
+    with _faults_named():
+        fields = client.v1.payment_intents.retrieve(payment_id).to_dict()
+    return CardPayment(
+        payment_id=fields["id"],
+        deposit_id=_uuid(fields["metadata"].get(METADATA_DEPOSIT)),
+        status=fields["status"],
+        received_cents=fields["amount_received"],
+        currency=fields["currency"],
+    )
+
+
+def read_event(payload: bytes, *, signature: str) -> CardEvent:
+    """Verify and read a webhook's body. During a rotation either of two secrets is good.
+
+    signature: the Stripe-Signature header, "" where there is none.
+    Raises: WebhookSignatureInvalid, WebhookPayloadInvalid (signed, but not an event about an object).
+    """
+    _check_signature(payload, signature)
+    try:
+        body = json.loads(payload)
+        data = body["data"]["object"]
+        event = CardEvent(id=body["id"], type=body["type"], object_id=data["id"], data=data)
+    except (ValueError, KeyError, TypeError) as fault:
+        raise WebhookPayloadInvalid(reason=type(fault).__name__) from fault
+    if not all(isinstance(word, str) and word for word in (event.id, event.type, event.object_id)):
+        raise WebhookPayloadInvalid(reason="an id or the type is not a word")
+    return event
+
+
+def _check_signature(payload: bytes, signature: str) -> None:
+    """Pass when any secret of the house made the signature."""
+    secrets = _webhook_secrets()
+    if not secrets:
+        raise WebhookSignatureInvalid(reason="no webhook secret is set")
+    if not signature.isascii():  # the library would compare it all the same, and fall over
+        raise WebhookSignatureInvalid(reason="the header is not ASCII")
+    reason = ""
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(payload, signature, secret, SIGNATURE_AGE_MAX_S)
+        except stripe.SignatureVerificationError as fault:
+            # An old signature names its secret rightly; that reason says more than the other secret's mismatch.
+            told = "too old" if "Timestamp outside" in str(fault) else "no match"
+            reason = "too old" if "too old" in (reason, told) else told
+        except UnicodeDecodeError:
+            raise WebhookSignatureInvalid(reason="the body is not UTF-8") from None
+        else:
+            return
+    raise WebhookSignatureInvalid(reason=reason)
+
+
+def _webhook_secrets() -> list[str]:
+    return [word for word in map(str.strip, settings.STRIPE_WEBHOOK_SECRET.split(",")) if word]
+
+
+def _client() -> stripe.StripeClient:
+    if not is_switched_on():
+        raise CardsSwitchedOff
+    return _client_of(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
+
+
+@lru_cache(maxsize=2)
+def _client_of(secret_key: str, api_base: str) -> stripe.StripeClient:
+    """Keep one client per key, so that its connections are used again."""
+    return stripe.StripeClient(
+        secret_key,
+        base_addresses={"api": api_base} if api_base else None,
+        max_network_retries=NETWORK_RETRIES,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_S),
+    )
+
+
+@contextmanager
+def _faults_named() -> Iterator[None]:
+    """Turn Stripe's errors into this house's two: try again later, or do not."""
+    try:
+        yield
+    except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as fault:
+        logger.warning("cards:unavailable reason=%s", type(fault).__name__)
+        raise CardsUnavailable from fault
+    except stripe.StripeError as fault:
+        # Stripe's message may quote what was sent; its code is enough for the caller and for the log.
+        reason = fault.code or type(fault).__name__
+        logger.warning("cards:refused reason=%s request=%s", reason, fault.request_id)
+        raise CardsRefused(reason=reason) from fault
+
+
+def _uuid(word: str | None) -> UUID | None:
+    """Read an id of this house; other products on the same Stripe account carry other words."""
+    try:
+        return UUID(word) if word else None
+    except ValueError:
+        return None
