@@ -1,0 +1,228 @@
+"""The statements of a posting: lock, find, open, write. Their number does not grow with the steps.
+
+The ORM would send one statement a row and hold the locks meanwhile, so this module speaks SQL. Only
+ledger.operations calls it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from ledger.chart import AccountKind, Address
+from ledger.entries import Entry
+from ledger.postings import HoldStanding, Posting, Standing
+from ledger.states import HoldState
+
+
+class AccountsMissing(Exception):  # noqa: N818  an answer between two functions, never shown
+    """Some accounts were never opened."""
+
+    def __init__(self, addresses: list[Address]) -> None:
+        self.addresses = addresses
+        super().__init__(len(addresses))
+
+
+@dataclass(frozen=True, slots=True)
+class LockedAccount:
+    """A row of ledger_account: its id for the writing, its standing for the decision."""
+
+    id: int
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An entry that stands in the books under the same key."""
+
+    id: int
+    code: str
+    digest: str
+
+
+# One statement locks every counted account in the order of their codes, so that no two postings can wait
+# for each other; FOR NO KEY UPDATE leaves room for the foreign keys of transfers. System accounts are only
+# read. Holds name their accounts themselves.
+LOCK_ACCOUNTS = """
+WITH locked AS (
+    SELECT id, code, kind, owner, asset, credits_posted - debits_posted, debits_held
+    FROM ledger_account
+    WHERE id IN (
+        SELECT id FROM ledger_account WHERE code = ANY(%(counted)s::text[])
+        UNION ALL
+        SELECT account_id FROM ledger_hold WHERE id = ANY(%(holds)s::uuid[])
+    )
+    ORDER BY code
+    FOR NO KEY UPDATE
+)
+SELECT * FROM locked
+UNION ALL
+SELECT id, code, kind, owner, asset, 0, 0 FROM ledger_account WHERE code = ANY(%(uncounted)s::text[])
+"""
+
+# The accounts of these holds are locked already; locking the holds too costs nothing and guards them
+# against anyone who comes by another way.
+LOCK_HOLDS = """
+SELECT hold.id, account.code, hold.amount_rao, hold.state, hold.expires_at
+FROM ledger_hold AS hold JOIN ledger_account AS account ON account.id = hold.account_id
+WHERE hold.id = ANY(%(holds)s::uuid[])
+ORDER BY hold.id
+FOR NO KEY UPDATE OF hold
+"""
+
+FIND_ENTRY = "SELECT id, code, digest FROM ledger_entry WHERE key = %(key)s"
+
+OPEN_ACCOUNTS = """
+INSERT INTO ledger_account
+    (code, kind, owner, asset, credits_posted, debits_posted, debits_held, may_overdraw)
+SELECT code, kind, owner, asset, 0, 0, 0, may_overdraw
+FROM unnest(%(codes)s::text[], %(kinds)s::text[], %(owners)s::uuid[], %(assets)s::int[], %(may_overdraw)s::bool[])
+    AS fresh (code, kind, owner, asset, may_overdraw)
+ORDER BY code
+ON CONFLICT (code) DO NOTHING
+"""
+
+# Everything hangs on the entry's row: where its key is taken, no row comes back and nothing is written.
+WRITE = """
+WITH entry AS (
+    INSERT INTO ledger_entry (key, code, at, note, digest)
+    VALUES (%(key)s, %(code)s, %(at)s, %(note)s, %(digest)s)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING id
+), changed AS (
+    UPDATE ledger_account AS account
+    SET credits_posted = account.credits_posted + change.credits,
+        debits_posted = account.debits_posted + change.debits,
+        debits_held = account.debits_held + change.held
+    FROM entry, unnest(%(accounts)s::bigint[], %(credits)s::bigint[], %(debits)s::bigint[], %(held)s::bigint[])
+        AS change (id, credits, debits, held)
+    WHERE account.id = change.id
+), placed AS (
+    INSERT INTO ledger_hold (id, account_id, placed_by_id, amount_rao, expires_at, state, posted_rao)
+    SELECT fresh.id, fresh.account_id, entry.id, fresh.amount_rao, fresh.expires_at, 'open', 0
+    FROM entry, unnest(%(placed)s::uuid[], %(placed_in)s::bigint[], %(placed_rao)s::bigint[], %(expire)s::timestamptz[])
+        AS fresh (id, account_id, amount_rao, expires_at)
+), resolved AS (
+    UPDATE ledger_hold AS hold
+    SET state = ending.state, posted_rao = ending.posted_rao, resolved_by_id = entry.id
+    FROM entry, unnest(%(resolved)s::uuid[], %(states)s::text[], %(posted_rao)s::bigint[])
+        AS ending (id, state, posted_rao)
+    WHERE hold.id = ending.id
+), moved AS (
+    INSERT INTO ledger_transfer
+        (entry_id, position, debit_id, credit_id, amount_rao, hold_id, debit_balance_rao, credit_balance_rao)
+    SELECT entry.id, line.position, line.debit_id, line.credit_id, line.amount_rao, line.hold_id,
+           line.debit_balance_rao, line.credit_balance_rao
+    FROM entry, unnest(%(debit)s::bigint[], %(credit)s::bigint[], %(moved_rao)s::bigint[], %(by_hold)s::uuid[],
+                       %(debit_balance)s::bigint[], %(credit_balance)s::bigint[]) WITH ORDINALITY
+        AS line (debit_id, credit_id, amount_rao, hold_id, debit_balance_rao, credit_balance_rao, position)
+    ORDER BY line.position
+)
+SELECT id FROM entry
+"""
+
+
+def lock_accounts(entry: Entry) -> dict[str, LockedAccount]:
+    """Lock every counted account of an entry, by code; its system accounts come along unlocked.
+
+    Raises: AccountsMissing when one was never opened.
+    """
+    wanted = {address.code: address for address in entry.addresses()}
+    rows = _rows(
+        LOCK_ACCOUNTS,
+        counted=[code for code, address in wanted.items() if address.kind.is_counted],
+        uncounted=[code for code, address in wanted.items() if not address.kind.is_counted],
+        holds=list(entry.holds()),
+    )
+    found = {
+        code: LockedAccount(
+            id=account_id,
+            standing=Standing(Address(code, AccountKind(kind), owner, asset), posted_rao, held_rao),
+        )
+        for account_id, code, kind, owner, asset, posted_rao, held_rao in rows
+    }
+    missing = [address for code, address in wanted.items() if code not in found]
+    if missing:
+        raise AccountsMissing(missing)
+    return found
+
+
+def lock_holds(entry: Entry, accounts: dict[str, LockedAccount]) -> dict[UUID, HoldStanding]:
+    """Lock the holds of an entry that exist, by id; no statement where it has none.
+
+    A hold that was committed after the accounts were locked is not there: its account is not locked.
+    """
+    holds = list(entry.holds())
+    if not holds:
+        return {}
+    return {
+        hold: HoldStanding(hold, account, amount_rao, HoldState(state), expires_at)
+        for hold, account, amount_rao, state, expires_at in _rows(LOCK_HOLDS, holds=holds)
+        if account in accounts
+    }
+
+
+def find(key: str) -> Earlier | None:
+    """Find the entry of a key."""
+    rows = _rows(FIND_ENTRY, key=key)
+    return Earlier(*rows[0]) if rows else None
+
+
+def open_accounts(addresses: Iterable[Address]) -> None:
+    """Open accounts at zero; one that somebody else opened meanwhile is left as it is."""
+    fresh = list(addresses)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            OPEN_ACCOUNTS,
+            {
+                "codes": [address.code for address in fresh],
+                "kinds": [address.kind.value for address in fresh],
+                "owners": [address.owner for address in fresh],
+                "assets": [address.asset for address in fresh],
+                "may_overdraw": [address.kind.may_overdraw for address in fresh],
+            },
+        )
+
+
+def write(entry: Entry, posting: Posting, accounts: dict[str, LockedAccount]) -> int | None:
+    """Write an entry with all it does and return its id, or none when its key is taken."""
+    counted = [
+        (accounts[code].id, tally.credits_rao, tally.debits_rao, tally.held_change_rao)
+        for code, tally in posting.tallies.items()
+        if tally.address.kind.is_counted
+    ]
+    lines = posting.transfers
+    rows = _rows(
+        WRITE,
+        key=entry.key,
+        code=entry.code.value,
+        at=entry.at,
+        note=entry.note,
+        digest=entry.digest(),
+        accounts=[change[0] for change in counted],
+        credits=[change[1] for change in counted],
+        debits=[change[2] for change in counted],
+        held=[change[3] for change in counted],
+        placed=[step.hold for step in posting.placed],
+        placed_in=[accounts[step.account.code].id for step in posting.placed],
+        placed_rao=[step.amount_rao for step in posting.placed],
+        expire=[step.expires_at for step in posting.placed],
+        resolved=[ending.hold for ending in posting.resolved],
+        states=[ending.state.value for ending in posting.resolved],
+        posted_rao=[ending.posted_rao for ending in posting.resolved],
+        debit=[accounts[line.debit].id for line in lines],
+        credit=[accounts[line.credit].id for line in lines],
+        moved_rao=[line.amount_rao for line in lines],
+        by_hold=[line.hold for line in lines],
+        debit_balance=[line.debit_balance_rao for line in lines],
+        credit_balance=[line.credit_balance_rao for line in lines],
+    )
+    return rows[0][0] if rows else None
+
+
+def _rows(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  what SQL takes and gives
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())

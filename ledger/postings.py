@@ -1,0 +1,209 @@
+"""Decide what an entry does to the accounts and holds it touches: the rules of the books, with no database.
+
+The accounts handed in are locked, so what is decided here stays true until it is written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from ledger.chart import AccountKind, Address
+from ledger.entries import Entry, Move, PlaceHold, PostHold, VoidHold
+from ledger.errors import (
+    HoldExceeded,
+    HoldNotOpen,
+    HoldTaken,
+    HoldUnknown,
+    InsufficientFunds,
+    SupplyExceeded,
+)
+from ledger.money import MAX_SUPPLY_RAO
+from ledger.states import HoldState
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account as it stood when it was locked; a system account stands at zero and is not asked."""
+
+    address: Address
+    posted_rao: int = 0
+    held_rao: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HoldStanding:
+    """A hold as it stood when it was locked. account: the code of the account it sets money aside in."""
+
+    hold: UUID
+    account: str
+    amount_rao: int
+    state: HoldState = HoldState.OPEN
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferLine:
+    """A transfer to be written, by account codes, with the balances right after it."""
+
+    debit: str
+    credit: str
+    amount_rao: int
+    hold: UUID | None
+    debit_balance_rao: int | None
+    credit_balance_rao: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """How a hold ends."""
+
+    hold: UUID
+    state: HoldState
+    posted_rao: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running figures of one account while the steps are applied."""
+
+    address: Address
+    posted_rao: int
+    held_rao: int
+    credits_rao: int = 0
+    debits_rao: int = 0
+    held_change_rao: int = 0
+
+    @property
+    def balance_rao(self) -> int | None:
+        """Return the balance to record, none for an account without counters."""
+        return self.posted_rao if self.address.kind.is_counted else None
+
+    def require(self, amount_rao: int) -> None:
+        """Refuse what the account cannot give."""
+        if self.address.kind is AccountKind.ISSUANCE:
+            if amount_rao - self.posted_rao > MAX_SUPPLY_RAO:
+                raise SupplyExceeded(amount_rao=amount_rao)
+        elif not self.address.kind.may_overdraw:
+            available_rao = self.posted_rao - self.held_rao
+            if amount_rao > available_rao:
+                raise InsufficientFunds(needed_rao=amount_rao, available_rao=available_rao)
+
+    def debit(self, amount_rao: int) -> None:
+        """Take an amount."""
+        self.require(amount_rao)
+        self.posted_rao -= amount_rao
+        self.debits_rao += amount_rao
+
+    def credit(self, amount_rao: int) -> None:
+        """Add an amount."""
+        self.posted_rao += amount_rao
+        self.credits_rao += amount_rao
+
+    def hold(self, amount_rao: int) -> None:
+        """Set an amount aside."""
+        self.require(amount_rao)
+        self.held_rao += amount_rao
+        self.held_change_rao += amount_rao
+
+    def release(self, amount_rao: int) -> None:
+        """Give back what was set aside."""
+        assert amount_rao <= self.held_rao, "a hold is part of what is held"
+        self.held_rao -= amount_rao
+        self.held_change_rao -= amount_rao
+
+
+@dataclass(slots=True)
+class Posting:
+    """What is to be written for an entry."""
+
+    tallies: dict[str, Tally]
+    transfers: list[TransferLine] = field(default_factory=list)
+    placed: list[PlaceHold] = field(default_factory=list)
+    resolved: list[Resolution] = field(default_factory=list)
+
+    def move(self, debit: str, credit: str, amount_rao: int, hold: UUID | None = None) -> None:
+        """Apply one transfer."""
+        source, target = self.tallies[debit], self.tallies[credit]
+        source.debit(amount_rao)
+        target.credit(amount_rao)
+        self.transfers.append(
+            TransferLine(debit, credit, amount_rao, hold, source.balance_rao, target.balance_rao)
+        )
+
+    def place(self, step: PlaceHold, *, standing: HoldStanding | None) -> None:
+        """Set money aside under a new id."""
+        if standing is not None:
+            raise HoldTaken(hold=step.hold)
+        self.tallies[step.account.code].hold(step.amount_rao)
+        self.placed.append(step)
+
+    def post(self, step: PostHold, *, standing: HoldStanding, at: datetime) -> None:
+        """Pay the parts of a hold and release the rest."""
+        if is_due(standing, at=at):
+            raise HoldNotOpen(hold=standing.hold, state=HoldState.EXPIRED)
+        amount_rao = sum(part_rao for _, part_rao in step.to)
+        if amount_rao > standing.amount_rao:
+            raise HoldExceeded(amount_rao=amount_rao, held_rao=standing.amount_rao)
+        source = self.tallies[standing.account]
+        source.release(standing.amount_rao)
+        posted_rao = 0
+        for address, part_rao in step.to:
+            if address.asset != source.address.asset:
+                raise ValueError(f"{address.code} holds another asset than the hold")
+            if address.code != standing.account:
+                self.move(standing.account, address.code, part_rao, step.hold)
+                posted_rao += part_rao
+        self.resolved.append(Resolution(step.hold, HoldState.POSTED, posted_rao))
+
+    def void(self, step: VoidHold, *, standing: HoldStanding, at: datetime) -> None:
+        """Release a hold."""
+        self.tallies[standing.account].release(standing.amount_rao)
+        state = HoldState.EXPIRED if is_due(standing, at=at) else HoldState.VOIDED
+        self.resolved.append(Resolution(step.hold, state, 0))
+
+
+def decide(
+    entry: Entry, *, accounts: Mapping[str, Standing], holds: Mapping[UUID, HoldStanding]
+) -> Posting:
+    """Apply an entry's steps in order to locked accounts and holds.
+
+    accounts: by code, every account the steps name and those of the holds.  holds: by id, those that exist.
+    Raises: InsufficientFunds, SupplyExceeded, HoldUnknown, HoldTaken, HoldNotOpen, HoldExceeded; ValueError
+    when an address names another account than its code does.
+    """
+    for address in entry.addresses():
+        if accounts[address.code].address != address:
+            raise ValueError(f"{address.code} was opened as another kind of account")
+    posting = Posting(
+        tallies={
+            code: Tally(standing.address, standing.posted_rao, standing.held_rao)
+            for code, standing in accounts.items()
+        }
+    )
+    for step in entry.steps:
+        match step:
+            case Move():
+                posting.move(step.debit.code, step.credit.code, step.amount_rao)
+            case PlaceHold():
+                posting.place(step, standing=holds.get(step.hold))
+            case PostHold():
+                posting.post(step, standing=open_hold(step.hold, holds), at=entry.at)
+            case VoidHold():
+                posting.void(step, standing=open_hold(step.hold, holds), at=entry.at)
+    return posting
+
+
+def open_hold(hold: UUID, holds: Mapping[UUID, HoldStanding]) -> HoldStanding:
+    """Find a hold that can still be resolved."""
+    standing = holds.get(hold)
+    if standing is None:
+        raise HoldUnknown(hold=hold)
+    if standing.state is not HoldState.OPEN:
+        raise HoldNotOpen(hold=hold, state=standing.state)
+    return standing
+
+
+def is_due(standing: HoldStanding, *, at: datetime) -> bool:
+    """Tell whether a hold's time had passed at an instant."""
+    return standing.expires_at is not None and standing.expires_at <= at

@@ -1,0 +1,244 @@
+"""What the books say."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F, Sum
+
+from ledger.chart import (
+    ISSUANCE,
+    AccountKind,
+    Address,
+    read_stake_code,
+    spoken,
+    stake_prefix,
+    wallet,
+)
+from ledger.entries import Move
+from ledger.models import Account, Entry, Hold, Transfer
+from ledger.states import HoldState
+
+STATEMENT_LIMIT = 200  # lines on a page; more would be read by nobody and cost a long query
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account has. available_rao is what can be spent."""
+
+    posted_rao: int = 0
+    held_rao: int = 0
+
+    @property
+    def available_rao(self) -> int:
+        """Return posted minus held."""
+        return self.posted_rao - self.held_rao
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One change of a wallet. balance_rao: right after it. counterpart: the other side, in words."""
+
+    id: int
+    at: datetime
+    code: str
+    change_rao: int
+    balance_rao: int
+    counterpart: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLine:
+    """Money of an owner that an open hold sets aside, and why."""
+
+    hold: UUID
+    code: str
+    amount_rao: int
+    placed_at: datetime
+    expires_at: datetime | None
+
+
+class StakeLine(NamedTuple):
+    """What an owner has staked on a hotkey."""
+
+    hotkey: str
+    owner: UUID
+    amount_rao: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLine:
+    """All debits and credits of a kind of account, or of one system account."""
+
+    asset: int
+    name: str
+    debits_rao: int
+    credits_rao: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEntry:
+    """An entry read back from the books, in the order it moved money."""
+
+    id: int
+    moves: tuple[Move, ...]
+    has_open_holds: bool
+
+
+def balance(address: Address) -> Balance:
+    """Return an account's balance; one that was never opened has zero."""
+    return balances([address])[address]
+
+
+def balances(addresses: Iterable[Address]) -> dict[Address, Balance]:
+    """Return the balances of counted accounts in one statement, and of system accounts in two each."""
+    wanted = list(addresses)
+    codes = [address.code for address in wanted if address.kind.is_counted]
+    rows = Account.objects.filter(code__in=codes) if codes else Account.objects.none()
+    counted = {
+        code: Balance(posted_rao=credits - debits, held_rao=held)
+        for code, credits, debits, held in rows.values_list(
+            "code", "credits_posted", "debits_posted", "debits_held"
+        )
+    }
+    return {
+        address: counted.get(address.code, Balance())
+        if address.kind.is_counted
+        else Balance(posted_rao=balance_of_system(address))
+        for address in wanted
+    }
+
+
+def balance_of_system(address: Address) -> int:
+    """Fold a system account's balance from its transfers."""
+    credited = Transfer.objects.filter(credit__code=address.code).aggregate(rao=Sum("amount_rao"))
+    debited = Transfer.objects.filter(debit__code=address.code).aggregate(rao=Sum("amount_rao"))
+    return int(credited["rao"] or 0) - int(debited["rao"] or 0)
+
+
+def issued_rao() -> int:
+    """Return how much TAO was ever issued and not recycled."""
+    return -balance(ISSUANCE).posted_rao
+
+
+def statement(owner: UUID, *, limit: int = 50, before_id: int | None = None) -> list[StatementLine]:
+    """Return the changes of an owner's wallet, latest first; before_id is the last line of the page before."""
+    code = wallet(owner).code
+    limit = min(limit, STATEMENT_LIMIT)
+    transfers = Transfer.objects.order_by("-id")
+    if before_id is not None:
+        transfers = transfers.filter(id__lt=before_id)
+    spent = transfers.filter(debit__code=code).select_related("entry", "credit")[:limit]
+    received = transfers.filter(credit__code=code).select_related("entry", "debit")[:limit]
+    lines = [
+        *(_line(row, -row.amount_rao, row.debit_balance_rao, row.credit) for row in spent),
+        *(_line(row, row.amount_rao, row.credit_balance_rao, row.debit) for row in received),
+    ]
+    return sorted(lines, key=lambda line: -line.id)[:limit]
+
+
+def _line(
+    row: Transfer, change_rao: int, balance_rao: int | None, counterpart: Account
+) -> StatementLine:
+    assert balance_rao is not None, "a wallet is a counted account"
+    return StatementLine(
+        id=row.pk,
+        at=row.entry.at,
+        code=row.entry.code,
+        change_rao=change_rao,
+        balance_rao=balance_rao,
+        counterpart=spoken(counterpart.code),
+        note=row.entry.note,
+    )
+
+
+def holds_of(owner: UUID) -> list[HoldLine]:
+    """Return the open holds on an owner's accounts, latest first."""
+    holds = (
+        Hold.objects.filter(account__owner=owner, state=HoldState.OPEN)
+        .select_related("placed_by")
+        .order_by("-placed_by_id", "id")
+    )
+    return [
+        HoldLine(
+            hold=hold.id,
+            code=hold.placed_by.code,
+            amount_rao=hold.amount_rao,
+            placed_at=hold.placed_by.at,
+            expires_at=hold.expires_at,
+        )
+        for hold in holds
+    ]
+
+
+def held_by(hold_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return what each of these holds sets aside now; one that is not open is not in the answer."""
+    holds = Hold.objects.filter(id__in=list(hold_ids), state=HoldState.OPEN)
+    return dict(holds.values_list("id", "amount_rao"))
+
+
+def due_holds(*, now: datetime, limit: int) -> list[UUID]:
+    """Return the open holds whose time has passed, oldest first."""
+    holds = Hold.objects.filter(state=HoldState.OPEN, expires_at__lte=now)
+    return list(holds.order_by("expires_at").values_list("id", flat=True)[:limit])
+
+
+def stakes(netuid: int) -> list[StakeLine]:
+    """Return every stake above zero in a subnet, by hotkey and owner."""
+    accounts = (
+        Account.objects.filter(
+            kind=AccountKind.STAKE,
+            code__startswith=stake_prefix(netuid),
+            credits_posted__gt=F("debits_posted"),
+        )
+        .order_by("code")
+        .values_list("code", "credits_posted", "debits_posted")
+    )
+    lines = []
+    for code, credits_posted, debits_posted in accounts:
+        parts = read_stake_code(code)
+        lines.append(StakeLine(parts.hotkey, parts.owner, credits_posted - debits_posted))
+    return lines
+
+
+TRIAL_BALANCE = """
+SELECT asset, CASE kind WHEN 'system' THEN code ELSE kind END AS name,
+       sum(debits)::bigint, sum(credits)::bigint
+FROM (
+    SELECT debit_id AS account_id, amount_rao AS debits, 0 AS credits FROM ledger_transfer
+    UNION ALL
+    SELECT credit_id, 0, amount_rao FROM ledger_transfer
+) AS side JOIN ledger_account AS account ON account.id = side.account_id
+GROUP BY asset, name
+ORDER BY asset, name
+"""
+
+
+def trial_balance() -> list[TrialLine]:
+    """Return all debits and credits ever, by kind of account; over each asset the two sums are equal."""
+    with connection.cursor() as cursor:
+        cursor.execute(TRIAL_BALANCE)
+        return [TrialLine(*row) for row in cursor.fetchall()]
+
+
+def recorded_entry(key: str) -> RecordedEntry | None:
+    """Read an entry back by its key."""
+    entry = Entry.objects.filter(key=key).first()
+    if entry is None:
+        return None
+    transfers = entry.transfers.select_related("debit", "credit").order_by("position")
+    return RecordedEntry(
+        id=entry.pk,
+        moves=tuple(
+            Move(_address(row.debit), _address(row.credit), row.amount_rao) for row in transfers
+        ),
+        has_open_holds=entry.holds_placed.filter(state=HoldState.OPEN).exists(),
+    )
+
+
+def _address(account: Account) -> Address:
+    return Address(account.code, AccountKind(account.kind), account.owner, account.asset)
