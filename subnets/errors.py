@@ -208,3 +208,11 @@ class RuleEvaluatorUnavailable(DomainError):
     code = "rule_evaluator_unavailable"
     http_status = 503
     message = "Rules cannot be evaluated right now: {cause}. Try again in a minute."
+
+
+class WeightsRefused(DomainError):
+    """A row of weights is malformed; reason says how (unequal_length, duplicate_uid, unknown_uid, …)."""
+
+    code = "weights_refused"
+    http_status = 422
+    message = "The weights cannot be set ({reason}). Send each known miner once, with a value of 0 to 65535."
