@@ -129,6 +129,7 @@ class Play:
 
     def __post_init__(self) -> None:
         assert len({maximum.bidder for maximum in self.maxima}) == len(self.maxima)
+        assert all(maximum.max_rao >= self.terms.start_rao for maximum in self.maxima)
         assert self.closes_at >= self.terms.closes_at
 
 
@@ -319,13 +320,13 @@ def _ranked(maxima: Sequence[Maximum]) -> list[Maximum]:
 
 
 def _derived_price(terms: Terms, maxima: Sequence[Maximum]) -> int:
-    """Return one step above the runner-up, within [start, leader's maximum], lifted to a reserve it reaches (R3, R5)."""
+    """Return one step above the runner-up, at most the leader's maximum, lifted to a reserve it reaches (R3, R5)."""
     first, *others = _ranked(maxima)
     price_rao = terms.start_rao
     if others:
         runner_up_rao = others[0].max_rao
         step_rao = increment(runner_up_rao, terms.increments)
-        price_rao = max(price_rao, min(first.max_rao, runner_up_rao + step_rao))
+        price_rao = min(first.max_rao, runner_up_rao + step_rao)
     if terms.reserve_rao is None:
         return price_rao
     if first.max_rao >= terms.reserve_rao:

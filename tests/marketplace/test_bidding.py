@@ -300,6 +300,15 @@ def test_an_outcome_before_the_extended_end_is_refused():
     assert bidding.outcome(play, now=at(3800)) == Sold(A, 1000)
 
 
+def test_a_reset_shorter_than_its_window_does_not_bring_the_end_forward():
+    soft = {"mode": "reset_to", "window": 300, "extend": 100, "max_total": None}
+    config = PLAIN | {"soft_close": soft | {"trigger": "price_or_leader_change"}}
+    play = bidding.opening(terms_of(config))
+
+    assert bid(play, A, 5000, t=3400).standing.closes_at == at(3600)
+    assert bid(play, A, 5000, t=3550).standing.closes_at == at(3650)
+
+
 def test_an_auction_without_bids_ends_unsold():
     play = bidding.opening(terms_of(PLAIN))
 
