@@ -55,6 +55,7 @@ class Servers:
         try:
             self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._open.enter_context(locks.held(self.state / "lock", wait=False))
+            self._begin_logs()
             if not self.database_url:
                 self.database_url = self._start_postgres()
             if not self.redis_url:
@@ -89,6 +90,13 @@ class Servers:
         (home / "postgres.password").unlink(missing_ok=True)
         if home != self.state:
             shutil.rmtree(home, ignore_errors=True)
+
+    def _begin_logs(self) -> None:
+        """Begin new logs, keeping those of the run before."""
+        logs, before = self.state / "logs", self.state / "logs-before"
+        if logs.exists():
+            shutil.rmtree(before, ignore_errors=True)
+            logs.rename(before)
 
     def _start_postgres(self) -> str:
         who = postgres.guise()

@@ -1,0 +1,81 @@
+# The commands of the project. `make help` lists them.
+
+PYTHON ?= python3
+PORT ?= 8000
+V := .venv/bin
+LOCK_HASH := $(shell sha256sum requirements.txt | cut -c1-16)
+INSTALLED := .venv/installed-$(LOCK_HASH)
+CODE := config ledger subnets compute marketplace neurons launch
+SETUP_KB := 1500000
+# What only reads the settings needs no secret of its own.
+DEVELOPER := DEBUG=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test fast check fmt lock openapi books shell worker migrations clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED)  ## make .venv and install the locked packages
+
+demo: setup  ## run the whole network here (PORT=8000; FRESH=1 begins anew)
+	@exec $(V)/python -m launch demo --port $(PORT) $(if $(FRESH),--fresh) $(ARGS)
+
+test: setup  ## run every test, browser and servers included (ARGS="-k words")
+	@$(V)/python -m launch chromium >/dev/null
+	@exec $(V)/python -m launch with-servers -- $(V)/pytest -n 2 $(ARGS)
+
+fast: setup  ## run the tests that need no server and no browser
+	@$(DEVELOPER) $(V)/pytest -m "not database and not browser and not network" $(ARGS)
+
+check: setup  ## lint, format, types, layers, migrations
+	@$(V)/ruff check -q .
+	@$(V)/ruff format -q --check .
+	@$(DEVELOPER) $(V)/mypy --no-error-summary $(CODE)
+	@said=$$($(V)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
+	@$(DEVELOPER) $(V)/python -m launch with-servers -- $(V)/python manage.py makemigrations --check --dry-run
+
+fmt: setup  ## format the code and mend what the linter can mend
+	@$(V)/ruff format -q .
+	@$(V)/ruff check -q --fix .
+
+lock: setup  ## compile requirements/*.in into requirements.txt, with hashes
+	@$(V)/pip install -q --disable-pip-version-check uv
+	@$(V)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 \
+		requirements/run.in requirements/test.in -o requirements.txt
+
+openapi: setup  ## write docs/openapi.yaml from the code
+	@$(DEVELOPER) $(V)/python manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
+
+books: setup  ## check the demo's books: do all debits equal all credits
+	@$(V)/python -m launch with-demo -- $(V)/python manage.py check_books
+
+shell: setup  ## open a Python shell on the demo's data
+	@exec $(V)/python -m launch with-demo -- $(V)/python manage.py shell
+
+worker: setup  ## run one more Celery worker beside the demo
+	@exec $(V)/python -m launch with-demo -- $(V)/celery -A config worker -c 2 -l INFO -n extra@%h
+
+migrations: setup  ## write migrations for changed models
+	@$(DEVELOPER) $(V)/python -m launch with-servers -- $(V)/python manage.py makemigrations
+
+clean:  ## remove the demo's data and what tools left behind (.venv stays)
+	@test ! -x $(V)/python || $(V)/python -m launch clean
+	@rm -rf .state staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage build
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.txt
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "Python is missing. Debian, Ubuntu: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+			"Name another one: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "Python's venv module is missing. Debian, Ubuntu: apt-get install python3-venv"; exit 1; }
+	@test -d .venv || test "$$(df -Pk . | awk 'NR == 2 {print $$4}')" -gt $(SETUP_KB) || { \
+		echo "Not enough disk: the packages need 1.5 GB free in $$PWD."; exit 1; }
+	@echo "Installing the locked packages into .venv (about a minute) ..."
+	@$(PYTHON) -m venv .venv
+	@$(V)/pip install -q --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.txt
+	@rm -f .venv/installed-*
+	@touch $@
