@@ -1,0 +1,218 @@
+"""Auctions from opening to settlement: price and ownership change hands in one step, or not at all."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from ledger import chart
+from ledger import operations as ledger
+from ledger.chart import Code
+from ledger.entries import Entry, PostHold, VoidHold
+from ledger.errors import IdempotencyConflict
+from ledger.money import MAX_SUPPLY_RAO
+from marketplace import bidding, fees, live, queries
+from marketplace.errors import (
+    AuctionAlreadyOpen,
+    AuctionClosed,
+    AuctionHasBids,
+    AuctionTermsInvalid,
+    NotTheSeller,
+)
+from marketplace.idempotency import stored_key
+from marketplace.models import Auction, Sale
+from marketplace.operations.bids import hold_of
+from subnets import operations as subnets
+from subnets import queries as slots
+from subnets.errors import NotTheOwner
+
+logger = logging.getLogger(__name__)
+
+# Shorter than this nobody hears of it; longer, a seller binds a subnet beyond what they can foresee.
+DURATION_S_MIN = 10
+DURATION_S_MAX = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class HouseTerms:
+    """What the marketplace adds to a seller's terms: when late bids move the end, how far, and its fee."""
+
+    soft_close_s: int
+    soft_close_cap_s: int
+    fee_bps: int
+
+
+def house_terms() -> HouseTerms:
+    """Return the terms in force for auctions that open now."""
+    return HouseTerms(
+        soft_close_s=settings.AUCTION_SOFT_CLOSE_S,
+        soft_close_cap_s=settings.AUCTION_SOFT_CLOSE_CAP_S,
+        fee_bps=settings.AUCTION_FEE_BPS,
+    )
+
+
+@transaction.atomic
+def open_auction(
+    *,
+    netuid: int,
+    seller: UUID,
+    start_rao: int,
+    reserve_rao: int | None,
+    duration_s: int,
+    key: str,
+    now: datetime,
+    house: HouseTerms | None = None,
+) -> Auction:
+    """Offer a subnet to the highest maximum from now on. The same key with the same input opens one auction.
+
+    reserve_rao: the price below which the seller keeps the subnet; None sells at any price.
+    Raises: SubnetUnknown, NotTheOwner, AuctionAlreadyOpen, AuctionTermsInvalid, IdempotencyConflict,
+    IdempotencyKeyMissing, IdempotencyKeyInvalid.
+    """
+    stored = stored_key("auction", caller=seller, key=key)
+    subnet = slots.lock_subnet(netuid)
+    closes_at = now + timedelta(seconds=duration_s)
+    if earlier := queries.auction_by_key(stored):
+        asked = (netuid, start_rao, reserve_rao, timedelta(seconds=duration_s))
+        return _replay_opening(earlier, asked)
+
+    if subnet.owner != seller:
+        raise NotTheOwner(netuid=netuid)
+    # Looked for before the insert: a settlement that holds the old auction waits for this subnet's lock,
+    # and an insert that waited for the settlement would wait for ever.
+    if queries.open_auction_of(netuid) is not None:
+        raise AuctionAlreadyOpen(netuid=netuid)
+    _check_terms(start_rao=start_rao, reserve_rao=reserve_rao, duration_s=duration_s)
+    house = house or house_terms()
+    return Auction.objects.create(
+        netuid=netuid,
+        seller=seller,
+        key=stored,
+        start_rao=start_rao,
+        reserve_rao=reserve_rao,
+        increments=bidding.TAO_INCREMENTS,
+        fee_bps=house.fee_bps,
+        soft_close_s=house.soft_close_s,
+        soft_close_cap_s=house.soft_close_cap_s,
+        opens_at=now,
+        scheduled_close_at=closes_at,
+        closes_at=closes_at,
+    )
+
+
+@transaction.atomic
+def cancel_auction(*, auction_id: UUID, seller: UUID, now: datetime) -> Auction:
+    """Withdraw an auction that nobody has bid in. Withdrawing it again changes nothing.
+
+    Raises: AuctionUnknown, NotTheSeller, AuctionHasBids, AuctionClosed (it ended otherwise).
+    """
+    auction = queries.lock_auction(auction_id)
+    if auction.seller != seller:
+        raise NotTheSeller(auction_id=auction_id)
+    if auction.state == Auction.State.CANCELLED:
+        return auction
+    if auction.state != Auction.State.OPEN:
+        raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
+    if auction.bid_count:
+        raise AuctionHasBids(bid_count=auction.bid_count)
+    _end(auction, Auction.State.CANCELLED, now=now)
+    return auction
+
+
+@transaction.atomic
+def settle_auction(*, auction_id: UUID, now: datetime) -> Sale | None:
+    """Pay the seller and hand over the subnet of a due auction. None when unsold. Replays return the same sale.
+
+    A seller who no longer owns the subnet sells nothing: the auction is cancelled and the bid released.
+    Raises: AuctionUnknown, AuctionStillOpen.
+    """
+    auction = queries.lock_auction(auction_id)
+    if auction.state != Auction.State.OPEN:
+        return queries.sale_of_auction(auction_id)
+
+    outcome = bidding.outcome(queries.play_of(auction), now=now)
+    if isinstance(outcome, bidding.Unsold):
+        _end(auction, Auction.State.UNSOLD, now=now)
+        _release(auction, now=now)
+        return None
+    try:
+        with transaction.atomic():
+            return _sell(auction, outcome, now=now)
+    except NotTheOwner:
+        logger.warning("auction:cancelled auction=%s reason=seller_does_not_own", auction.id)
+        auction.refresh_from_db()
+        _end(auction, Auction.State.CANCELLED, now=now)
+        _release(auction, now=now)
+        return None
+
+
+def _sell(auction: Auction, sold: bidding.Sold, *, now: datetime) -> Sale:
+    """Write the sale, hand over the subnet, and post the winner's hold: seller, fee, the rest back."""
+    assert (sold.winner, sold.price_rao) == (auction.leader, auction.price_rao)
+    split = fees.split(sold.price_rao, fee_bps=auction.fee_bps)
+    winning = queries.leading_bid(auction)
+    assert winning is not None
+    assert winning.max_rao >= sold.price_rao
+    sale = Sale.objects.create(
+        kind=Sale.Kind.AUCTION,
+        key=f"auction:{auction.id}",
+        auction=auction,
+        netuid=auction.netuid,
+        seller=auction.seller,
+        buyer=sold.winner,
+        price_rao=sold.price_rao,
+        fee_rao=split.fee_rao,
+        sold_at=now,
+    )
+    _end(auction, Auction.State.SETTLED, now=now)
+    subnets.transfer_ownership(
+        netuid=auction.netuid,
+        seller=auction.seller,
+        buyer=sold.winner,
+        price_rao=sold.price_rao,
+        now=now,
+    )
+    parts = ((chart.wallet(auction.seller), split.seller_rao), (chart.FEES, split.fee_rao))
+    paid = PostHold(hold_of(winning), to=tuple(part for part in parts if part[1]))
+    ledger.post(Entry(key=f"sale:{auction.id}", code=Code.SALE_SETTLED, at=now, steps=(paid,)))
+    logger.info("auction:settled auction=%s netuid=%s", auction.id, auction.netuid)
+    return sale
+
+
+def _end(auction: Auction, state: Auction.State, *, now: datetime) -> None:
+    assert state in Auction.TRANSITIONS[Auction.State(auction.state)]
+    auction.state = state
+    auction.ended_at = now
+    auction.version += 1
+    auction.save(update_fields=["state", "ended_at", "version"])
+    live.announce(auction.id)
+
+
+def _release(auction: Auction, *, now: datetime) -> None:
+    """Set the leader's money free."""
+    leading = queries.leading_bid(auction)
+    if leading is None:
+        return
+    freed = VoidHold(hold_of(leading))
+    ledger.post(Entry(key=f"release:{auction.id}", code=Code.BID_RELEASED, at=now, steps=(freed,)))
+
+
+def _check_terms(*, start_rao: int, reserve_rao: int | None, duration_s: int) -> None:
+    if not 0 < start_rao <= MAX_SUPPLY_RAO:
+        raise AuctionTermsInvalid(reason="the start price lies above zero and within the supply")
+    if reserve_rao is not None and not start_rao <= reserve_rao <= MAX_SUPPLY_RAO:
+        raise AuctionTermsInvalid(reason="the reserve is at least the start price")
+    if not DURATION_S_MIN <= duration_s <= DURATION_S_MAX:
+        raise AuctionTermsInvalid(
+            reason=f"it runs for {DURATION_S_MIN} seconds to {DURATION_S_MAX // 86_400} days"
+        )
+
+
+def _replay_opening(earlier: Auction, asked: tuple[int, int, int | None, timedelta]) -> Auction:
+    lasts = earlier.scheduled_close_at - earlier.opens_at
+    if asked != (earlier.netuid, earlier.start_rao, earlier.reserve_rao, lasts):
+        raise IdempotencyConflict(key=earlier.key, field="offer")
+    return earlier

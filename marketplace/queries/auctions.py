@@ -1,0 +1,212 @@
+"""Auctions: as anybody may see them, and as `bidding` decides about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
+
+from marketplace import bidding
+from marketplace.errors import AuctionUnknown
+from marketplace.models import Auction, Bid
+from subnets.models import Subnet
+
+# A page of a list; the API takes no more at once either.
+ROWS_MAX = 100
+
+SORTS = {
+    "closing": [F("closes_at").asc()],
+    "newest": [F("opens_at").desc()],
+    "ended": [F("ended_at").desc(nulls_last=True)],
+    "highest": [F("price_rao").desc(nulls_last=True)],
+    "lowest": [Coalesce("price_rao", "start_rao").asc()],
+    "busiest": [F("bid_count").desc()],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AuctionView:
+    """What anybody may see of an auction. server_now is the database's clock when the row was read."""
+
+    id: UUID
+    netuid: int
+    subnet_name: str
+    seller: UUID
+    state: str
+    price_rao: int | None
+    start_rao: int
+    min_next_rao: int
+    has_reserve: bool
+    reserve_met: bool
+    leader_alias: str | None
+    bid_count: int
+    opens_at: datetime
+    closes_at: datetime
+    ended_at: datetime | None
+    version: int
+    server_now: datetime
+    fee_bps: int
+
+
+def auction(auction_id: UUID) -> AuctionView:
+    """Return one auction as anybody may see it, in one statement. Raises: AuctionUnknown."""
+    found = _views(Auction.objects.filter(pk=auction_id))
+    if not found:
+        raise AuctionUnknown(auction_id=auction_id)
+    return found[0]
+
+
+def auctions(
+    *,
+    state: str | None = None,
+    sort: str = "closing",
+    netuid: int | None = None,
+    limit: int = ROWS_MAX,
+) -> list[AuctionView]:
+    """List auctions in one statement whatever their number.
+
+    sort: one of SORTS; anything else is "closing".  limit: at most ROWS_MAX.
+    """
+    rows = Auction.objects.all()
+    if state is not None:
+        rows = rows.filter(state=state)
+    if netuid is not None:
+        rows = rows.filter(netuid=netuid)
+    ordered = rows.order_by(*SORTS.get(sort, SORTS["closing"]), "id")
+    return _views(ordered[: min(limit, ROWS_MAX)])
+
+
+def auctions_among(auction_ids: Sequence[UUID]) -> list[AuctionView]:
+    """Return the auctions with these ids; unknown ids are left out."""
+    return _views(Auction.objects.filter(pk__in=auction_ids))
+
+
+def auctions_of_seller(owner: UUID) -> list[AuctionView]:
+    """List what an owner has put up, the newest first."""
+    return _views(Auction.objects.filter(seller=owner).order_by("-opens_at", "id")[:ROWS_MAX])
+
+
+def open_auction_of(netuid: int) -> AuctionView | None:
+    """Return the auction a subnet stands in now, if any."""
+    found = _views(Auction.objects.filter(netuid=netuid, state=Auction.State.OPEN))
+    return found[0] if found else None
+
+
+def auction_by_key(key: str) -> Auction | None:
+    """Find an auction by the key it was opened under."""
+    return Auction.objects.filter(key=key).first()
+
+
+def lock_auction(auction_id: UUID) -> Auction:
+    """Lock one auction's row. Raises: AuctionUnknown."""
+    row = Auction.objects.select_for_update(of=("self",)).filter(pk=auction_id).first()
+    if row is None:
+        raise AuctionUnknown(auction_id=auction_id)
+    return row
+
+
+def due_auctions(*, now: datetime, limit: int) -> list[UUID]:
+    """Name open auctions whose end has come, the longest overdue first."""
+    due = Auction.objects.filter(state=Auction.State.OPEN, closes_at__lte=now)
+    return list(due.order_by("closes_at").values_list("pk", flat=True)[:limit])
+
+
+def terms_of(row: Auction) -> bidding.Terms:
+    """Read what the seller fixed, in the words of `bidding`."""
+    return bidding.Terms(
+        start_rao=row.start_rao,
+        reserve_rao=row.reserve_rao,
+        increments=increments_of(row),
+        opens_at=row.opens_at,
+        closes_at=row.scheduled_close_at,
+        soft_close=bidding.SoftClose(
+            mode=bidding.SoftCloseMode.RESET_TO,
+            window_s=row.soft_close_s,
+            extend_s=row.soft_close_s,
+            cap_s=row.soft_close_cap_s,
+        ),
+    )
+
+
+def play_of(row: Auction) -> bidding.Play:
+    """Read an auction with everybody's newest maximum; the caller holds its lock."""
+    newest = row.bids.order_by("bidder", "-sequence").distinct("bidder")
+    return bidding.Play(
+        terms=terms_of(row),
+        maxima=tuple(
+            bidding.Maximum(bidder=bidder, max_rao=max_rao, sequence=sequence)
+            for bidder, max_rao, sequence in newest.values_list("bidder", "max_rao", "sequence")
+        ),
+        closes_at=row.closes_at,
+        price_rao=row.price_rao,
+    )
+
+
+def increments_of(row: Auction) -> bidding.Increments:
+    """Return the steps the auction opened with."""
+    return tuple((from_rao, step_rao) for from_rao, step_rao in row.increments)
+
+
+def min_next_rao(row: Auction, *, price_rao: int | None) -> int:
+    """Return the lowest maximum that anybody but the leader may state at a price of this auction."""
+    if price_rao is None:
+        return row.start_rao
+    return price_rao + bidding.increment(price_rao, increments_of(row))
+
+
+def leading_bid(row: Auction) -> Bid | None:
+    """Return the bid whose maximum leads, and is therefore held."""
+    if row.leader is None:
+        return None
+    return row.bids.filter(bidder=row.leader).order_by("-sequence").first()
+
+
+def alias(place: int) -> str:
+    """Name the bidder who was the place-th to appear in an auction."""
+    return f"bidder {place}"
+
+
+def _views(rows: QuerySet[Auction]) -> list[AuctionView]:
+    """Read rows with the subnet's name, the leader's place among the bidders, and the clock."""
+    bids = Bid.objects.filter(auction=OuterRef("pk"))
+    appeared = bids.filter(bidder=OuterRef("leader")).order_by("sequence").values("sequence")[:1]
+    place = (
+        bids.filter(sequence__lte=OuterRef("leader_appeared"))
+        .order_by()
+        .values("auction")
+        .annotate(bidder_count=Count("bidder", distinct=True))
+        .values("bidder_count")
+    )
+    seen = rows.annotate(
+        subnet_name=Subquery(
+            Subnet.objects.filter(netuid=OuterRef("netuid")).order_by().values("name")
+        ),
+        leader_appeared=Subquery(appeared),
+        leader_place=Subquery(place),
+        server_now=Now(),
+    )
+    return [
+        AuctionView(
+            id=row.id,
+            netuid=row.netuid,
+            subnet_name=row.subnet_name or f"subnet {row.netuid}",
+            seller=row.seller,
+            state=row.state,
+            price_rao=row.price_rao,
+            start_rao=row.start_rao,
+            min_next_rao=min_next_rao(row, price_rao=row.price_rao),
+            has_reserve=row.reserve_rao is not None,
+            reserve_met=row.reserve_rao is None or (row.price_rao or 0) >= row.reserve_rao,
+            leader_alias=None if row.leader is None else alias(row.leader_place),
+            bid_count=row.bid_count,
+            opens_at=row.opens_at,
+            closes_at=row.closes_at,
+            ended_at=row.ended_at,
+            version=row.version,
+            server_now=row.server_now,
+            fee_bps=row.fee_bps,
+        )
+        for row in seen
+    ]
