@@ -1,3 +1,122 @@
 """What can be refused in compute. Codes are stable; docs/api.md lists them."""
 
 from ledger.errors import DomainError
+
+
+class JobUnknown(DomainError):
+    """No such job, or not one of the caller's."""
+
+    code = "job_unknown"
+    http_status = 404
+    message = "There is no job {job_id} of yours."
+
+
+class PriceAboveLimit(DomainError):
+    """The job costs more than the consumer agreed to."""
+
+    code = "price_above_limit"
+    message = "This job costs {price_rao} rao, above your limit of {max_price_rao} rao."
+
+
+class QueueFull(DomainError):
+    """The subnet has as many waiting jobs as it keeps."""
+
+    code = "queue_full"
+    http_status = 429
+    message = "Subnet {netuid} has {limit} jobs waiting already. Try again in a minute."
+
+
+class MachineUnknown(DomainError):
+    """No such machine, or another hotkey's."""
+
+    code = "machine_unknown"
+    http_status = 404
+    message = "There is no machine {machine_id} of this hotkey. Report it first."
+
+
+class TooManyMachines(DomainError):
+    """A hotkey reports more machines than it may."""
+
+    code = "too_many_machines"
+    http_status = 429
+    message = "A hotkey may report {limit} machines. Use another hotkey for more."
+
+
+class LeaseUnknown(DomainError):
+    """No such lease."""
+
+    code = "lease_unknown"
+    http_status = 404
+    message = "There is no lease {lease_id}."
+
+
+class LeaseNotYours(DomainError):
+    """The lease was given to another hotkey."""
+
+    code = "lease_not_yours"
+    http_status = 403
+    message = "The lease {lease_id} was given to another hotkey."
+
+
+class LeaseExpired(DomainError):
+    """The result came after the deadline; the job went to another machine."""
+
+    code = "lease_expired"
+    http_status = 410
+    message = "The lease ended at {deadline_at}; the job went to another machine."
+
+
+class ResultDiffers(DomainError):
+    """Another result was returned on this lease before."""
+
+    code = "result_differs"
+    http_status = 422
+    message = "Another result was returned on the lease {lease_id} before; the first one stands."
+
+
+class DigestMismatch(DomainError):
+    """The digest is not that of the output."""
+
+    code = "digest_mismatch"
+    http_status = 422
+    message = "The output's SHA-256 is {digest}, not what was signed."
+
+
+class ResultSignatureInvalid(DomainError):
+    """The result is not signed by the hotkey of its lease."""
+
+    code = "result_signature_invalid"
+    http_status = 422
+    message = "The signature is not the hotkey's over this lease, job and digest."
+
+
+class NotAValidator(DomainError):
+    """The hotkey has no uid, or no stake, on the subnet."""
+
+    code = "not_a_validator"
+    http_status = 403
+    message = "Register the hotkey {hotkey} on subnet {netuid} and stake TAO on it first."
+
+
+class BlueprintUnknown(DomainError):
+    """No blueprint has this kind."""
+
+    code = "blueprint_unknown"
+    http_status = 404
+    message = "There is no blueprint {kind!r}."
+
+
+class PayloadInvalid(DomainError):
+    """The payload of a job does not have the form its blueprint asks for."""
+
+    code = "payload_invalid"
+    http_status = 422
+    message = "The payload cannot be worked on: {problem}"
+
+
+class OutputInvalid(DomainError):
+    """The output of a result does not have the form its blueprint asks for."""
+
+    code = "output_invalid"
+    http_status = 422
+    message = "The output has the wrong form: {problem}"
