@@ -1,0 +1,141 @@
+"""Hostile expressions end quickly: refused before CEL sees them, and bounded if it did."""
+
+import sys
+import time
+
+import pytest
+
+from subnets import cel_sandbox, cel_worker, rules
+from subnets.errors import RuleEvaluatorUnavailable, RuleInvalid, RuleTooCostly
+from tests.subnets.rule_builders import METRIC, document, rule
+
+# A bomb must be refused well within the limits; the rest is what a busy machine adds to a child's start.
+QUICK_S = 5.0
+
+DOUBLING = "[[0, 0, 0, 0, 0, 0, 0]]" + ".map(v, v + v + v + v + v + v + v)" * 9
+NESTED = "[1, 2].all(a, " * 10 + "true" + ")" * 10
+REGEX = "'" + "a" * 500 + "'.matches('((a{1,100}){1,100}){1,100}$')"
+
+
+@pytest.mark.parametrize(
+    ("score", "detail"),
+    [
+        (DOUBLING, "Lists ([ ]) cannot be used"),
+        (NESTED, "Lists ([ ]) cannot be used"),
+        ("sample_count.map(x, x)", "loops and tests over lists cannot be used"),
+        ("has(quality)", "loops and tests over lists cannot be used"),
+        (REGEX, "Text in quotes cannot be used"),
+        ("quality.matches(quality)", "regular expressions cannot be used"),
+        ("{1: 2}", "Maps ({ }) cannot be used"),
+        ('b"' + "a" * 1_500 + '"', "Text in quotes cannot be used"),
+        ("(" * 990 + "quality" + ")" * 990, "nested too deep"),
+        ("math.least(" * 150 + "quality" + ")" * 150, "nested too deep"),
+        ("quality+" * 240 + "quality", "nested too deep"),
+        ("(" * 1_999, "nested too deep"),
+        ("?" * 1_999, "does not read as an expression"),
+        ("quality?" * 240, "does not read as an expression"),
+    ],
+)
+def test_a_bomb_is_refused_quickly(score, detail):
+    started = time.monotonic()
+
+    with pytest.raises(RuleInvalid) as caught:
+        rules.parse(document(score=score))
+
+    assert time.monotonic() - started < QUICK_S
+    assert any(detail in item["detail"] for item in caught.value.fields["problems"])
+
+
+def test_the_child_alone_survives_a_memory_bomb():
+    started = time.monotonic()
+
+    with pytest.raises(RuleTooCostly, match="256 MiB of memory"):
+        cel_sandbox.evaluate_rows([DOUBLING + ".size() > 0"], [METRIC])
+
+    assert time.monotonic() - started < QUICK_S
+
+
+def test_the_child_alone_survives_a_loop_bomb():
+    loops = "".join(f"[{'1, ' * 99}1].all(x{depth}, " for depth in range(4)) + "true" + ")" * 4
+
+    _, rows = cel_sandbox.evaluate_rows([loops], [METRIC])
+
+    assert "Iteration budget exceeded" in rows[0][0].error
+
+
+@pytest.mark.parametrize("expression", ["!" * 200_000 + "true", "1+" * 60_000 + "1", "(" * 90_000])
+def test_the_child_alone_survives_a_huge_expression(expression):
+    checked = cel_sandbox.compile_expressions([expression])
+
+    assert checked[0].error
+
+
+def test_the_longest_rule_allowed_fits_its_limits_for_a_full_batch():
+    longest = "math.least(" + ",".join(["quality*quality"] * 118) + ")"
+    gates = [{"if": f"{longest} < 2.0", "reason": "Never."}] * 7
+    heavy = rule(score=longest, gates=gates)
+    assert len(rules.canonical(heavy)) > 14_000
+
+    evaluation = rules.evaluate(heavy, {str(number): METRIC for number in range(1_024)})
+
+    assert len(evaluation.weights_u16) == 1_024
+
+
+# --- the child's limits ---
+
+
+def replace_child(monkeypatch, tmp_path, program):
+    worker = tmp_path / "worker.py"
+    worker.write_text(program)
+    monkeypatch.setattr(cel_sandbox, "_WORKER", worker)
+
+
+def test_a_child_that_burns_its_processor_time_is_stopped(monkeypatch, tmp_path):
+    limits = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))"
+    replace_child(monkeypatch, tmp_path, f"{limits}\nwhile True: pass")
+
+    with pytest.raises(RuleTooCostly, match="of processor time"):
+        cel_sandbox.compile_expressions(["quality"])
+
+
+def test_a_child_that_only_waits_is_stopped(monkeypatch, tmp_path):
+    replace_child(monkeypatch, tmp_path, "import time\ntime.sleep(60)")
+    monkeypatch.setattr(cel_worker, "WALL_S", 0.3)
+
+    with pytest.raises(RuleTooCostly):
+        cel_sandbox.compile_expressions(["quality"])
+
+
+def test_a_child_that_fails_is_not_the_rules_fault(monkeypatch, tmp_path):
+    replace_child(monkeypatch, tmp_path, "raise SystemExit('no library')")
+
+    with pytest.raises(RuleEvaluatorUnavailable, match="no library"):
+        cel_sandbox.compile_expressions(["quality"])
+
+
+def test_a_child_that_cannot_start_is_not_the_rules_fault(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+
+    with pytest.raises(RuleEvaluatorUnavailable, match="did not start"):
+        cel_sandbox.compile_expressions(["quality"])
+
+
+def test_the_child_sees_no_environment_and_bounds_itself(monkeypatch, tmp_path):
+    worker = str(cel_worker.__file__)
+    replace_child(
+        monkeypatch,
+        tmp_path,
+        "import os, resource, runpy, sys\n"
+        f"runpy.run_path({worker!r})['bound_self']()\n"
+        "limits = [resource.getrlimit(getattr(resource, name))[1]\n"
+        "          for name in ('RLIMIT_AS', 'RLIMIT_CPU', 'RLIMIT_CORE', 'RLIMIT_FSIZE')]\n"
+        "sys.exit(f'{limits} {sorted(os.environ)} {os.getcwd()}')",
+    )
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_seen")
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+
+    with pytest.raises(RuleEvaluatorUnavailable) as caught:
+        cel_sandbox.compile_expressions(["quality"])
+
+    assert f"[{256 * 2**20}, 6, 0, 0]" in caught.value.fields["cause"]
+    assert "STRIPE" not in caught.value.fields["cause"]
