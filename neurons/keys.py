@@ -94,11 +94,11 @@ def _signature_bytes(signature: object) -> bytes | None:
 class Keypair:
     """An sr25519 hotkey that can sign. Its representation shows the address only."""
 
-    ss58: str
+    ss58_address: str
     _secret: bittensor_core.Keypair
 
     def __repr__(self) -> str:
-        return f"Keypair({self.ss58})"
+        return f"Keypair({self.ss58_address})"
 
     def sign(self, message: bytes) -> str:
         """Sign bytes; answer 0x and 128 hex digits. Signing twice gives two different signatures."""
@@ -160,7 +160,7 @@ class Keypair:
             fields = json.loads(data) if data.lstrip().startswith(b"{") else {}
         except (ValueError, bittensor_core.KeyfileError):
             raise KeyUnusable(f"{name} is no hotkey file with a secret key in it.") from None
-        if fields.get("ss58Address", keypair.ss58) != keypair.ss58:
+        if fields.get("ss58Address", keypair.ss58_address) != keypair.ss58_address:
             raise KeyUnusable(f"{name} names another address than its secret gives.")
         return keypair
 
@@ -168,4 +168,4 @@ class Keypair:
     def _of(cls, secret: bittensor_core.Keypair) -> Self:
         if secret.crypto_type != SR25519:
             raise KeyUnusable("Only sr25519 hotkeys are used here; this key is of another kind.")
-        return cls(ss58=str(secret.ss58_address), _secret=secret)
+        return cls(ss58_address=str(secret.ss58_address), _secret=secret)

@@ -147,12 +147,12 @@ def auth_headers(
         path=path,
         body=body,
         nonce_ns=nonce_ns,
-        sender=keypair.ss58,
+        sender=keypair.ss58_address,
         receiver=receiver,
     )
     return {
         HEADER_VERSION: VERSION,
-        HEADER_HOTKEY: keypair.ss58,
+        HEADER_HOTKEY: keypair.ss58_address,
         HEADER_RECEIVER: receiver,
         HEADER_NONCE: str(nonce_ns),
         HEADER_SIGNATURE: keypair.sign(message),

@@ -22,18 +22,18 @@ def alice():
 
 
 def test_a_seed_gives_the_known_address(alice):
-    assert alice.ss58 == ALICE
-    assert Keypair.from_seed(ALICE_SEED.removeprefix("0x")).ss58 == ALICE
+    assert alice.ss58_address == ALICE
+    assert Keypair.from_seed(ALICE_SEED.removeprefix("0x")).ss58_address == ALICE
 
 
 def test_a_mnemonic_gives_the_known_address():
-    assert Keypair.from_mnemonic(MNEMONIC).ss58 == MNEMONIC_ADDRESS
+    assert Keypair.from_mnemonic(MNEMONIC).ss58_address == MNEMONIC_ADDRESS
 
 
 def test_a_generated_key_can_be_loaded_again_from_its_seed():
     keypair, seed = Keypair.generated()
 
-    assert Keypair.from_seed(seed).ss58 == keypair.ss58
+    assert Keypair.from_seed(seed).ss58_address == keypair.ss58_address
     assert Keypair.generated()[1] != seed
 
 
@@ -67,7 +67,7 @@ def key_file(tmp_path, **changes):
 
 
 def test_an_official_hotkey_file_loads(tmp_path):
-    assert Keypair.from_hotkey_file(key_file(tmp_path)).ss58 == MNEMONIC_ADDRESS
+    assert Keypair.from_hotkey_file(key_file(tmp_path)).ss58_address == MNEMONIC_ADDRESS
 
 
 def test_a_hotkey_file_without_a_secret_is_refused(tmp_path):
@@ -135,7 +135,7 @@ def test_hex_text_and_the_bytes_it_spells_are_different_messages(alice):
 
 def test_a_signature_over_the_wallet_wrapper_is_refused(alice):
     wrapped = alice.sign(b"<Bytes>message</Bytes>")
-    address = alice.ss58
+    address = alice.ss58_address
 
     assert bittensor_core.verify(b"message", bytes.fromhex(wrapped[2:]), address, keys.SR25519)
     assert not keys.verify(address, b"message", wrapped)

@@ -42,13 +42,13 @@ def check(headers, **changes):
 
 
 def test_a_signed_request_names_its_hotkey_and_nonce():
-    assert check(signed()) == protocol.Signed(hotkey=ALICE.ss58, nonce_ns=NONCE)
+    assert check(signed()) == protocol.Signed(hotkey=ALICE.ss58_address, nonce_ns=NONCE)
 
 
 def test_header_names_are_read_in_any_case():
     headers = {name.upper(): value for name, value in signed().items()}
 
-    assert check(headers).hotkey == ALICE.ss58
+    assert check(headers).hotkey == ALICE.ss58_address
 
 
 def test_the_signed_bytes_are_the_published_vector():
@@ -57,7 +57,7 @@ def test_the_signed_bytes_are_the_published_vector():
         path="/v1/miner/heartbeat",
         body=b'{"a":1}',
         nonce_ns=NONCE,
-        sender=ALICE.ss58,
+        sender=ALICE.ss58_address,
         receiver=BOB,
     )
 
@@ -96,7 +96,7 @@ def test_a_nonce_changed_after_signing_is_refused():
 
 def test_a_request_for_another_receiver_is_refused():
     with pytest.raises(protocol.WrongReceiver) as refusal:
-        check(signed(receiver=ALICE.ss58))
+        check(signed(receiver=ALICE.ss58_address))
 
     assert refusal.value.code == "wrong_receiver"
 
@@ -174,7 +174,7 @@ def test_a_signature_that_is_no_hex_is_bad():
 
 def test_a_signature_over_the_wallet_wrapper_is_bad():
     message = protocol.auth_message(
-        method=METHOD, path=PATH, body=BODY, nonce_ns=NONCE, sender=ALICE.ss58, receiver=BOB
+        method=METHOD, path=PATH, body=BODY, nonce_ns=NONCE, sender=ALICE.ss58_address, receiver=BOB
     )
     wrapped = ALICE.sign(b"<Bytes>" + message + b"</Bytes>")
 
@@ -198,7 +198,7 @@ def test_headers_signed_by_the_official_sdk_pass_here(official, body):
         keypair, method=METHOD, path=PATH, body=body, receiver_ss58=BOB, nonce_ns=NONCE
     )
 
-    assert check(headers, body=body).hotkey == ALICE.ss58
+    assert check(headers, body=body).hotkey == ALICE.ss58_address
 
 
 @pytest.mark.parametrize("body", [b"", BODY, b"\xff" * 100_000])
@@ -214,7 +214,7 @@ def test_headers_signed_here_pass_the_official_sdk(official, body):
         now_ns=NONCE,
     )
 
-    assert (caller.hotkey_ss58, caller.nonce_ns) == (ALICE.ss58, NONCE)
+    assert (caller.hotkey_ss58, caller.nonce_ns) == (ALICE.ss58_address, NONCE)
 
 
 def test_both_sides_use_the_same_window_as_the_official_sdk(official):
@@ -282,4 +282,4 @@ def test_a_line_break_in_a_reason_cannot_pass_for_another_score():
     two = protocol.score_message(result_id="r", digest="d", score_ppm=1, reason="a")
 
     assert one.count(b"\n") == two.count(b"\n") == 4
-    assert not keys.verify(ALICE.ss58, two, ALICE.sign(one))
+    assert not keys.verify(ALICE.ss58_address, two, ALICE.sign(one))
