@@ -343,3 +343,46 @@ def test_the_exponential_is_clamped():
     assert fixed.exp(21 * ONE) == fixed.exp(20 * ONE)
     assert fixed.exp(-100 * ONE) == fixed.exp(-20 * ONE) == int(math.exp(-20) * ONE)
     assert fixed.exp(0) == ONE
+
+
+def test_an_explicit_zero_keeps_a_bond_even_to_a_miner_without_consensus():
+    settings = EpochParams(liquid_alpha=True, max_validators=2)
+    inputs = {"bonds": {0: {3: 40_000}}, "params": settings}
+
+    kept = run_yuma(epoch([60, 40, 0, 0], {0: {2: 65_535, 3: 0}, 1: {2: 65_535}}, **inputs))
+    dropped = run_yuma(epoch([60, 40, 0, 0], {0: {2: 65_535}, 1: {2: 65_535}}, **inputs))
+
+    assert kept.consensus_u16[3] == 0
+    assert 0 < kept.bonds[0][3] < 40_000
+    assert 3 not in dropped.bonds[0]
+
+
+def test_a_weight_equal_to_its_bond_counts_as_buying():
+    alpha = LiquidAlpha.of(low_u16=6_553, high_u16=19_660, steepness=1_000)
+
+    far = bonds.pair_alpha(ONE // 2, ONE // 2, consensus=0, liquid_alpha=alpha)
+    near = bonds.pair_alpha(ONE // 2, ONE // 2, consensus=ONE // 2, liquid_alpha=alpha)
+
+    assert far == (alpha.low + alpha.high) // 2
+    assert near < far
+
+
+def test_only_registrations_after_the_last_step_void_bonds():
+    weights = {0: {1: 65_535, 2: 65_535}}
+    stored = {0: {1: 65_535, 2: 65_535}}
+    settings = EpochParams(bonds_moving_average=1_000_000)  # bonds stay as they are
+
+    terms = run_yuma(
+        epoch(
+            [1, 0, 0],
+            weights,
+            bonds=stored,
+            registered_block=[0, 100, 101],
+            last_update=[110, 0, 0],
+            block=110,
+            last_step_block=100,
+            params=settings,
+        )
+    )
+
+    assert terms.bonds == {0: {1: 65_535}}
