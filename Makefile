@@ -76,6 +76,6 @@ $(INSTALLED): requirements.txt
 		echo "Not enough disk: the packages need 1.5 GB free in $$PWD."; exit 1; }
 	@echo "Installing the locked packages into .venv (about a minute) ..."
 	@$(PYTHON) -m venv .venv
-	@$(V)/pip install -q --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.txt
+	@$(V)/pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.txt
 	@rm -f .venv/installed-*
 	@touch $@
