@@ -72,7 +72,7 @@ def subnet_shares(
     disabled subnets get nothing and theirs goes to the others. All zero when no price is positive.
 
     moving_prices: any common integer scale. miner_burned: last epoch's burned part over `burned_one`.
-    Source: get_subnet_block_emissions, §3.5 of the research.
+    Source: get_subnet_block_emissions.
     """
     assert len(moving_prices) == len(miner_burned) == len(is_enabled)
     weights = [
@@ -154,7 +154,7 @@ def split_epoch(
     `withheld_uids` (neurons of the owner) is burned, as on the chain.
 
     server_share, validator_share: one entry per uid, any common scale; only proportions count.
-    Source: §1.5 and §3.6-3.7 of the research; floors there, largest remainder here, so no dust is left.
+    Source: run_coinbase.rs, distribute_emission; floors there, largest remainder here, so no dust is left.
     """
     assert emission_rao >= 0
     assert len(server_share) == len(validator_share)
