@@ -1,0 +1,145 @@
+"""What must always hold in the books, asked of the database in one statement and so of one instant.
+
+An app above that has invariants of its own keeps them in its `invariants` module under the same name,
+`check_books() -> list[str]`; check_all_books finds them.
+"""
+
+from importlib import import_module
+
+from django.apps import apps
+from django.db import connection
+from django.utils.module_loading import module_has_submodule
+
+from ledger.chart import COLLECTING
+from ledger.money import MAX_SUPPLY_RAO
+
+# A fault seldom comes alone; the first twenty of a kind say where to look.
+FAULTS_SHOWN = 20
+
+# Each query returns the faults of its claim as (subject, what differs).
+CLAIMS = {
+    "counters equal the fold of the transfers": """
+        SELECT account.code, format('credits %%s, transfers say %%s; debits %%s, transfers say %%s',
+               account.credits_posted, coalesce(folded.credits, 0),
+               account.debits_posted, coalesce(folded.debits, 0))
+        FROM ledger_account AS account
+        LEFT JOIN folded ON folded.account_id = account.id
+        WHERE account.kind <> 'system'
+          AND (account.credits_posted, account.debits_posted)
+              <> (coalesce(folded.credits, 0), coalesce(folded.debits, 0))
+    """,
+    "what is held equals the open holds": """
+        SELECT account.code, format('held %%s, open holds say %%s',
+               account.debits_held, coalesce(held.amount_rao, 0))
+        FROM ledger_account AS account
+        LEFT JOIN (
+            SELECT account_id, sum(amount_rao) AS amount_rao
+            FROM ledger_hold WHERE state = 'open' GROUP BY account_id
+        ) AS held ON held.account_id = account.id
+        WHERE account.debits_held <> coalesce(held.amount_rao, 0)
+    """,
+    "no account is overdrawn": """
+        SELECT code, format('posted %%s, held %%s', credits_posted - debits_posted, debits_held)
+        FROM ledger_account
+        WHERE kind NOT IN ('issuance', 'system') AND credits_posted - debits_posted < debits_held
+    """,
+    "issuance stays under the cap": """
+        SELECT account.code, format('issued %%s', folded.debits - folded.credits)
+        FROM ledger_account AS account JOIN folded ON folded.account_id = account.id
+        WHERE account.kind = 'issuance' AND folded.debits - folded.credits > %(cap_rao)s
+    """,
+    "collecting accounts never pay": """
+        SELECT account.code, format('balance %%s', folded.credits - folded.debits)
+        FROM ledger_account AS account JOIN folded ON folded.account_id = account.id
+        WHERE account.code = ANY(%(collecting)s) AND folded.credits < folded.debits
+    """,
+    "debits equal credits in each asset": """
+        SELECT 'asset ' || account.asset, format('credits minus debits is %%s', sum(
+               CASE account.kind WHEN 'system' THEN coalesce(folded.credits - folded.debits, 0)
+               ELSE account.credits_posted - account.debits_posted END))
+        FROM ledger_account AS account LEFT JOIN folded ON folded.account_id = account.id
+        GROUP BY account.asset
+        HAVING sum(CASE account.kind WHEN 'system' THEN coalesce(folded.credits - folded.debits, 0)
+                   ELSE account.credits_posted - account.debits_posted END) <> 0
+    """,
+    "a transfer stays within one asset": """
+        SELECT entry.key, format('from %%s to %%s', debit.code, credit.code)
+        FROM ledger_transfer AS transfer
+        JOIN ledger_entry AS entry ON entry.id = transfer.entry_id
+        JOIN ledger_account AS debit ON debit.id = transfer.debit_id
+        JOIN ledger_account AS credit ON credit.id = transfer.credit_id
+        WHERE debit.asset <> credit.asset
+    """,
+    "each transfer records the balance it left": """
+        SELECT account.code, format('transfer %%s says %%s, the fold says %%s',
+               line.id, line.recorded_rao, line.balance_rao)
+        FROM (
+            SELECT id, account_id, recorded_rao,
+                   sum(change_rao) OVER (PARTITION BY account_id ORDER BY id) AS balance_rao
+            FROM side
+        ) AS line
+        JOIN ledger_account AS account ON account.id = line.account_id
+        WHERE line.recorded_rao IS DISTINCT FROM
+              CASE account.kind WHEN 'system' THEN NULL ELSE line.balance_rao END
+    """,
+    "every entry does something": """
+        SELECT entry.key, 'neither a transfer nor a hold'
+        FROM ledger_entry AS entry
+        WHERE NOT EXISTS (SELECT 1 FROM ledger_transfer WHERE entry_id = entry.id)
+          AND NOT EXISTS (SELECT 1 FROM ledger_hold WHERE placed_by_id = entry.id)
+          AND NOT EXISTS (SELECT 1 FROM ledger_hold WHERE resolved_by_id = entry.id)
+    """,
+    "a hold pays what it says, from its account, by the entry that ends it": """
+        SELECT hold.id::text, format('%%s, posted %%s, transfers say %%s',
+               hold.state, hold.posted_rao, coalesce(sum(transfer.amount_rao), 0))
+        FROM ledger_hold AS hold LEFT JOIN ledger_transfer AS transfer ON transfer.hold_id = hold.id
+        GROUP BY hold.id
+        HAVING hold.posted_rao <> coalesce(sum(transfer.amount_rao), 0)
+            OR bool_or(transfer.debit_id <> hold.account_id)
+            OR bool_or(transfer.entry_id IS DISTINCT FROM hold.resolved_by_id AND transfer.id IS NOT NULL)
+    """,
+}
+
+SIDES = """
+WITH side AS (
+    SELECT id, debit_id AS account_id, -amount_rao AS change_rao, debit_balance_rao AS recorded_rao
+    FROM ledger_transfer
+    UNION ALL
+    SELECT id, credit_id, amount_rao, credit_balance_rao FROM ledger_transfer
+), folded AS (
+    SELECT account_id,
+           coalesce(sum(change_rao) FILTER (WHERE change_rao > 0), 0) AS credits,
+           coalesce(-sum(change_rao) FILTER (WHERE change_rao < 0), 0) AS debits
+    FROM side GROUP BY account_id
+)
+"""
+
+
+def check_books() -> list[str]:
+    """Return what is wrong with the books, one sentence a fault; empty means they balance."""
+    parts = [
+        f"SELECT '{claim}', fault.* FROM ({query} LIMIT {FAULTS_SHOWN}) AS fault (subject, difference)"  # noqa: S608  constants above
+        for claim, query in CLAIMS.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SIDES + "\nUNION ALL\n".join(parts),
+            {
+                "cap_rao": MAX_SUPPLY_RAO,
+                "collecting": [address.code for address in COLLECTING],
+            },
+        )
+        return [
+            f"ledger: {subject} breaks the rule that {claim}: {difference}"
+            for claim, subject, difference in cursor.fetchall()
+        ]
+
+
+def check_all_books() -> list[str]:
+    """Return the faults of the ledger and of every installed app that keeps invariants."""
+    faults: list[str] = []
+    for app in apps.get_app_configs():
+        if app.module is not None and module_has_submodule(app.module, "invariants"):
+            check = getattr(import_module(f"{app.name}.invariants"), "check_books", None)
+            faults += check() if check else []
+    return faults
