@@ -1,0 +1,1 @@
+"""The marketplace over REST, for signed-in people and for anybody who reads."""

@@ -1,0 +1,155 @@
+"""What goes over the wire about the marketplace. Input and output are separate; none of them saves."""
+
+from rest_framework import serializers
+
+from ledger.rest import RaoChangeField, RaoField
+from marketplace.models import Auction
+from marketplace.queries import ROWS_MAX, SORTS
+from subnets.models import Blueprint
+
+STATEMENT_LINES = 50
+
+
+# In -----------------------------------------------------------------------------------------------
+
+
+class BidInput(serializers.Serializer):
+    max_rao = RaoField(min_rao=1)
+
+
+class AuctionInput(serializers.Serializer):
+    netuid = serializers.IntegerField(min_value=1, max_value=128)
+    start_rao = RaoField(min_rao=1)
+    reserve_rao = RaoField(min_rao=1, required=False, allow_null=True, default=None)
+    duration_s = serializers.IntegerField(min_value=1)
+
+
+class AuctionsAsked(serializers.Serializer):
+    state = serializers.ChoiceField(Auction.State.choices, required=False)
+    netuid = serializers.IntegerField(required=False)
+    sort = serializers.ChoiceField(sorted(SORTS), required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=ROWS_MAX, required=False)
+
+
+class SlotInput(serializers.Serializer):
+    name = serializers.CharField(max_length=60)
+    summary = serializers.CharField(max_length=200)
+    blueprint = serializers.ChoiceField(Blueprint.choices)
+    max_cost_rao = RaoField(min_rao=1)
+
+
+class DepositInput(serializers.Serializer):
+    amount_cents = serializers.IntegerField(min_value=1)
+
+
+class StatementAsked(serializers.Serializer):
+    before = serializers.IntegerField(required=False, help_text="The last line of the page before.")
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=STATEMENT_LINES)
+
+
+# Out ----------------------------------------------------------------------------------------------
+
+
+class NetworkOutput(serializers.Serializer):
+    receiver = serializers.CharField(help_text="The address that signed requests are made for.")
+    block = serializers.IntegerField()
+    block_ms = serializers.IntegerField()
+    emission_per_block_rao = RaoField()
+    issued_rao = RaoField()
+    subnet_count = serializers.IntegerField()
+    free_slot_count = serializers.IntegerField()
+    lock_cost_rao = RaoField()
+    machine_count = serializers.IntegerField()
+    gpu_count = serializers.IntegerField()
+    jobs_verified_count = serializers.IntegerField()
+    epochs_paid_count = serializers.IntegerField()
+    paid_out_rao = RaoField()
+    auctions_settled_count = serializers.IntegerField()
+    auctions_open_count = serializers.IntegerField()
+    sales_volume_rao = RaoField()
+    is_balanced = serializers.BooleanField()
+    server_now = serializers.DateTimeField()
+
+
+class AuctionOutput(serializers.Serializer):
+    id = serializers.UUIDField()
+    netuid = serializers.IntegerField()
+    subnet_name = serializers.CharField()
+    seller = serializers.UUIDField()
+    state = serializers.ChoiceField(Auction.State.choices)
+    start_rao = RaoField()
+    price_rao = RaoField(allow_null=True)
+    min_next_rao = RaoField()
+    has_reserve = serializers.BooleanField()
+    reserve_met = serializers.BooleanField()
+    leader_alias = serializers.CharField(allow_null=True)
+    bid_count = serializers.IntegerField()
+    opens_at = serializers.DateTimeField()
+    closes_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    version = serializers.IntegerField()
+    fee_bps = serializers.IntegerField()
+    server_now = serializers.DateTimeField()
+
+
+class AuctionsOutput(serializers.Serializer):
+    results = AuctionOutput(many=True)
+
+
+class BidLineOutput(serializers.Serializer):
+    sequence = serializers.IntegerField()
+    alias = serializers.CharField()
+    price_rao = RaoField(help_text="The price this bid made; maxima stay secret.")
+    placed_at = serializers.DateTimeField()
+    is_yours = serializers.BooleanField()
+
+
+class BidsOutput(serializers.Serializer):
+    results = BidLineOutput(many=True)
+
+
+class PlacedOutput(serializers.Serializer):
+    bid_id = serializers.UUIDField()
+    is_leading = serializers.BooleanField()
+    price_rao = RaoField()
+    min_next_rao = RaoField()
+    closes_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+
+
+class BoughtOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    cost_rao = RaoField(source="price_rao")
+
+
+class WalletOutput(serializers.Serializer):
+    posted_rao = RaoField()
+    held_rao = RaoField()
+    available_rao = RaoField()
+
+
+class StatementLineOutput(serializers.Serializer):
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    code = serializers.CharField()
+    change_rao = RaoChangeField()
+    balance_rao = RaoField()
+    counterpart = serializers.CharField()
+    note = serializers.CharField()
+
+
+class StatementOutput(serializers.Serializer):
+    results = StatementLineOutput(many=True)
+    next_before = serializers.IntegerField(
+        allow_null=True, help_text="Send as `before` for the next page; null on the last."
+    )
+
+
+class DepositOutput(serializers.Serializer):
+    id = serializers.UUIDField()
+    state = serializers.CharField()
+    amount_cents = serializers.IntegerField()
+    credit_rao = RaoField()
+    checkout_url = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    credited_at = serializers.DateTimeField(allow_null=True)

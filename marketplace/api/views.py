@@ -1,0 +1,215 @@
+"""The marketplace over REST: parse, authorise, one operation or query, present."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import AllowAny, IsAuthenticated, IsAuthenticatedOrReadOnly
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from ledger import chart
+from ledger import queries as books
+from marketplace import figures, operations, queries
+from marketplace.api import serializers as wire
+from marketplace.api.limits import BidThrottle, PurchaseThrottle
+from marketplace.models import User
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="Your name for this request, at most 128 characters. Sent again with the same body, "
+    "it gets the first answer and nothing happens twice.",
+)
+
+
+class PublicView(APIView):
+    """Anybody may read."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+class PersonView(APIView):
+    """Somebody who is signed in."""
+
+    authentication_classes = (SessionAuthentication,)
+    permission_classes = (IsAuthenticated,)
+
+
+class OpenView(APIView):
+    """Anybody may read, and only somebody who is signed in may write, at a person's pace."""
+
+    authentication_classes = (SessionAuthentication,)
+    permission_classes = (IsAuthenticatedOrReadOnly,)
+    throttle_class: type[BidThrottle] = PurchaseThrottle
+
+    def get_throttles(self) -> list[Any]:
+        """Count writes alone."""
+        return [self.throttle_class()] if self.request.method == "POST" else []
+
+
+class NetworkView(PublicView):
+    @extend_schema(responses=wire.NetworkOutput)
+    def get(self, request: Request) -> Response:
+        """Return the network's clock, supply, prices and figures, and the address to sign for."""
+        return Response(wire.NetworkOutput(figures.network_figures(now=timezone.now())).data)
+
+
+class AuctionsView(OpenView):
+    @extend_schema(parameters=[wire.AuctionsAsked], responses=wire.AuctionsOutput)
+    def get(self, request: Request) -> Response:
+        """List auctions."""
+        asked = given(wire.AuctionsAsked, request.query_params)
+        return Response(wire.AuctionsOutput({"results": queries.auctions(**asked)}).data)
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY], request=wire.AuctionInput, responses={201: wire.AuctionOutput}
+    )
+    def post(self, request: Request) -> Response:
+        """Put a subnet of yours up for auction, from now on."""
+        opened = operations.open_auction(
+            seller=person(request).id,
+            key=idempotency_key(request),
+            now=timezone.now(),
+            **given(wire.AuctionInput, request.data),
+        )
+        return Response(wire.AuctionOutput(queries.auction(opened.id)).data, status=201)
+
+
+class AuctionView(PublicView):
+    @extend_schema(responses=wire.AuctionOutput)
+    def get(self, request: Request, auction_id: UUID) -> Response:
+        """Return one auction as anybody may see it."""
+        return Response(wire.AuctionOutput(queries.auction(auction_id)).data)
+
+
+class CancelView(PersonView):
+    throttle_classes = (PurchaseThrottle,)
+
+    @extend_schema(request=None, responses=wire.AuctionOutput)
+    def post(self, request: Request, auction_id: UUID) -> Response:
+        """Withdraw an auction of yours that nobody has bid in."""
+        operations.cancel_auction(
+            auction_id=auction_id, seller=person(request).id, now=timezone.now()
+        )
+        return Response(wire.AuctionOutput(queries.auction(auction_id)).data)
+
+
+class BidsView(OpenView):
+    throttle_class = BidThrottle
+
+    @extend_schema(responses=wire.BidsOutput)
+    def get(self, request: Request, auction_id: UUID) -> Response:
+        """List an auction's bids under aliases, the newest first."""
+        queries.auction(auction_id)
+        viewer = person(request).id if request.user.is_authenticated else None
+        return Response(wire.BidsOutput({"results": queries.bid_history(auction_id, viewer)}).data)
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=wire.BidInput,
+        responses={201: wire.PlacedOutput, 200: wire.PlacedOutput},
+    )
+    def post(self, request: Request, auction_id: UUID) -> Response:
+        """State the most you would pay. 201: you lead. 200: taken, and beaten at once by another maximum."""
+        placed = operations.place_bid(
+            auction_id=auction_id,
+            bidder=person(request).id,
+            key=idempotency_key(request),
+            now=timezone.now(),
+            **given(wire.BidInput, request.data),
+        )
+        status = 201 if placed.is_leading else 200
+        return Response(wire.PlacedOutput(placed).data, status=status)
+
+
+class SlotsView(PersonView):
+    throttle_classes = (PurchaseThrottle,)
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY], request=wire.SlotInput, responses={201: wire.BoughtOutput}
+    )
+    def post(self, request: Request) -> Response:
+        """Buy the lowest free slot at the lock cost of this moment."""
+        sale = operations.buy_slot(
+            buyer=person(request).id,
+            key=idempotency_key(request),
+            now=timezone.now(),
+            **given(wire.SlotInput, request.data),
+        )
+        return Response(wire.BoughtOutput(sale).data, status=201)
+
+
+class WalletView(PersonView):
+    @extend_schema(responses=wire.WalletOutput)
+    def get(self, request: Request) -> Response:
+        """Return what you have, what is set aside for bids and jobs, and what you can spend."""
+        balance = books.balance(chart.wallet(person(request).id))
+        return Response(wire.WalletOutput(balance).data)
+
+
+class StatementView(PersonView):
+    @extend_schema(parameters=[wire.StatementAsked], responses=wire.StatementOutput)
+    def get(self, request: Request) -> Response:
+        """List the changes of your wallet, the newest first."""
+        asked = given(wire.StatementAsked, request.query_params)
+        lines = books.statement(
+            person(request).id, limit=asked["limit"], before_id=asked.get("before")
+        )
+        is_last = len(lines) < asked["limit"]
+        page = {"results": lines, "next_before": None if is_last else lines[-1].id}
+        return Response(wire.StatementOutput(page).data)
+
+
+class DepositsView(PersonView):
+    throttle_classes = (PurchaseThrottle,)
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=wire.DepositInput,
+        responses={201: wire.DepositOutput},
+    )
+    def post(self, request: Request) -> Response:
+        """Quote TAO for US cents and open the card page at `checkout_url`."""
+        who = person(request)
+        deposit = operations.start_deposit(
+            owner=who.id,
+            email=who.email,
+            key=idempotency_key(request),
+            now=timezone.now(),
+            **given(wire.DepositInput, request.data),
+        )
+        return Response(wire.DepositOutput(deposit).data, status=201)
+
+
+class DepositView(PersonView):
+    @extend_schema(responses=wire.DepositOutput)
+    def get(self, request: Request, deposit_id: UUID) -> Response:
+        """Return a deposit of yours: the way to learn that it was credited."""
+        deposit = queries.deposit(deposit_id, owner=person(request).id)
+        return Response(wire.DepositOutput(deposit).data)
+
+
+def person(request: Request) -> User:
+    """Return who is signed in."""
+    return cast(User, request.user)
+
+
+def idempotency_key(request: Request) -> str:
+    """Return the client's key; the operation refuses an empty or overlong one."""
+    return request.headers.get("Idempotency-Key", "")
+
+
+def given(serializer: type[Serializer], data: Any) -> dict[str, Any]:  # noqa: ANN401  JSON or a query
+    """Return what a client sent once it is acceptable. Raises: ValidationError."""
+    read = serializer(data=data)
+    read.is_valid(raise_exception=True)
+    return dict(read.validated_data)

@@ -1,0 +1,108 @@
+"""What must always hold in the marketplace, whatever happened before.
+
+Each claim is asked in one statement, and so of one instant: bids may come in while it is checked.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from django.db import connection
+
+from ledger.chart import Code
+from marketplace import bidding, queries
+from marketplace.models import Auction, Bid, Deposit, Sale
+
+# A fault seldom comes alone; the first twenty of a kind say where to look.
+FAULTS_SHOWN = 20
+
+# The open holds of bids against the bids that lead open auctions: the same, to the rao and to the wallet.
+ESCROW = """
+SELECT coalesce(held.key, leading.key),
+       format('%%s rao are held and %%s rao are owed', coalesce(held.amount_rao, 0), coalesce(leading.max_rao, 0))
+FROM (
+    SELECT DISTINCT ON (auction.id) 'bid:' || bid.id AS key, bid.max_rao, bid.bidder
+    FROM marketplace_auction AS auction
+    JOIN marketplace_bid AS bid ON bid.auction_id = auction.id AND bid.bidder = auction.leader
+    WHERE auction.state = %(open)s
+    ORDER BY auction.id, bid.sequence DESC
+) AS leading
+FULL JOIN (
+    SELECT entry.key, hold.amount_rao, account.owner
+    FROM ledger_hold AS hold
+    JOIN ledger_entry AS entry ON entry.id = hold.placed_by_id
+    JOIN ledger_account AS account ON account.id = hold.account_id
+    WHERE hold.state = 'open' AND entry.code = %(bid_placed)s
+) AS held ON held.key = leading.key
+WHERE (held.amount_rao, held.owner) IS DISTINCT FROM (leading.max_rao, leading.bidder)
+LIMIT %(limit)s
+"""
+
+# What sales and deposits say was paid, against what the ledger moved for them.
+SUMS = """
+SELECT said.words, format('rows sum to %%s rao and the ledger moved %%s rao', said.rao, coalesce(moved.rao, 0))
+FROM (
+    SELECT 'auction sales' AS words, %(sale_settled)s AS code, coalesce(sum(price_rao), 0) AS rao
+    FROM marketplace_sale WHERE kind = %(by_auction)s
+    UNION ALL
+    SELECT 'card deposits', %(card_credited)s, coalesce(sum(credit_rao), 0)
+    FROM marketplace_deposit WHERE state = %(credited)s
+) AS said
+LEFT JOIN (
+    SELECT entry.code, sum(transfer.amount_rao) AS rao
+    FROM ledger_entry AS entry JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
+    WHERE entry.code IN (%(sale_settled)s, %(card_credited)s)
+    GROUP BY entry.code
+) AS moved ON moved.code = said.code
+WHERE said.rao <> coalesce(moved.rao, 0)
+"""
+
+
+def check_books() -> list[str]:
+    """Return what is wrong with the marketplace, one sentence a fault; empty means all is well."""
+    faults = [
+        f"marketplace: {subject} breaks the rule that {claim}: {difference}"
+        for claim, query in (
+            ("an auction's escrow is its leader's maximum", ESCROW),
+            ("every sale and deposit was paid once", SUMS),
+        )
+        for subject, difference in _asked(query)
+    ]
+    return [*faults, *_unlike_their_bids()]
+
+
+def _asked(query: str) -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query,
+            {
+                "open": Auction.State.OPEN,
+                "bid_placed": Code.BID_PLACED,
+                "sale_settled": Code.SALE_SETTLED,
+                "card_credited": Code.CARD_CREDITED,
+                "by_auction": Sale.Kind.AUCTION,
+                "credited": Deposit.State.CREDITED,
+                "limit": FAULTS_SHOWN,
+            },
+        )
+        return [(subject, difference) for subject, difference in cursor.fetchall()]
+
+
+def _unlike_their_bids() -> Iterator[str]:
+    """Find open auctions that show another leader, price or end than their bids derive."""
+    bids = Bid.objects.filter(auction__state=Auction.State.OPEN).select_related("auction")
+    for _, group in groupby(bids.order_by("auction_id", "sequence"), key=lambda b: b.auction_id):
+        log = list(group)
+        auction = log[0].auction
+        newest = {bid.bidder: bid for bid in log}
+        play = bidding.Play(
+            terms=queries.terms_of(auction),
+            maxima=tuple(
+                bidding.Maximum(bidder=bid.bidder, max_rao=bid.max_rao, sequence=bid.sequence)
+                for bid in newest.values()
+            ),
+            closes_at=auction.closes_at,
+        )
+        derived = bidding.standing(play)
+        shown = (auction.leader, auction.price_rao, auction.bid_count, auction.closes_at)
+        if shown != (derived.leader, derived.price_rao, len(log), log[-1].closes_at):
+            yield f"marketplace: auction {auction.id} does not show what its bids derive"

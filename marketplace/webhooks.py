@@ -1,0 +1,27 @@
+"""Stripe's way in: believe the signature, store the event, answer at once. A sweep acts on it."""
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from marketplace import operations, payments
+
+
+class StripeWebhookView(APIView):
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        request={"application/json": {"type": "object"}},
+        responses={200: {"type": "object", "properties": {"received": {"type": "boolean"}}}},
+    )
+    def post(self, request: Request) -> Response:
+        """Take an event of Stripe, signed in the Stripe-Signature header. The same event counts once."""
+        event = payments.read_event(
+            request._request.body,  # noqa: SLF001  the raw bytes are what was signed
+            signature=request.headers.get("Stripe-Signature", ""),
+        )
+        operations.record_webhook_event(event, now=timezone.now())
+        return Response({"received": True})
