@@ -175,11 +175,11 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = SECURE
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if flag("BEHIND_PROXY") else None
-)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("BEHIND_PROXY") else None
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # the largest legal result is a 256x256 int32 matrix, 350 kB
+DATA_UPLOAD_MAX_MEMORY_SIZE = (
+    2 * 1024 * 1024
+)  # the largest legal result is a 256x256 int32 matrix, 350 kB
 # Event streams are served by their own small ASGI process. Behind a proxy it is the same origin ("");
 # without one, its port on the same host.
 EVENTS_PORT = os.environ.get("EVENTS_PORT", "")

@@ -3,6 +3,10 @@
 import os
 
 os.environ.setdefault("SECRET_KEY", "a-key-for-tests-only")
+# Each parallel worker of the suite has a Redis database of its own, so that one may clear its cache.
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+_redis = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0").rsplit("/", 1)[0]
+os.environ["REDIS_URL"] = f"{_redis}/{int(_worker) + 1}"
 
 from config.settings import *  # noqa: E402, F403
 from config.settings import STORAGES  # noqa: E402

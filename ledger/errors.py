@@ -115,3 +115,19 @@ class BooksProtected(DomainError):
 
     code = "books_protected"
     message = "The posting was refused because {claim} ({constraint}). Nothing was written."
+
+
+class IdempotencyKeyMissing(DomainError):
+    """A request that moves money came without a key of its own."""
+
+    code = "idempotency_key_missing"
+    http_status = 400
+    message = "Send an Idempotency-Key header: any words that name this request and no other."
+
+
+class IdempotencyKeyInvalid(DomainError):
+    """The key is too long, or holds characters that cannot be printed."""
+
+    code = "idempotency_key_invalid"
+    http_status = 400
+    message = "An Idempotency-Key has 1 to {length_max} printable characters."

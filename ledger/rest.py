@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from ledger.money import MAX_RAO
 
@@ -68,3 +69,8 @@ class RaoChangeField(serializers.Field):
     def to_representation(self, value: int) -> str:
         """Write the change as a string."""
         return str(int(value))
+
+
+def idempotency_key(request: Request) -> str:
+    """Return the client's Idempotency-Key; `ledger.idempotency` refuses an empty or overlong one."""
+    return request.headers.get("Idempotency-Key", "")

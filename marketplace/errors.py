@@ -88,22 +88,6 @@ class WebhookPayloadInvalid(DomainError):
     message = "The event cannot be read: {reason}."
 
 
-class IdempotencyKeyMissing(DomainError):
-    """A request that moves money came without a key of its own."""
-
-    code = "idempotency_key_missing"
-    http_status = 400
-    message = "Send an Idempotency-Key header: any words that name this request and no other."
-
-
-class IdempotencyKeyInvalid(DomainError):
-    """The key is too long, or holds characters that cannot be printed."""
-
-    code = "idempotency_key_invalid"
-    http_status = 400
-    message = "An Idempotency-Key has 1 to {length_max} printable characters."
-
-
 class AuctionUnknown(DomainError):
     """No auction has this id."""
 

@@ -59,7 +59,9 @@ class NetworkNotFounded(DomainError):
 
     code = "network_not_founded"
     http_status = 503
-    message = "The network has no genesis yet. An operator starts it with `manage.py found_network`."
+    message = (
+        "The network has no genesis yet. An operator starts it with `manage.py found_network`."
+    )
 
 
 class SubnetUnknown(DomainError):
@@ -150,7 +152,9 @@ class BurnAboveLimit(DomainError):
     """The price of a uid rose above what the miner agreed to."""
 
     code = "burn_above_limit"
-    message = "A uid on this subnet costs {burn_rao} rao now, above your limit of {max_burn_rao} rao."
+    message = (
+        "A uid on this subnet costs {burn_rao} rao now, above your limit of {max_burn_rao} rao."
+    )
 
 
 class NoUidAvailable(DomainError):

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from ledger import chart
 from ledger import queries as books
+from ledger.rest import idempotency_key
 from marketplace import figures, operations, queries
 from marketplace.api import serializers as wire
 from marketplace.api.limits import BidThrottle, PurchaseThrottle
@@ -201,11 +202,6 @@ class DepositView(PersonView):
 def person(request: Request) -> User:
     """Return who is signed in."""
     return cast(User, request.user)
-
-
-def idempotency_key(request: Request) -> str:
-    """Return the client's key; the operation refuses an empty or overlong one."""
-    return request.headers.get("Idempotency-Key", "")
 
 
 def given(serializer: type[Serializer], data: Any) -> dict[str, Any]:  # noqa: ANN401  JSON or a query

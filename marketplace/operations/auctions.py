@@ -22,7 +22,7 @@ from marketplace.errors import (
     AuctionTermsInvalid,
     NotTheSeller,
 )
-from marketplace.idempotency import stored_key
+from ledger.idempotency import stored_key
 from marketplace.models import Auction, Sale
 from marketplace.operations.bids import hold_of
 from subnets import operations as subnets

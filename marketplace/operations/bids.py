@@ -14,7 +14,7 @@ from ledger.entries import Entry, PlaceHold, Step, VoidHold, hold_id
 from ledger.errors import IdempotencyConflict, InsufficientFunds
 from marketplace import bidding, live, queries
 from marketplace.errors import AuctionClosed, SellerCannotBid
-from marketplace.idempotency import stored_key
+from ledger.idempotency import stored_key
 from marketplace.models import Auction, Bid
 
 

@@ -7,7 +7,7 @@ from ledger import chart
 from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, Move
-from marketplace.idempotency import stored_key
+from ledger.idempotency import stored_key
 
 
 def fund_treasury(*, amount_rao: int, key: str, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from ledger.errors import IdempotencyConflict
 from marketplace import queries
-from marketplace.idempotency import stored_key
+from ledger.idempotency import stored_key
 from marketplace.models import Sale
 from subnets import operations as subnets
 from subnets import queries as slots

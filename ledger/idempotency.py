@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from marketplace.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
+from ledger.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
 
 # With the act and the caller in front, a stored key stays within the 200 characters of its column.
 KEY_LENGTH_MAX = 128
 
 
-def stored_key(act: str, *, caller: UUID, key: str) -> str:
+def stored_key(act: str, *, caller: UUID | str, key: str) -> str:
     """Return the key as rows keep it, so that two callers who choose the same words do not meet.
 
     Raises: IdempotencyKeyMissing, IdempotencyKeyInvalid.

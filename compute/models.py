@@ -1,0 +1,257 @@
+"""The work and its proof.
+
+Machine  a computer that a hotkey reported: its processors, its GPUs, the blueprints it can run
+Job      one piece of work on one subnet, from submission to settlement
+Lease    one offer of a job to one machine, with a deadline
+Result   what came back on a lease, signed by the miner: a fact
+Score    what one validator says of one result, signed: a fact
+"""
+
+import uuid
+from datetime import datetime
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+
+from subnets.models import Blueprint
+
+
+class Machine(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    hotkey = models.CharField(max_length=48)
+    owner = models.UUIDField(db_index=True)
+    name = models.CharField(max_length=40)
+    cpu_model = models.CharField(max_length=120)
+    cpu_count = models.PositiveIntegerField()
+    memory_bytes = models.BigIntegerField()
+    gpus = models.JSONField(default=list)
+    blueprints = models.JSONField()
+    concurrency = models.PositiveSmallIntegerField(default=1)
+    reported_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hotkey", "name"], name="compute_machine_name_is_unique_per_hotkey"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.hotkey[:8]}…"
+
+
+class Job(models.Model):
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        """Waits for a machine."""
+        LEASED = "leased", "Leased"
+        """Offered to a machine; a lease is open."""
+        RETURNED = "returned", "Returned"
+        """A result is in; validators are to score it."""
+        VERIFIED = "verified", "Verified"
+        """Validators accepted a result. Paid where a consumer ordered it."""
+        FAILED = "failed", "Failed"
+        """Every attempt was used up; a consumer's hold was released."""
+
+    class Origin(models.TextChoices):
+        CONSUMER = "consumer", "Ordered"
+        """Somebody ordered and pays for it."""
+        CANARY = "canary", "Known answer"
+        """Planted by the network; the answer is known."""
+
+    TRANSITIONS = {
+        State.QUEUED: {State.LEASED, State.FAILED},
+        State.LEASED: {State.QUEUED, State.RETURNED, State.FAILED},
+        State.RETURNED: {State.QUEUED, State.VERIFIED, State.FAILED},
+        State.VERIFIED: set(),
+        State.FAILED: set(),
+    }
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    netuid = models.PositiveSmallIntegerField()
+    blueprint = models.CharField(max_length=20, choices=Blueprint)
+    origin = models.CharField(max_length=10, choices=Origin)
+    owner = models.UUIDField(null=True, blank=True, db_index=True)
+    key = models.CharField(
+        max_length=200, unique=True
+    )  # caller, act and 128 characters of the client's
+    payload = models.JSONField()
+    known_answer = models.JSONField(null=True, blank=True)
+    price_rao = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    attempts_count = models.PositiveSmallIntegerField(default=0)
+    failure = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    queued_at = models.DateTimeField()
+    verify_by_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["verified", "failed"], ended_at__isnull=False)
+                | Q(~Q(state__in=["verified", "failed"]), ended_at__isnull=True),
+                name="compute_job_ended_has_ended_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(origin="consumer", owner__isnull=False)
+                | Q(origin="canary", owner__isnull=True, known_answer__isnull=False),
+                name="compute_job_is_ordered_or_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(price_rao__gte=0), name="compute_job_price_is_not_negative"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["queued_at"], condition=Q(state="queued"), name="compute_job_queue"
+            ),
+            models.Index(fields=["netuid", "-created_at"], name="compute_job_recent"),
+            models.Index(
+                fields=["verify_by_at"], condition=Q(state="returned"), name="compute_job_scored"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.blueprint} {self.id}"
+
+    def move_to(self, state: "Job.State", *, now: datetime) -> None:
+        """Change the state, the one way to do it, and save what changes with it."""
+        assert state in self.TRANSITIONS[Job.State(self.state)], f"{self.state} → {state}"
+        self.state = state
+        if not self.TRANSITIONS[state]:
+            self.ended_at = now
+        self.save(
+            update_fields=[
+                "state",
+                "ended_at",
+                "queued_at",
+                "verify_by_at",
+                "attempts_count",
+                "failure",
+            ]
+        )
+
+
+class Lease(models.Model):
+    class State(models.TextChoices):
+        OFFERED = "offered", "Offered"
+        """Chosen for a machine that has not fetched it yet."""
+        TAKEN = "taken", "Taken"
+        """Fetched by its machine, which works on it."""
+        RETURNED = "returned", "Returned"
+        """Its result came in time."""
+        EXPIRED = "expired", "Expired"
+        """Its deadline passed without a result; the job went to another."""
+
+    TRANSITIONS = {
+        State.OFFERED: {State.TAKEN, State.EXPIRED},
+        State.TAKEN: {State.RETURNED, State.EXPIRED},
+        State.RETURNED: set(),
+        State.EXPIRED: set(),
+    }
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="leases")
+    machine = models.ForeignKey(Machine, on_delete=models.PROTECT, related_name="leases")
+    hotkey = models.CharField(max_length=48)
+    state = models.CharField(max_length=10, choices=State, default=State.OFFERED)
+    offered_at = models.DateTimeField()
+    taken_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job"],
+                condition=Q(state__in=["offered", "taken"]),
+                name="compute_lease_one_open_per_job",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["deadline_at"],
+                condition=Q(state__in=["offered", "taken"]),
+                name="compute_lease_due",
+            ),
+            models.Index(fields=["hotkey", "-offered_at"], name="compute_lease_of_hotkey"),
+        ]
+
+    def __str__(self) -> str:
+        return f"lease {self.id}"
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether a result may still come."""
+        return bool(self.TRANSITIONS[Lease.State(self.state)])
+
+    def move_to(self, state: "Lease.State", *, now: datetime) -> None:
+        """Change the state, the one way to do it, and save what changes with it."""
+        assert state in self.TRANSITIONS[Lease.State(self.state)], f"{self.state} → {state}"
+        self.state = state
+        if not self.TRANSITIONS[state]:
+            self.ended_at = now
+        self.save(update_fields=["state", "taken_at", "ended_at"])
+
+
+class Result(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    lease = models.OneToOneField(Lease, on_delete=models.PROTECT, related_name="result")
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="results")
+    netuid = models.PositiveSmallIntegerField()
+    hotkey = models.CharField(max_length=48)
+    output = models.JSONField()
+    output_digest = models.CharField(max_length=64)
+    signature = models.CharField(max_length=130)
+    latency_ms = models.PositiveIntegerField()
+    submitted_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["netuid", "-submitted_at"], name="compute_result_recent"),
+            models.Index(fields=["hotkey", "-submitted_at"], name="compute_result_of_hotkey"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="results_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"result {self.id}"
+
+
+class Score(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    result = models.ForeignKey(Result, on_delete=models.PROTECT, related_name="scores")
+    netuid = models.PositiveSmallIntegerField()
+    validator = models.CharField(max_length=48)
+    miner = models.CharField(max_length=48)
+    score_ppm = models.PositiveIntegerField()
+    reason = models.CharField(max_length=200)
+    signature = models.CharField(max_length=130)
+    scored_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["result", "validator"], name="compute_score_one_per_validator"
+            ),
+            models.CheckConstraint(
+                condition=Q(score_ppm__lte=1_000_000), name="compute_score_is_at_most_one"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["netuid", "scored_at"], name="compute_score_window"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="scores_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"score of {self.result_id} by {self.validator[:8]}…"

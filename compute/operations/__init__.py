@@ -1,0 +1,24 @@
+"""Every write to compute. Each verb locks, looks for a replay, decides, writes, calls down, moves money last."""
+
+from compute.operations.dispatch import dispatch_queued
+from compute.operations.epochs import close_epoch
+from compute.operations.jobs import plant_known_answers, submit_job
+from compute.operations.leases import expire_lease, take_lease
+from compute.operations.machines import report_machine, see_machine
+from compute.operations.results import submit_result
+from compute.operations.scores import submit_scores
+from compute.operations.settlement import settle_job
+
+__all__ = [
+    "close_epoch",
+    "dispatch_queued",
+    "expire_lease",
+    "plant_known_answers",
+    "report_machine",
+    "see_machine",
+    "settle_job",
+    "submit_job",
+    "submit_result",
+    "submit_scores",
+    "take_lease",
+]

@@ -1,0 +1,81 @@
+"""Dispatch: queued jobs meet live machines."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import redis
+from django.conf import settings
+from django.db import transaction
+
+from compute import queries, scheduling
+from compute.models import Job, Lease
+
+log = logging.getLogger(__name__)
+
+NUDGE_KEPT_S = 30  # a nudge nobody waits for is stale by the next poll
+
+
+@transaction.atomic
+def dispatch_queued(*, now: datetime, limit: int) -> int:
+    """Offer up to `limit` queued jobs to machines; return how many found one.
+
+    Jobs are locked and those of another worker's batch passed over, so sweeps may run side by side.
+    Two sweeps may offer one machine a lease more than it asked for; the machine takes them in turn.
+    """
+    jobs = {job.pk: job for job in queries.lock_queued(limit)}
+    if not jobs:
+        return 0
+    matches = scheduling.match(queries.wishes(jobs.values()), queries.candidates(now=now))
+    for match in matches:
+        jobs[match.job_id].move_to(Job.State.LEASED, now=now)
+    Lease.objects.bulk_create(
+        Lease(
+            job_id=match.job_id,
+            machine_id=match.machine_id,
+            hotkey=match.hotkey,
+            offered_at=now,
+            deadline_at=now + timedelta(seconds=settings.LEASE_S),
+        )
+        for match in matches
+    )
+    transaction.on_commit(lambda: nudge([match.machine_id for match in matches]))
+    return len(matches)
+
+
+def nudge(machine_ids: Sequence[UUID]) -> None:
+    """Wake the long-polls of machines; a nudge that gets lost costs one poll's wait, no job."""
+    try:
+        client = connection()
+        with client.pipeline() as pipe:
+            for machine_id in machine_ids:
+                pipe.rpush(bell(machine_id), 1)
+                pipe.expire(bell(machine_id), NUDGE_KEPT_S)
+            pipe.execute()
+    except redis.RedisError as fault:
+        log.warning("nudge failed error=%s", fault)
+
+
+def await_nudge(machine_id: UUID, *, wait_s: float) -> None:
+    """Wait until the machine is nudged or the time is over; without Redis, wait a second at most."""
+    try:
+        connection().blpop([bell(machine_id)], timeout=wait_s)
+    except redis.RedisError as fault:
+        log.warning("nudge unavailable error=%s", fault)
+
+
+def bell(machine_id: UUID) -> str:
+    """Name the list a machine waits on."""
+    return f"lease:{machine_id}"
+
+
+_client: redis.Redis | None = None
+
+
+def connection() -> redis.Redis:
+    """Return this process's Redis client; it pools its connections."""
+    global _client  # noqa: PLW0603  one pool per process, made after the fork
+    if _client is None:
+        _client = redis.Redis.from_url(settings.REDIS_URL)
+    return _client

@@ -1,0 +1,110 @@
+"""Jobs: ordered by a consumer who pays, or planted by the network with a known answer."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+
+from compute import queries
+from compute.blueprints import blueprint
+from compute.errors import PriceAboveLimit, QueueFull
+from compute.models import Job
+from ledger import chart
+from ledger import operations as ledger
+from ledger.chart import Code
+from ledger.entries import Entry, PlaceHold, hold_id
+from ledger.errors import IdempotencyConflict
+from subnets import queries as subnets
+
+QUEUE_MAX = 1_000  # waiting jobs per subnet; a longer queue would promise more than minutes of work
+CANARIES_PLANTED_MAX = 16  # at one sweep, so that a long pause does not end in a flood
+
+
+def hold_of(job: Job) -> UUID:
+    """Return the id of the hold that backs a job's price."""
+    return hold_id(f"job:{job.pk}")
+
+
+@transaction.atomic
+def submit_job(
+    *,
+    netuid: int,
+    owner: UUID,
+    payload: Mapping[str, Any],
+    max_price_rao: int,
+    key: str,
+    now: datetime,
+) -> Job:
+    """Queue a consumer's job and hold its price. Replays by key.
+
+    Raises: SubnetUnknown, PayloadInvalid, PriceAboveLimit, QueueFull, InsufficientFunds,
+    IdempotencyConflict.
+    """
+    subnet = subnets.subnet(netuid)
+    known = Job.objects.filter(key=key).first()
+    if known is not None:
+        return replayed(known, netuid=netuid, payload=payload, key=key)
+    work = blueprint(subnet.blueprint)
+    work.check_payload(payload)
+    price_rao = work.price_rao(payload)
+    if price_rao > max_price_rao:
+        raise PriceAboveLimit(price_rao=price_rao, max_price_rao=max_price_rao)
+    if queries.queued_count(netuid) >= QUEUE_MAX:
+        raise QueueFull(netuid=netuid, limit=QUEUE_MAX)
+    job = Job.objects.create(
+        netuid=netuid,
+        blueprint=subnet.blueprint,
+        origin=Job.Origin.CONSUMER,
+        owner=owner,
+        key=key,
+        payload=dict(payload),
+        price_rao=price_rao,
+        created_at=now,
+        queued_at=now,
+    )
+    hold = PlaceHold(hold=hold_of(job), account=chart.wallet(owner), amount_rao=price_rao)
+    ledger.post(Entry(key=f"job:placed:{job.pk}", code=Code.JOB_PLACED, at=now, steps=(hold,)))
+    return job
+
+
+def replayed(job: Job, *, netuid: int, payload: Mapping[str, Any], key: str) -> Job:
+    """Return the first answer to a repeated order. Raises: IdempotencyConflict when it differs."""
+    for field, given in (("netuid", netuid), ("payload", dict(payload))):
+        if getattr(job, field) != given:
+            raise IdempotencyConflict(key=key, field=field)
+    return job
+
+
+@transaction.atomic
+def plant_known_answers(*, netuid: int, now: datetime) -> int:
+    """Queue jobs whose answer is known, one per live machine and CANARY_EVERY_S, and return how many.
+
+    They cost nobody anything: they keep every miner measured even where no consumer orders.
+    """
+    subnet = subnets.lock_subnet(netuid)
+    machine_count = queries.live_machine_count(netuid, now=now)
+    since = now - timedelta(seconds=settings.CANARY_EVERY_S)
+    missing = machine_count - queries.canaries_since(netuid, since=since)
+    work = blueprint(subnet.blueprint)
+    rng = np.random.default_rng()
+    jobs = []
+    for _ in range(max(0, min(missing, CANARIES_PLANTED_MAX))):
+        payload, known_answer = work.make_canary(rng)
+        jobs.append(
+            Job(
+                netuid=netuid,
+                blueprint=subnet.blueprint,
+                origin=Job.Origin.CANARY,
+                key=f"canary:{uuid4()}",
+                payload=payload,
+                known_answer=known_answer,
+                created_at=now,
+                queued_at=now,
+            )
+        )
+    Job.objects.bulk_create(jobs)
+    return len(jobs)

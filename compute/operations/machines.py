@@ -1,0 +1,60 @@
+"""Machines: what a miner says it brings, and that it is still there."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from compute.errors import MachineUnknown, TooManyMachines
+from compute.models import Machine
+
+MACHINES_PER_HOTKEY_MAX = 64  # a rack; more is somebody filling the table
+
+
+@transaction.atomic
+def report_machine(
+    *,
+    hotkey: str,
+    owner: UUID,
+    name: str,
+    cpu_model: str,
+    cpu_count: int,
+    memory_bytes: int,
+    gpus: Sequence[dict[str, Any]],
+    blueprints: Sequence[str],
+    concurrency: int,
+    now: datetime,
+) -> Machine:
+    """Record a machine under its hotkey and name; a later report replaces what was said before.
+
+    Raises: TooManyMachines.
+    """
+    known = Machine.objects.filter(hotkey=hotkey)
+    is_new = not known.filter(name=name).exists()
+    if is_new and known.count() >= MACHINES_PER_HOTKEY_MAX:
+        raise TooManyMachines(limit=MACHINES_PER_HOTKEY_MAX)
+    machine, _ = Machine.objects.update_or_create(
+        hotkey=hotkey,
+        name=name,
+        defaults={
+            "owner": owner,
+            "cpu_model": cpu_model,
+            "cpu_count": cpu_count,
+            "memory_bytes": memory_bytes,
+            "gpus": list(gpus),
+            "blueprints": list(blueprints),
+            "concurrency": concurrency,
+            "reported_at": now,
+            "last_seen_at": now,
+        },
+    )
+    return machine
+
+
+def see_machine(*, machine_id: UUID, hotkey: str, now: datetime) -> None:
+    """Note that a machine asked for work. Raises: MachineUnknown."""
+    seen = Machine.objects.filter(pk=machine_id, hotkey=hotkey).update(last_seen_at=now)
+    if not seen:
+        raise MachineUnknown(machine_id=machine_id)

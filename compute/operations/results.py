@@ -1,0 +1,97 @@
+"""Results: what a miner returns on its lease, checked for form, signature and time."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from compute import queries
+from compute.blueprints import blueprint
+from compute.errors import (
+    DigestMismatch,
+    LeaseExpired,
+    LeaseNotYours,
+    ResultDiffers,
+    ResultSignatureInvalid,
+)
+from compute.models import Job, Lease, Result
+from neurons import keys, protocol
+
+
+@transaction.atomic
+def submit_result(
+    *,
+    lease_id: UUID,
+    hotkey: str,
+    output: Mapping[str, Any],
+    output_digest: str,
+    signature: str,
+    now: datetime,
+) -> tuple[Result, bool]:
+    """Take a result on a lease; return it, and whether it was here before (a replay).
+
+    Raises: LeaseUnknown, LeaseNotYours, LeaseExpired, ResultDiffers, DigestMismatch,
+    ResultSignatureInvalid, OutputInvalid. Whatever is refused leaves the lease open until its deadline.
+    """
+    lease = queries.lock_lease(lease_id)
+    if lease.hotkey != hotkey:
+        raise LeaseNotYours(lease_id=lease_id)
+    known = Result.objects.filter(lease=lease).first()
+    if known is not None:
+        if known.output_digest != output_digest:
+            raise ResultDiffers(lease_id=lease_id)
+        return known, True
+    if not lease.is_open or lease.deadline_at <= now:
+        raise LeaseExpired(deadline_at=lease.deadline_at)
+    job = queries.lock_job(lease.job_id)
+    check_signed(lease, output=output, output_digest=output_digest, signature=signature)
+    blueprint(job.blueprint).check_output(job.payload, output)
+    result = record(lease, job, output, output_digest, signature, now=now)
+    if lease.state == Lease.State.OFFERED:
+        lease.taken_at = now
+        lease.move_to(Lease.State.TAKEN, now=now)
+    lease.move_to(Lease.State.RETURNED, now=now)
+    job.verify_by_at = now + timedelta(seconds=settings.VERIFY_S)
+    job.move_to(Job.State.RETURNED, now=now)
+    return result, False
+
+
+def check_signed(
+    lease: Lease, *, output: Mapping[str, Any], output_digest: str, signature: str
+) -> None:
+    """Raise DigestMismatch or ResultSignatureInvalid unless the hotkey signed just this output."""
+    digest = protocol.output_digest(dict(output))
+    if digest != output_digest:
+        raise DigestMismatch(digest=digest)
+    message = protocol.result_message(
+        lease_id=str(lease.pk), job_id=str(lease.job_id), digest=digest
+    )
+    if not keys.verify(lease.hotkey, message, signature):
+        raise ResultSignatureInvalid
+
+
+def record(
+    lease: Lease,
+    job: Job,
+    output: Mapping[str, Any],
+    output_digest: str,
+    signature: str,
+    *,
+    now: datetime,
+) -> Result:
+    """Write the fact. Latency is the platform's own clock, from offer to arrival."""
+    latency = now - lease.offered_at
+    return Result.objects.create(
+        lease=lease,
+        job=job,
+        netuid=job.netuid,
+        hotkey=lease.hotkey,
+        output=dict(output),
+        output_digest=output_digest,
+        signature=signature,
+        latency_ms=max(0, latency // timedelta(milliseconds=1)),
+        submitted_at=now,
+    )

@@ -1,0 +1,79 @@
+"""Settlement: a scored job is paid, tried again elsewhere, or given up."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from compute import pricing, queries, verification
+from compute.models import Job, Result
+from compute.operations.jobs import hold_of
+from compute.verification import Verdict
+from ledger import chart
+from ledger import operations as ledger
+from ledger.chart import Code
+from ledger.entries import Entry, PostHold, VoidHold
+from subnets import queries as subnets
+
+ATTEMPTS_MAX = 4  # four machines of four owners; after that the job itself is the likelier fault
+
+
+@transaction.atomic
+def settle_job(*, job_id: UUID, now: datetime) -> Verdict:
+    """Decide a returned job by its scores: pay it, give it to another machine, or wait.
+
+    A job that is not waiting for scores (settled before, or back in the queue) answers PENDING.
+    """
+    job = queries.lock_job(job_id)
+    if job.state != Job.State.RETURNED:
+        return Verdict.PENDING
+    result = queries.last_result(job)
+    assert job.verify_by_at is not None, "a returned job has a deadline for its scores"
+    verdict = verification.verdict(
+        scores_ppm=queries.scores_of(result),
+        stakes_rao=queries.judges(result),
+        is_due=job.verify_by_at <= now,
+    )
+    match verdict:
+        case Verdict.ACCEPTED:
+            pay(job, result, now=now)
+        case Verdict.REJECTED:
+            give_up_or_queue(job, failure="every result was found wrong", now=now)
+        case Verdict.UNJUDGED:
+            give_up_or_queue(job, failure="no validator judged it in time", now=now)
+        case Verdict.PENDING:
+            pass
+    return verdict
+
+
+def pay(job: Job, result: Result, *, now: datetime) -> None:
+    """End a verified job: the held price goes to miner, subnet owner and marketplace."""
+    job.move_to(Job.State.VERIFIED, now=now)
+    if not job.price_rao:
+        return
+    parts = pricing.shares(job.price_rao)
+    miner = queries.owner_by_hotkey({result.hotkey})[result.hotkey]
+    owner = subnets.subnet(job.netuid).owner
+    payees = [
+        (chart.wallet(miner), parts.miner_rao),
+        (chart.wallet(owner), parts.owner_rao),
+        (chart.FEES, parts.fee_rao),
+    ]
+    post = PostHold(hold=hold_of(job), to=tuple(payee for payee in payees if payee[1]))
+    ledger.post(Entry(key=f"job:settled:{job.pk}", code=Code.JOB_SETTLED, at=now, steps=(post,)))
+
+
+def give_up_or_queue(job: Job, *, failure: str, now: datetime) -> None:
+    """Give the job to another machine, or end it and release what was held for it."""
+    job.attempts_count += 1
+    if job.attempts_count < ATTEMPTS_MAX:
+        job.queued_at, job.verify_by_at = now, None
+        job.move_to(Job.State.QUEUED, now=now)
+        return
+    job.failure = failure
+    job.move_to(Job.State.FAILED, now=now)
+    if job.price_rao:
+        void = VoidHold(hold=hold_of(job))
+        ledger.post(
+            Entry(key=f"job:released:{job.pk}", code=Code.JOB_RELEASED, at=now, steps=(void,))
+        )

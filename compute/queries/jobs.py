@@ -1,0 +1,129 @@
+"""Jobs, leases and results: locks and rows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import OuterRef, Subquery
+
+from compute.errors import JobUnknown, LeaseUnknown
+from compute.models import Job, Lease, Result
+
+ROWS_MAX = 100  # of any list that a caller can ask for at once
+
+
+def lock_queued(limit: int) -> list[Job]:
+    """Lock the longest waiting jobs, passing over those another sweep holds."""
+    waiting = Job.objects.filter(state=Job.State.QUEUED).order_by("queued_at", "pk")
+    return list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])
+
+
+def lock_job(job_id: UUID) -> Job:
+    """Lock one job. Raises: JobUnknown."""
+    found = Job.objects.select_for_update(of=("self",)).filter(pk=job_id).first()
+    if found is None:
+        raise JobUnknown(job_id=job_id)
+    return found
+
+
+def lock_lease(lease_id: UUID) -> Lease:
+    """Lock one lease. Raises: LeaseUnknown."""
+    found = Lease.objects.select_for_update(of=("self",)).filter(pk=lease_id).first()
+    if found is None:
+        raise LeaseUnknown(lease_id=lease_id)
+    return found
+
+
+def lock_open_lease(*, machine_id: UUID, hotkey: str, now: datetime) -> Lease | None:
+    """Lock a machine's next open lease: one it was offered, before one whose answer may have got lost."""
+    return (
+        Lease.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("job")
+        .filter(
+            machine=machine_id,
+            hotkey=hotkey,
+            state__in=[Lease.State.OFFERED, Lease.State.TAKEN],
+            deadline_at__gt=now,
+        )
+        .order_by("state", "offered_at")
+        .first()
+    )
+
+
+def queued_count(netuid: int) -> int:
+    """Return how many jobs of a subnet wait for a machine."""
+    return Job.objects.filter(netuid=netuid, state=Job.State.QUEUED).count()
+
+
+def canaries_since(netuid: int, *, since: datetime) -> int:
+    """Return how many known-answer jobs were planted on a subnet since an instant, or still wait."""
+    planted = Job.objects.filter(netuid=netuid, origin=Job.Origin.CANARY)
+    recent = planted.filter(created_at__gt=since).count()
+    waiting = planted.filter(created_at__lte=since, state=Job.State.QUEUED).count()
+    return recent + waiting
+
+
+def job_of(job_id: UUID, owner: UUID) -> Job:
+    """Return a consumer's own job. Raises: JobUnknown, also for somebody else's."""
+    found = Job.objects.filter(pk=job_id, owner=owner).first()
+    if found is None:
+        raise JobUnknown(job_id=job_id)
+    return found
+
+
+def jobs_of_owner(owner: UUID, *, limit: int = 50) -> list[Job]:
+    """List what a consumer ordered, newest first."""
+    return list(Job.objects.filter(owner=owner).order_by("-created_at")[: min(limit, ROWS_MAX)])
+
+
+def last_result(job: Job) -> Result:
+    """Return the newest result of a job that has one."""
+    found = Result.objects.filter(job=job).order_by("-submitted_at").first()
+    assert found is not None, "a job that was returned has a result"
+    return found
+
+
+def result_of(job: Job) -> Result | None:
+    """Return the result a consumer may see: the one that was verified."""
+    return last_result(job) if job.state == Job.State.VERIFIED else None
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    id: UUID
+    blueprint: str
+    origin: str
+    state: str
+    miner: str
+    attempts_count: int
+    price_rao: int
+    created_at: datetime
+    ended_at: datetime | None
+
+
+def jobs_of(netuid: int, *, limit: int = 20) -> list[JobLine]:
+    """List a subnet's newest jobs, without what was asked and answered. One statement.
+
+    Known-answer jobs are shown as such only once they have ended, or miners could tell them apart.
+    """
+    leases = Lease.objects.filter(job=OuterRef("pk")).order_by("-offered_at")
+    rows = (
+        Job.objects.filter(netuid=netuid)
+        .annotate(miner=Subquery(leases.values("hotkey")[:1]))
+        .defer("payload", "known_answer")
+        .order_by("-created_at")[: min(limit, ROWS_MAX)]
+    )
+    return [
+        JobLine(
+            id=row.pk,
+            blueprint=row.blueprint,
+            origin=row.origin if row.ended_at else "",
+            state=row.state,
+            miner=row.miner or "",
+            attempts_count=row.attempts_count,
+            price_rao=row.price_rao if row.ended_at else 0,
+            created_at=row.created_at,
+            ended_at=row.ended_at,
+        )
+        for row in rows
+    ]

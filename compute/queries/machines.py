@@ -1,0 +1,105 @@
+"""Machines: who is alive, what they can take, and the figures of the network's compute."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Max, Q
+from django.db.models.expressions import RawSQL
+
+from compute import scheduling
+from compute.models import Job, Lease, Machine
+from subnets.models import Neuron
+
+LIVE_WITHIN = timedelta(seconds=60)  # a long-poll asks again at least every 20 s
+CANDIDATES_MAX = 2_000  # machines looked at by one sweep; 1 000 idle miners are the target
+
+
+def live_machines(now: datetime) -> Any:
+    """Return the machines that asked for work in the last minute, as a queryset."""
+    return Machine.objects.filter(last_seen_at__gt=now - LIVE_WITHIN)
+
+
+def live_machine_count(netuid: int, *, now: datetime) -> int:
+    """Return how many live machines belong to miners registered on a subnet."""
+    registered = Neuron.objects.filter(subnet=netuid).values("hotkey_id")
+    return int(live_machines(now).filter(hotkey__in=registered).count())
+
+
+def candidates(*, now: datetime) -> list[scheduling.Candidate]:
+    """Return every live machine of a registered hotkey, with what it holds open. Two statements."""
+    netuids: dict[str, set[int]] = {}
+    for hotkey, netuid in Neuron.objects.values_list("hotkey_id", "subnet_id"):
+        netuids.setdefault(hotkey, set()).add(netuid)
+    still_open = Q(leases__state__in=[Lease.State.OFFERED, Lease.State.TAKEN])
+    machines = live_machines(now).annotate(
+        open_count=Count("leases", filter=still_open), last_offered_at=Max("leases__offered_at")
+    )
+    return [
+        scheduling.Candidate(
+            machine_id=machine.pk,
+            hotkey=machine.hotkey,
+            owner=machine.owner,
+            netuids=frozenset(netuids.get(machine.hotkey, ())),
+            blueprints=frozenset(machine.blueprints),
+            open_count=machine.open_count,
+            concurrency=machine.concurrency,
+            last_offered_at=machine.last_offered_at,
+        )
+        for machine in machines[:CANDIDATES_MAX]
+        if machine.hotkey in netuids
+    ]
+
+
+def wishes(jobs: Iterable[Job]) -> list[scheduling.Wish]:
+    """Return queued jobs as dispatch sees them, with the hotkeys that had each before. One statement."""
+    rows = list(jobs)
+    tried: dict[UUID, set[str]] = {}
+    for job_id, hotkey in Lease.objects.filter(job__in=rows).values_list("job_id", "hotkey"):
+        tried.setdefault(job_id, set()).add(hotkey)
+    return [
+        scheduling.Wish(
+            job_id=row.pk,
+            netuid=row.netuid,
+            blueprint=row.blueprint,
+            owner=row.owner,
+            tried=frozenset(tried.get(row.pk, ())),
+        )
+        for row in rows
+    ]
+
+
+def machines_of(owner: UUID) -> list[Machine]:
+    """List an owner's machines, those seen last first."""
+    return list(Machine.objects.filter(owner=owner).order_by("-last_seen_at"))
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeFigures:
+    machine_count: int
+    gpu_count: int
+    jobs_count: int
+    jobs_verified_count: int
+    jobs_waiting_count: int
+
+
+def compute_figures(now: datetime) -> ComputeFigures:
+    """Return the figures of live machines and of all jobs, in two statements."""
+    live = live_machines(now).values_list(
+        RawSQL("coalesce(jsonb_array_length(gpus), 0)", ()), flat=True
+    )
+    gpus = list(live)
+    jobs = Job.objects.aggregate(
+        all=Count("pk"),
+        verified=Count("pk", filter=Q(state=Job.State.VERIFIED)),
+        waiting=Count("pk", filter=Q(state=Job.State.QUEUED)),
+    )
+    return ComputeFigures(
+        machine_count=len(gpus),
+        gpu_count=sum(gpus),
+        jobs_count=jobs["all"],
+        jobs_verified_count=jobs["verified"],
+        jobs_waiting_count=jobs["waiting"],
+    )

@@ -1,0 +1,133 @@
+"""Scores: who may judge, what waits to be judged, what was said."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+
+from compute.errors import NotAValidator
+from compute.models import Job, Result, Score
+from compute.queries.jobs import ROWS_MAX
+from subnets import queries as subnets
+from subnets.models import Epoch, Hotkey
+
+SAMPLES_MAX = 20  # an embeddings sample carries up to 32 vectors of 384 numbers: about 100 kB
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A result to be judged. known_answer is None unless the network planted the job."""
+
+    result_id: UUID
+    job_id: UUID
+    netuid: int
+    blueprint: str
+    payload: dict[str, Any]
+    output: dict[str, Any]
+    output_digest: str
+    miner: str
+    latency_ms: int
+    known_answer: dict[str, Any] | None
+
+
+def samples(*, validator: str, owner: UUID, netuid: int, limit: int) -> list[Sample]:
+    """List results of a subnet that wait for this validator's score, oldest first, none of its own owner.
+
+    Raises: SubnetUnknown, NotAValidator.
+    """
+    subnets.subnet(netuid)
+    if validator not in subnets.permitted_validators(netuid):
+        raise NotAValidator(hotkey=validator, netuid=netuid)
+    own = Hotkey.objects.filter(owner=owner).values("ss58")
+    scored = Score.objects.filter(result=OuterRef("pk"), validator=validator)
+    rows = (
+        Result.objects.filter(netuid=netuid, job__state=Job.State.RETURNED)
+        .exclude(hotkey__in=own)
+        .exclude(Exists(scored))
+        .select_related("job")
+        .order_by("submitted_at")[: min(limit, SAMPLES_MAX)]
+    )
+    return [
+        Sample(
+            result_id=row.pk,
+            job_id=row.job_id,
+            netuid=row.netuid,
+            blueprint=row.job.blueprint,
+            payload=row.job.payload,
+            output=row.output,
+            output_digest=row.output_digest,
+            miner=row.hotkey,
+            latency_ms=row.latency_ms,
+            known_answer=row.job.known_answer,
+        )
+        for row in rows
+    ]
+
+
+def results_by_id(result_ids: Sequence[UUID]) -> dict[UUID, Result]:
+    """Return results without their outputs, in one statement."""
+    return Result.objects.defer("output").in_bulk(result_ids)
+
+
+def scores_by_result(validator: str, result_ids: Sequence[UUID]) -> dict[UUID, Score]:
+    """Return what a validator said of results before."""
+    rows = Score.objects.filter(validator=validator, result__in=result_ids)
+    return {row.result_id: row for row in rows}
+
+
+def stakes_by_netuid(netuids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """Return netuid → validators that may judge there and their stake."""
+    return {netuid: subnets.permitted_validators(netuid) for netuid in netuids}
+
+
+def owner_by_hotkey(hotkeys: Iterable[str]) -> dict[str, UUID]:
+    """Return hotkey → the account that answers for it."""
+    return dict(Hotkey.objects.filter(ss58__in=list(hotkeys)).values_list("ss58", "owner"))
+
+
+def scores_of(result: Result) -> dict[str, int]:
+    """Return validator → score of one result, in parts per million."""
+    return dict(Score.objects.filter(result=result).values_list("validator", "score_ppm"))
+
+
+def judges(result: Result) -> dict[str, int]:
+    """Return who may judge a result and by what stake: the subnet's validators, less the miner's own."""
+    stakes = subnets.permitted_validators(result.netuid)
+    owners = owner_by_hotkey([*stakes, result.hotkey])
+    miner = owners.get(result.hotkey)
+    return {who: stake for who, stake in stakes.items() if owners.get(who) != miner}
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreLine:
+    result_id: UUID
+    netuid: int
+    validator: str
+    score_ppm: int
+    reason: str
+    scored_at: datetime
+
+
+def scores_of_miner(hotkey: str, *, limit: int = 50) -> list[ScoreLine]:
+    """List scores of a miner's results from epochs that have closed, newest first.
+
+    Scores of the running epoch stay sealed: whoever could read them could copy them.
+    """
+    closed = Epoch.objects.filter(subnet=OuterRef("netuid"), closed_at__gte=OuterRef("scored_at"))
+    rows = Score.objects.filter(Exists(closed), miner=hotkey).order_by("-scored_at")[
+        : min(limit, ROWS_MAX)
+    ]
+    return [
+        ScoreLine(
+            result_id=row.result_id,
+            netuid=row.netuid,
+            validator=row.validator,
+            score_ppm=row.score_ppm,
+            reason=row.reason,
+            scored_at=row.scored_at,
+        )
+        for row in rows
+    ]

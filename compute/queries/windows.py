@@ -1,0 +1,79 @@
+"""What an epoch's window holds: the signed scores, and what was offered and returned."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Q
+
+from compute.blueprints import blueprint
+from compute.models import Job, Lease, Score
+from subnets.metrics import Delivery
+
+SCORES_PER_EPOCH_MAX = (
+    50_000  # 64 validators × 256 miners × 3; more would not fit into a bundle people can fetch
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """An epoch's evidence, as it goes into the bundle, and the platform's own counts."""
+
+    scores: tuple[dict[str, Any], ...]
+    deliveries: tuple[Delivery, ...]
+
+
+def gather(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathered:
+    """Collect the scores given in [starts_at, ends_at) and the leases that ended in it. Two statements."""
+    rows = (
+        Score.objects.filter(netuid=netuid, scored_at__gte=starts_at, scored_at__lt=ends_at)
+        .select_related("result__job")
+        .defer("result__output", "result__job__known_answer")
+        .order_by("scored_at", "pk")[:SCORES_PER_EPOCH_MAX]
+    )
+    return Gathered(
+        scores=tuple(_evidence(row) for row in rows),
+        deliveries=_deliveries(netuid, starts_at=starts_at, ends_at=ends_at),
+    )
+
+
+def _evidence(score: Score) -> dict[str, Any]:
+    result = score.result
+    work = blueprint(result.job.blueprint)
+    return {
+        "result_id": str(result.pk),
+        "validator": score.validator,
+        "miner": score.miner,
+        "score_ppm": score.score_ppm,
+        "latency_ms": result.latency_ms,
+        "work_units": work.work_units(result.job.payload),
+        "is_canary": result.job.origin == Job.Origin.CANARY,
+        "reason": score.reason,
+        "output_digest": result.output_digest,
+        "signature": score.signature,
+    }
+
+
+def _deliveries(netuid: int, *, starts_at: datetime, ends_at: datetime) -> tuple[Delivery, ...]:
+    """Count the leases that ended in the window. One that was never fetched is not the miner's failure."""
+    ended = Lease.objects.filter(
+        job__netuid=netuid, ended_at__gte=starts_at, ended_at__lt=ends_at
+    ).exclude(state=Lease.State.EXPIRED, taken_at=None)
+    counts = (
+        ended.values("hotkey")
+        .annotate(
+            offered=Count("pk"),
+            returned=Count("pk", filter=Q(state=Lease.State.RETURNED)),
+            expired=Count("pk", filter=Q(state=Lease.State.EXPIRED)),
+        )
+        .order_by("hotkey")
+    )
+    return tuple(
+        Delivery(
+            miner=row["hotkey"],
+            offered_count=row["offered"],
+            returned_count=row["returned"],
+            expired_count=row["expired"],
+        )
+        for row in counts
+    )

@@ -1,0 +1,111 @@
+"""How errors look on the wire: RFC 9457 problem documents, for domain errors and for DRF's own.
+
+A domain error becomes {type, title, status, detail, code} and its typed fields; a validation error
+carries `errors`, each with a JSON pointer. Amounts stay decimal strings (docs/api.md).
+"""
+
+import logging
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.db import OperationalError
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import exception_handler
+from drf_standardized_errors.types import ErrorResponse
+from rest_framework.response import Response
+
+from ledger.errors import DomainError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+TITLES = {
+    400: "Bad request",
+    401: "Not signed in",
+    402: "Payment required",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    410: "Gone",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Not acceptable input",
+    428: "Precondition required",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Temporarily unavailable",
+}
+
+
+class ProblemFormatter(ExceptionFormatter):
+    """Turn DRF's flattened errors into one problem document."""
+
+    def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
+        status = self.exc.status_code
+        first = error_response.errors[0]
+        body = problem(status=status, code=first.code, detail=first.detail)
+        if any(error.attr for error in error_response.errors):
+            body["code"] = "invalid_input"
+            body["detail"] = "Some fields are not acceptable; `errors` names each."
+            body["errors"] = [
+                {
+                    "pointer": "/" + (error.attr or "").replace(".", "/"),
+                    "code": error.code,
+                    "detail": error.detail,
+                }
+                for error in error_response.errors
+            ]
+        return body
+
+
+def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer any exception of a view as a problem document (DRF's EXCEPTION_HANDLER)."""
+    if isinstance(exc, DomainError):
+        body = problem(status=exc.http_status, code=exc.code, detail=str(exc))
+        body |= {name: jsonable(value) for name, value in exc.fields.items() if name not in body}
+        response: Response | None = Response(body, status=exc.http_status)
+    elif isinstance(exc, OperationalError) and is_lock_timeout(exc):
+        body = problem(status=503, code="busy", detail="Others are writing here; try again.")
+        response = Response(body, status=503, headers={"Retry-After": "1"})
+    else:
+        response = exception_handler(exc, context)
+    if response is not None:
+        response.content_type = MEDIA_TYPE
+        if response.status_code == 401 and "WWW-Authenticate" not in response.headers:
+            response.headers["WWW-Authenticate"] = "btauth"
+    return response
+
+
+def problem(*, status: int, code: str, detail: str) -> dict[str, Any]:
+    """Return the members every problem document has."""
+    return {
+        "type": f"urn:problem:{code}",
+        "title": TITLES.get(status, "Error"),
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+
+
+def jsonable(value: object) -> object:
+    """Return a field of an error as JSON carries it: rao and other big integers as strings."""
+    match value:
+        case bool() | None:
+            return value
+        case int():
+            return str(value)
+        case uuid.UUID() | datetime():
+            return str(value)
+        case list() | tuple():
+            return [jsonable(item) for item in value]
+        case dict():
+            return {str(key): jsonable(item) for key, item in value.items()}
+        case _:
+            return str(value)
+
+
+def is_lock_timeout(exc: OperationalError) -> bool:
+    """Tell a wait for a lock that ran out (SQLSTATE 55P03) or a deadlock (40P01) from a broken database."""
+    return getattr(exc.__cause__, "sqlstate", "") in {"55P03", "40P01"}

@@ -1,0 +1,20 @@
+"""Addresses of the site: pages, the two admins, the API."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+from subnets.admin import owner_site
+
+urlpatterns = [
+    path("", include("marketplace.pages.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("owner/", owner_site.urls),
+    path("api/v1/", include("subnets.api.urls")),
+    path("api/v1/", include("compute.api.urls")),
+    path("api/v1/", include("marketplace.api.urls")),
+    path("api/v1/openapi.json", SpectacularAPIView.as_view(), name="openapi"),
+]
+
+handler404 = "marketplace.pages.refusals.not_found"
+handler500 = "marketplace.pages.refusals.broken"

@@ -1,0 +1,147 @@
+"""What goes over the wire about subnets. Input and output are separate; none of them saves."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ledger.rest import RaoField
+from subnets.models import IncentiveRule, Subnet
+
+NAME_MAX = 40
+
+
+class LinkInput(serializers.Serializer):
+    code = serializers.CharField(max_length=43)
+    name = serializers.CharField(max_length=NAME_MAX)
+
+
+class ChallengeOutput(serializers.Serializer):
+    code = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+
+
+class HotkeyOutput(serializers.Serializer):
+    hotkey = serializers.CharField(source="ss58")
+    owner = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class RegisterInput(serializers.Serializer):
+    max_burn_rao = RaoField()
+
+
+class RegistrationOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    uid = serializers.IntegerField()
+    burn_rao = RaoField()
+
+
+class StakeInput(serializers.Serializer):
+    amount_rao = RaoField()
+
+
+class StakeOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    hotkey = serializers.CharField()
+    stake_rao = RaoField()
+
+
+class SubnetRowOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    name = serializers.CharField()
+    summary = serializers.CharField()
+    blueprint = serializers.CharField()
+    owner = serializers.UUIDField()
+    neuron_count = serializers.IntegerField()
+    stake_rao = RaoField()
+    emission_rao = RaoField()
+    epoch_number = serializers.IntegerField()
+
+
+class SubnetOutput(serializers.ModelSerializer):
+    burn_rao = serializers.SerializerMethodField()
+    pending_rao = RaoField()
+
+    class Meta:
+        model = Subnet
+        fields = [
+            "netuid",
+            "name",
+            "summary",
+            "description",
+            "repository_url",
+            "blueprint",
+            "owner",
+            "hyperparameters",
+            "emission_enabled",
+            "pending_rao",
+            "burn_rao",
+            "last_epoch_block",
+            "next_epoch_block",
+            "registered_at",
+            "registered_block",
+        ]
+
+    def get_burn_rao(self, subnet: Subnet) -> str:
+        """Return what a uid costs at the block of the answer."""
+        return str(self.context["burn_rao"])
+
+
+class MetagraphRowOutput(serializers.Serializer):
+    uid = serializers.IntegerField()
+    hotkey = serializers.CharField()
+    name = serializers.CharField()
+    owner = serializers.UUIDField()
+    stake_rao = RaoField()
+    has_permit = serializers.BooleanField()
+    consensus_u16 = serializers.IntegerField()
+    incentive_u16 = serializers.IntegerField()
+    dividends_u16 = serializers.IntegerField()
+    validator_trust_u16 = serializers.IntegerField()
+    last_payout_rao = RaoField()
+    registered_block = serializers.IntegerField()
+
+
+class RuleOutput(serializers.ModelSerializer):
+    class Meta:
+        model = IncentiveRule
+        fields = ["version", "state", "document", "digest", "published_at", "from_epoch"]
+
+
+class EpochOutput(serializers.Serializer):
+    netuid = serializers.IntegerField(source="subnet_id")
+    number = serializers.IntegerField()
+    start_block = serializers.IntegerField()
+    end_block = serializers.IntegerField()
+    closed_at = serializers.DateTimeField()
+    rule_version = serializers.IntegerField(source="rule.version")
+    rule_fault = serializers.CharField()
+    emission_rao = RaoField()
+    owner_rao = RaoField()
+    miners_rao = RaoField()
+    validators_rao = RaoField()
+    burned_rao = RaoField()
+    digest = serializers.CharField()
+    bundle_url = serializers.SerializerMethodField()
+
+    def get_bundle_url(self, epoch: Any) -> str:
+        """Return where the public bundle lies."""
+        return f"/api/v1/subnets/{epoch.subnet_id}/epochs/{epoch.number}/bundle.json"
+
+
+class StandingOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    uid = serializers.IntegerField()
+    rank = serializers.IntegerField()
+    stake_rao = RaoField()
+    incentive_u16 = serializers.IntegerField()
+    dividends_u16 = serializers.IntegerField()
+    last_payout_rao = RaoField()
+
+
+class PayoutOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    epoch = serializers.IntegerField()
+    uid = serializers.IntegerField()
+    payout_rao = RaoField()
+    closed_at = serializers.DateTimeField()

@@ -1,0 +1,182 @@
+"""Subnets over REST: parse, authorise, one operation or query, present."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.cache import patch_cache_control
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ledger.idempotency import stored_key
+from ledger.rest import idempotency_key
+from neurons.protocol import canonical_json
+from subnets import operations, queries
+from subnets.api import serializers as wire
+from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, IsSigned, SignedCaller
+
+EPOCHS_MAX = 100
+
+
+def signed_caller(request: Request) -> SignedCaller:
+    """Return the hotkey behind a signed request."""
+    return cast(SignedCaller, request.user)
+
+
+class PublicView(APIView):
+    """Anyone may read."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+class SignedView(APIView):
+    """A linked hotkey signs."""
+
+    authentication_classes = (HotkeyAuthentication,)
+    permission_classes = (IsLinkedHotkey,)
+
+
+class ChallengeView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(request=None, responses={201: wire.ChallengeOutput})
+    def post(self, request: Request) -> Response:
+        """Make a one-time code that links a hotkey to the signed-in account."""
+        owner = cast(UUID, request.user.pk)
+        challenge = operations.open_challenge(owner=owner, now=timezone.now())
+        return Response(wire.ChallengeOutput(challenge).data, status=201)
+
+
+class LinkView(APIView):
+    authentication_classes = (HotkeyAuthentication,)
+    permission_classes = (IsSigned,)
+
+    @extend_schema(request=wire.LinkInput, responses={201: wire.HotkeyOutput})
+    def post(self, request: Request) -> Response:
+        """Link the signing hotkey to the account that made the code."""
+        given = wire.LinkInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        hotkey = operations.link_hotkey(
+            ss58=signed_caller(request).hotkey, now=timezone.now(), **given.validated_data
+        )
+        return Response(wire.HotkeyOutput(hotkey).data, status=201)
+
+
+class NeuronsView(SignedView):
+    @extend_schema(request=wire.RegisterInput, responses={201: wire.RegistrationOutput})
+    def post(self, request: Request, netuid: int) -> Response:
+        """Register the signing hotkey on the subnet for the current burn; 200 when it is already."""
+        given = wire.RegisterInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        registration = operations.register_neuron(
+            netuid=netuid,
+            hotkey=signed_caller(request).hotkey,
+            now=timezone.now(),
+            **given.validated_data,
+        )
+        status = 200 if registration.replayed else 201
+        return Response(wire.RegistrationOutput(registration).data, status=status)
+
+
+class StakeView(SignedView):
+    @extend_schema(request=wire.StakeInput, responses={201: wire.StakeOutput})
+    def post(self, request: Request, netuid: int) -> Response:
+        """Stake TAO of the owner's wallet on the signing hotkey."""
+        return self._move(request, netuid, operations.add_stake)
+
+    @extend_schema(request=wire.StakeInput, responses={200: wire.StakeOutput})
+    def delete(self, request: Request, netuid: int) -> Response:
+        """Take stake back to the owner's wallet."""
+        return self._move(request, netuid, operations.remove_stake)
+
+    def _move(self, request: Request, netuid: int, operation: Any) -> Response:
+        given = wire.StakeInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        caller = signed_caller(request)
+        stake_rao = operation(
+            netuid=netuid,
+            hotkey=caller.hotkey,
+            owner=caller.linked_owner,
+            key=stored_key(
+                operation.__name__,
+                caller=f"{netuid}:{caller.hotkey}",
+                key=idempotency_key(request),
+            ),
+            now=timezone.now(),
+            **given.validated_data,
+        )
+        answer = {"netuid": netuid, "hotkey": caller.hotkey, "stake_rao": stake_rao}
+        status = 201 if operation is operations.add_stake else 200
+        return Response(wire.StakeOutput(answer).data, status=status)
+
+
+class SubnetsView(PublicView):
+    @extend_schema(
+        parameters=[OpenApiParameter(name) for name in ("search", "blueprint", "sort")],
+        responses=wire.SubnetRowOutput(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """List subnets; `sort` is netuid, name, emission, stake or neurons."""
+        asked = {
+            name: request.query_params.get(name, "") for name in ("search", "blueprint", "sort")
+        }
+        return Response(
+            {"results": wire.SubnetRowOutput(queries.subnet_rows(**asked), many=True).data}
+        )
+
+
+class SubnetView(PublicView):
+    @extend_schema(responses=wire.SubnetOutput)
+    def get(self, request: Request, netuid: int) -> Response:
+        """Describe one subnet."""
+        subnet = queries.subnet(netuid)
+        burn_rao = queries.burn_cost_at(subnet, block=queries.block_now(timezone.now()))
+        return Response(wire.SubnetOutput(subnet, context={"burn_rao": burn_rao}).data)
+
+
+class MetagraphView(PublicView):
+    @extend_schema(responses=wire.MetagraphRowOutput(many=True))
+    def get(self, request: Request, netuid: int) -> Response:
+        """List the neurons of a subnet with what the last epoch said of them."""
+        queries.subnet(netuid)
+        rows = wire.MetagraphRowOutput(queries.metagraph(netuid), many=True).data
+        return Response({"results": rows})
+
+
+class RulesView(PublicView):
+    @extend_schema(responses=wire.RuleOutput(many=True))
+    def get(self, request: Request, netuid: int) -> Response:
+        """List the published versions of the incentive rule; drafts are the owner's own."""
+        queries.subnet(netuid)
+        published = [rule for rule in queries.rules_of(netuid) if rule.state == "published"]
+        return Response({"results": wire.RuleOutput(published, many=True).data})
+
+
+class EpochsView(PublicView):
+    @extend_schema(
+        parameters=[OpenApiParameter("netuid", int), OpenApiParameter("limit", int)],
+        responses=wire.EpochOutput(many=True),
+    )
+    def get(self, request: Request, netuid: int | None = None) -> Response:
+        """List closed epochs, newest first."""
+        asked = request.query_params
+        if netuid is None and asked.get("netuid", "").isdecimal():
+            netuid = int(asked["netuid"])
+        limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else 20
+        rows = queries.epochs(netuid, limit=max(1, min(limit, EPOCHS_MAX)))
+        return Response({"results": wire.EpochOutput(rows, many=True).data})
+
+
+class BundleView(PublicView):
+    @extend_schema(responses={(200, "application/json"): dict})
+    def get(self, request: Request, netuid: int, number: int) -> HttpResponse:
+        """Return an epoch's public bundle in its canonical bytes; a closed epoch never changes."""
+        epoch = queries.epoch(netuid, number)
+        answer = HttpResponse(canonical_json(epoch.bundle), content_type="application/json")
+        patch_cache_control(answer, public=True, max_age=31_536_000, immutable=True)
+        return answer

@@ -1,0 +1,162 @@
+"""The public bundle of an epoch: its record and its payroll as JSON, bound by a digest to the one before.
+
+    {"format": 1, "record": {…}, "payroll": {…}, "previous_digest": "…", "digest": "…"}
+
+Rao and other integers that may pass 2**53 are decimal strings; everything else is plain. The digest is
+the SHA-256 of the canonical JSON of the other members.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from neurons.protocol import canonical_json
+from subnets.metrics import Delivery
+from subnets.payroll import Backing, Payroll, Record, RuleVersion, Seat
+
+FORMAT = 1
+
+
+def made(record: Record, payroll: Payroll, *, previous_digest: str) -> dict[str, Any]:
+    """Return the bundle of an epoch."""
+    body = {
+        "format": FORMAT,
+        "record": record_json(record),
+        "payroll": payroll_json(payroll),
+        "previous_digest": previous_digest,
+    }
+    return body | {"digest": digest(body)}
+
+
+def digest(bundle: Mapping[str, Any]) -> str:
+    """Return the SHA-256, in hex, of a bundle without its own digest."""
+    body = {name: value for name, value in bundle.items() if name != "digest"}
+    return hashlib.sha256(canonical_json(body)).hexdigest()
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """Write a record as JSON."""
+    return {
+        "netuid": record.netuid,
+        "number": record.number,
+        "start_block": record.start_block,
+        "end_block": record.end_block,
+        "last_step_block": record.last_step_block,
+        "owner": record.owner,
+        "emission_rao": str(record.emission_rao),
+        "hyperparameters": {name: str(value) for name, value in record.hyperparameters.items()},
+        "rules": [
+            {"version": item.version, "digest": item.digest, "document": dict(item.document)}
+            for item in record.versions
+        ],
+        "neurons": [_seat_json(seat) for seat in record.seats],
+        "scores": [dict(score) for score in record.scores],
+        "deliveries": [asdict(delivery) for delivery in record.deliveries],
+        "smoothed": _smoothed_json(record.smoothed),
+        "incumbents": dict(record.incumbents),
+    }
+
+
+def _seat_json(seat: Seat) -> dict[str, Any]:
+    return {
+        "uid": seat.uid,
+        "hotkey": seat.hotkey,
+        "owner": seat.owner,
+        "registered_block": seat.registered_block,
+        "last_update_block": seat.last_update_block,
+        "has_permit": seat.has_permit,
+        "bonds": {str(uid): value for uid, value in seat.bonds.items()},
+        "stakes": [{"owner": b.owner, "amount_rao": str(b.amount_rao)} for b in seat.backing],
+    }
+
+
+def _smoothed_json(smoothed: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, str]]:
+    return {
+        validator: {miner: str(score) for miner, score in scores.items()}
+        for validator, scores in smoothed.items()
+    }
+
+
+def smoothed_read(written: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
+    """Read smoothed scores back: validator → miner → score on the scale 2**32."""
+    return {
+        validator: {miner: int(score) for miner, score in scores.items()}
+        for validator, scores in written.items()
+    }
+
+
+def payroll_json(payroll: Payroll) -> dict[str, Any]:
+    """Write a payroll as JSON."""
+    return {
+        "rule_version": payroll.rule_version,
+        "rule_fault": payroll.rule_fault,
+        "weights": {
+            str(uid): {str(miner): weight for miner, weight in row.items()}
+            for uid, row in payroll.weights.items()
+        },
+        "terms": [
+            {
+                "uid": term.uid,
+                "hotkey": term.hotkey,
+                "owner": term.owner,
+                "stake_rao": str(term.stake_rao),
+                "is_active": term.is_active,
+                "has_permit": term.has_permit,
+                "consensus_u16": term.consensus_u16,
+                "incentive_u16": term.incentive_u16,
+                "dividends_u16": term.dividends_u16,
+                "validator_trust_u16": term.validator_trust_u16,
+                "miner_rao": str(term.miner_rao),
+                "validator_rao": str(term.validator_rao),
+                "last_update_block": term.last_update_block,
+                "bonds": {str(uid): value for uid, value in term.bonds.items()},
+            }
+            for term in payroll.terms
+        ],
+        "owner_rao": str(payroll.owner_rao),
+        "miners_rao": str(payroll.miners_rao),
+        "validators_rao": str(payroll.validators_rao),
+        "burned_rao": str(payroll.burned_rao),
+        "miner_burned_u16": payroll.miner_burned_u16,
+        "payouts": {owner: str(amount_rao) for owner, amount_rao in payroll.payouts.items()},
+        "smoothed": _smoothed_json(payroll.smoothed),
+        "incumbents": dict(payroll.incumbents),
+        "reasons": {miner: list(said) for miner, said in payroll.reasons.items()},
+    }
+
+
+def record_read(written: Mapping[str, Any]) -> Record:
+    """Read a record back. Raises: KeyError, ValueError, TypeError, AssertionError when it is no record."""
+    return Record(
+        netuid=written["netuid"],
+        number=written["number"],
+        start_block=written["start_block"],
+        end_block=written["end_block"],
+        last_step_block=written["last_step_block"],
+        owner=written["owner"],
+        emission_rao=int(written["emission_rao"]),
+        hyperparameters={name: int(v) for name, v in written["hyperparameters"].items()},
+        versions=tuple(
+            RuleVersion(item["version"], item["digest"], item["document"])
+            for item in written["rules"]
+        ),
+        seats=tuple(_seat_read(seat) for seat in written["neurons"]),
+        scores=tuple(written["scores"]),
+        deliveries=tuple(Delivery(**delivery) for delivery in written["deliveries"]),
+        smoothed=smoothed_read(written["smoothed"]),
+        incumbents=written["incumbents"],
+    )
+
+
+def _seat_read(written: Mapping[str, Any]) -> Seat:
+    return Seat(
+        uid=written["uid"],
+        hotkey=written["hotkey"],
+        owner=written["owner"],
+        registered_block=written["registered_block"],
+        last_update_block=written["last_update_block"],
+        has_permit=written["has_permit"],
+        bonds={int(uid): value for uid, value in written["bonds"].items()},
+        backing=tuple(Backing(b["owner"], int(b["amount_rao"])) for b in written["stakes"]),
+    )

@@ -1,0 +1,33 @@
+"""Every write to subnets. Each verb locks, looks for a replay, decides, writes, calls down, moves money last."""
+
+from subnets.operations.epochs import accrue_emission, run_epoch
+from subnets.operations.keys import link_hotkey, open_challenge
+from subnets.operations.network import found_network, resume_clock
+from subnets.operations.neurons import register_neuron
+from subnets.operations.rules import discard_draft, publish_rule, save_draft
+from subnets.operations.slots import (
+    describe_subnet,
+    register_subnet,
+    set_hyperparameter,
+    transfer_ownership,
+)
+from subnets.operations.staking import add_stake, remove_stake
+
+__all__ = [
+    "accrue_emission",
+    "add_stake",
+    "describe_subnet",
+    "discard_draft",
+    "found_network",
+    "link_hotkey",
+    "open_challenge",
+    "publish_rule",
+    "register_neuron",
+    "register_subnet",
+    "remove_stake",
+    "resume_clock",
+    "run_epoch",
+    "save_draft",
+    "set_hyperparameter",
+    "transfer_ownership",
+]

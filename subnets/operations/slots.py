@@ -1,0 +1,192 @@
+"""Slots: buying one from the network, describing it, tuning it, handing it over."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from ledger import chart
+from ledger import operations as ledger
+from ledger.chart import Code
+from ledger.entries import Entry, Move
+from subnets import clock, hyperparameters, queries, rules
+from subnets.errors import LockCostAboveLimit, NameTaken, NoFreeSlot, NotTheOwner
+from subnets.models import SUBNET_LIMIT, IncentiveRule, Network, Ownership, Subnet
+
+# A uid on a new subnet costs 1 TAO (subtensor, init_new_network); the price then moves by itself.
+NEW_SUBNET_BURN_RAO = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    netuid: int
+    cost_rao: int
+
+
+@transaction.atomic
+def register_subnet(
+    *,
+    owner: UUID,
+    name: str,
+    summary: str,
+    blueprint: str,
+    max_cost_rao: int,
+    key: str,
+    now: datetime,
+    description: str = "",
+    repository_url: str = "",
+) -> Registered:
+    """Sell the lowest free slot to `owner` at the current lock cost, with the blueprint's default rule.
+
+    `key` names the money's entry; the caller looks for a replay in its own rows. The network's row
+    is the lock, so that two buyers never pay the same price for the same slot.
+    Raises: NoFreeSlot, NameTaken, LockCostAboveLimit, InsufficientFunds.
+    """
+    network = queries.lock_network()
+    free = queries.free_netuids()
+    if not free:
+        raise NoFreeSlot(limit=SUBNET_LIMIT)
+    if Subnet.objects.filter(name__iexact=name).exists():
+        raise NameTaken(name=name)
+    block = clock.block_at(now, genesis_at=network.genesis_at, block_ms=network.block_ms)
+    cost_rao = queries.lock_cost_at(network, block=block, supply=queries.supply_rao())
+    if cost_rao > max_cost_rao:
+        raise LockCostAboveLimit(cost_rao=cost_rao, max_cost_rao=max_cost_rao)
+    subnet = _open_slot(
+        netuid=free[0],
+        owner=owner,
+        words=(name, summary, description, repository_url),
+        blueprint=blueprint,
+        block=block,
+        now=now,
+    )
+    _record_first_owner(subnet, price_rao=cost_rao, now=now)
+    _remember_lock(network, cost_rao=cost_rao, block=block)
+    lock = chart.subnet_lock(subnet.netuid)
+    ledger.post(
+        Entry(
+            key=key,
+            code=Code.SLOT_BOUGHT,
+            at=now,
+            steps=(Move(debit=chart.wallet(owner), credit=lock, amount_rao=cost_rao),),
+        )
+    )
+    return Registered(netuid=subnet.netuid, cost_rao=cost_rao)
+
+
+def _open_slot(
+    *,
+    netuid: int,
+    owner: UUID,
+    words: tuple[str, str, str, str],
+    blueprint: str,
+    block: int,
+    now: datetime,
+) -> Subnet:
+    values = hyperparameters.defaults()
+    name, summary, description, repository_url = words
+    started = clock.initial_epoch_block(
+        netuid=netuid, registered_block=block, tempo=values["tempo"]
+    )
+    return Subnet.objects.create(
+        netuid=netuid,
+        name=name,
+        summary=summary,
+        description=description,
+        repository_url=repository_url,
+        blueprint=blueprint,
+        owner=owner,
+        hyperparameters=values,
+        burn_rao=NEW_SUBNET_BURN_RAO,
+        burn_block=block,
+        last_epoch_block=started,
+        next_epoch_block=started + values["tempo"],
+        registered_at=now,
+        registered_block=block,
+    )
+
+
+def _record_first_owner(subnet: Subnet, *, price_rao: int, now: datetime) -> None:
+    Ownership.objects.create(
+        subnet=subnet,
+        owner=subnet.owner,
+        starts_at=now,
+        price_rao=price_rao,
+        reason=Ownership.Reason.REGISTERED,
+    )
+    document = dict(rules.DEFAULT_RULES[subnet.blueprint])
+    IncentiveRule.objects.create(
+        subnet=subnet,
+        version=1,
+        state=IncentiveRule.State.PUBLISHED,
+        document=document,
+        digest=rules.digest(rules.parse(document)),
+        author=subnet.owner,
+        created_at=now,
+        published_at=now,
+        from_epoch=1,
+    )
+
+
+def _remember_lock(network: Network, *, cost_rao: int, block: int) -> None:
+    network.last_lock_rao = cost_rao
+    # Block 0 means "no registration yet" to the formula, so a purchase in it counts as block 1.
+    network.last_lock_block = max(block, 1)
+    network.save(update_fields=["last_lock_rao", "last_lock_block"])
+
+
+@transaction.atomic
+def transfer_ownership(
+    *, netuid: int, seller: UUID, buyer: UUID, price_rao: int, now: datetime
+) -> None:
+    """Hand a subnet to its buyer: the owner's console follows in the same instant. Money is the caller's.
+
+    Raises: SubnetUnknown, NotTheOwner.
+    """
+    subnet = queries.lock_subnet(netuid)
+    if subnet.owner != seller:
+        raise NotTheOwner(netuid=netuid)
+    Ownership.objects.filter(subnet=subnet, ends_at=None).update(ends_at=now)
+    Ownership.objects.create(
+        subnet=subnet, owner=buyer, starts_at=now, price_rao=price_rao, reason=Ownership.Reason.SOLD
+    )
+    subnet.owner = buyer
+    subnet.save(update_fields=["owner"])
+
+
+@transaction.atomic
+def describe_subnet(
+    *,
+    netuid: int,
+    owner: UUID,
+    name: str,
+    summary: str,
+    description: str,
+    repository_url: str,
+) -> Subnet:
+    """Change a subnet's words. Raises: SubnetUnknown, NotTheOwner, NameTaken."""
+    subnet = queries.lock_own_subnet(netuid, owner)
+    if Subnet.objects.filter(name__iexact=name).exclude(pk=netuid).exists():
+        raise NameTaken(name=name)
+    subnet.name, subnet.summary = name, summary
+    subnet.description, subnet.repository_url = description, repository_url
+    subnet.save(update_fields=["name", "summary", "description", "repository_url"])
+    return subnet
+
+
+@transaction.atomic
+def set_hyperparameter(*, netuid: int, owner: UUID, name: str, value: int, now: datetime) -> Subnet:
+    """Change one of the owner's hyperparameters; a new tempo acts from the epoch after the next.
+
+    Raises: SubnetUnknown, NotTheOwner, HyperparametersFrozen, and what `hyperparameters.checked` raises.
+    """
+    subnet = queries.lock_own_subnet(netuid, owner)
+    clock.check_not_frozen(
+        block=queries.block_now(now),
+        last_epoch_block=subnet.last_epoch_block,
+        tempo=subnet.next_epoch_block - subnet.last_epoch_block,
+    )
+    subnet.hyperparameters = hyperparameters.checked({name: value}, current=subnet.hyperparameters)
+    subnet.save(update_fields=["hyperparameters"])
+    return subnet

@@ -1,0 +1,55 @@
+"""Stake: TAO that an owner puts behind a hotkey on a subnet. It lives in the ledger alone."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from ledger import chart
+from ledger import operations as ledger
+from ledger import queries as books
+from ledger.chart import Address, Code
+from ledger.entries import Entry, Move
+from subnets import queries
+
+
+@transaction.atomic
+def add_stake(
+    *, netuid: int, hotkey: str, owner: UUID, amount_rao: int, key: str, now: datetime
+) -> int:
+    """Move TAO from the wallet behind the hotkey; return the owner's stake there, in rao.
+
+    Replays by key. Raises: NotRegistered, InsufficientFunds, IdempotencyConflict.
+    """
+    queries.require_neuron(netuid=netuid, hotkey=hotkey)
+    stake = chart.stake(owner, hotkey, netuid)
+    return _move(
+        key=key,
+        code=Code.STAKE_ADDED,
+        now=now,
+        move=Move(debit=chart.wallet(owner), credit=stake, amount_rao=amount_rao),
+        stake=stake,
+    )
+
+
+@transaction.atomic
+def remove_stake(
+    *, netuid: int, hotkey: str, owner: UUID, amount_rao: int, key: str, now: datetime
+) -> int:
+    """Move TAO back to the wallet; return what stays staked, in rao. A hotkey that lost its uid may leave too.
+
+    Replays by key. Raises: InsufficientFunds, IdempotencyConflict.
+    """
+    stake = chart.stake(owner, hotkey, netuid)
+    return _move(
+        key=key,
+        code=Code.STAKE_REMOVED,
+        now=now,
+        move=Move(debit=stake, credit=chart.wallet(owner), amount_rao=amount_rao),
+        stake=stake,
+    )
+
+
+def _move(*, key: str, code: Code, now: datetime, move: Move, stake: Address) -> int:
+    ledger.post(Entry(key=key, code=code, at=now, steps=(move,)))
+    return books.balance(stake).posted_rao

@@ -1,0 +1,323 @@
+"""An epoch from its evidence to its payouts: one pure road, walked by the network and by every auditor.
+
+    scores and deliveries → metrics → the owner's rule → weights → consensus → split → who is paid what
+
+`Record` is all that goes in, `Payroll` all that comes out; both are written into the public bundle
+(`subnets.bundle`). Nothing here knows Django, the clock or the database.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.errors import DomainError
+from ledger.money import apportion
+from subnets import clock, consensus, emission, metrics, rules
+from subnets.errors import RuleInvalid, RuleTooCostly
+
+BPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """What one account staked on a hotkey."""
+
+    owner: str
+    amount_rao: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A neuron as it stood when the epoch was closed. bonds: miner uid → u16."""
+
+    uid: int
+    hotkey: str
+    owner: str
+    registered_block: int
+    last_update_block: int
+    has_permit: bool
+    bonds: Mapping[int, int]
+    backing: tuple[Backing, ...]
+
+    @property
+    def stake_rao(self) -> int:
+        """Return what all accounts together staked on the hotkey."""
+        return sum(part.amount_rao for part in self.backing)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVersion:
+    version: int
+    digest: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything an epoch depends on.
+
+    versions: the rule in force, then its predecessors, tried in turn should one fail. seats: by uid, 0 to
+    n - 1. scores: the signed scores of the window as plain data. smoothed, incumbents: what each
+    validator's evaluation handed on from the epoch before.
+    """
+
+    netuid: int
+    number: int
+    start_block: int
+    end_block: int
+    last_step_block: int
+    owner: str
+    emission_rao: int
+    hyperparameters: Mapping[str, int]
+    versions: tuple[RuleVersion, ...]
+    seats: tuple[Seat, ...]
+    scores: tuple[Mapping[str, Any], ...]
+    deliveries: tuple[metrics.Delivery, ...]
+    smoothed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    incumbents: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        assert [seat.uid for seat in self.seats] == list(range(len(self.seats)))
+
+    def observations(self) -> Iterator[metrics.Observation]:
+        """Yield the scores by and of neurons that hold a seat; who left the subnet no longer counts."""
+        seated = {seat.hotkey for seat in self.seats}
+        for score in self.scores:
+            if {score["validator"], score["miner"]} <= seated:
+                yield metrics.Observation(
+                    validator=score["validator"],
+                    miner=score["miner"],
+                    result_id=score["result_id"],
+                    score_ppm=score["score_ppm"],
+                    latency_ms=score["latency_ms"],
+                    work_units=score["work_units"],
+                    is_canary=score["is_canary"],
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What the epoch says of one uid, and pays for it."""
+
+    uid: int
+    hotkey: str
+    owner: str
+    stake_rao: int
+    is_active: bool
+    has_permit: bool
+    consensus_u16: int
+    incentive_u16: int
+    dividends_u16: int
+    validator_trust_u16: int
+    miner_rao: int
+    validator_rao: int
+    last_update_block: int
+    bonds: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Payroll:
+    """What comes of a record. payouts: account → rao, the subnet owner's cut included, sorted by account.
+
+    weights: validator uid → miner uid → u16. reasons: miner → why the rule did not pay its score.
+    """
+
+    rule_version: int
+    rule_fault: str
+    weights: Mapping[int, Mapping[int, int]]
+    terms: tuple[Term, ...]
+    owner_rao: int
+    miners_rao: int
+    validators_rao: int
+    burned_rao: int
+    miner_burned_u16: int
+    payouts: Mapping[str, int]
+    smoothed: Mapping[str, Mapping[str, int]]
+    incumbents: Mapping[str, str]
+    reasons: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The rule that could be applied, what it said for each validator, and why others could not."""
+
+    rule: rules.Rule
+    version: int
+    by_validator: Mapping[str, rules.Evaluation]
+    fault: str
+
+
+def settle(record: Record) -> Payroll:
+    """Compute an epoch. The payouts and the burned part sum to the emission to the rao.
+
+    Raises: RuleInvalid, RuleTooCostly when no version of the rule can be applied,
+    RuleEvaluatorUnavailable.
+    """
+    ruling = apply_rule(record)
+    uid_of = {seat.hotkey: seat.uid for seat in record.seats}
+    weights = {
+        uid_of[validator]: {
+            uid_of[miner]: weight for miner, weight in evaluation.weights_u16.items()
+        }
+        for validator, evaluation in ruling.by_validator.items()
+        if evaluation.weights_u16
+    }
+    updates = [
+        record.end_block if seat.uid in weights else seat.last_update_block for seat in record.seats
+    ]
+    terms = consensus.run_yuma(epoch_inputs(record, weights, updates))
+    split = emission.split_epoch(
+        record.emission_rao,
+        owner_cut_u16=record.hyperparameters["owner_cut"],
+        server_share=terms.server_share,
+        validator_share=terms.validator_share,
+        burn_u16=ruling.rule.burn_bps * emission.U16_MAX // BPS,
+        # subtensor: what the owner's own miners earn is withheld, or the owner would pay themselves twice.
+        withheld_uids=[seat.uid for seat in record.seats if seat.owner == record.owner],
+    )
+    return Payroll(
+        rule_version=ruling.version,
+        rule_fault=ruling.fault,
+        weights=weights,
+        terms=tuple(_terms(record, terms, split, updates)),
+        owner_rao=split.owner_rao,
+        miners_rao=sum(split.miner_rao),
+        validators_rao=sum(split.validator_rao),
+        burned_rao=split.burned_rao,
+        miner_burned_u16=split.miner_burned_u16,
+        payouts=payouts(record, split),
+        smoothed={who: said.smoothed for who, said in ruling.by_validator.items() if said.smoothed},
+        incumbents={
+            who: said.winner for who, said in ruling.by_validator.items() if said.winner is not None
+        },
+        reasons=_reasons(ruling),
+    )
+
+
+def apply_rule(record: Record) -> Ruling:
+    """Apply the first version that works to every validator that scored or carries scores on."""
+    observed = list(record.observations())
+    seated = {seat.hotkey for seat in record.seats}
+    voices = {item.validator for item in observed} | (set(record.smoothed) & seated)
+    validators = sorted(voices)
+    windows = [
+        rules.Window(
+            metrics_by_miner=metrics.metrics_of(observed, record.deliveries, validator=validator),
+            previous={
+                miner: score
+                for miner, score in record.smoothed.get(validator, {}).items()
+                if miner in seated
+            },
+            incumbent=record.incumbents.get(validator),
+        )
+        for validator in validators
+    ]
+    faults: list[str] = []
+    refusal: DomainError | None = None
+    for version in record.versions:
+        try:
+            rule = rules.parse(version.document)
+            said = rules.evaluate_windows(rule, windows)
+        except (RuleInvalid, RuleTooCostly) as error:
+            faults.append(f"Version {version.version}: {error}")
+            refusal = error
+            continue
+        by_validator = dict(zip(validators, said, strict=True))
+        return Ruling(rule, version.version, by_validator, " ".join(faults)[:500])
+    assert refusal is not None, "a subnet has a rule from its first epoch on"
+    raise refusal
+
+
+def epoch_inputs(
+    record: Record, weights: Mapping[int, Mapping[int, int]], updates: list[int]
+) -> consensus.EpochInputs:
+    """Put the record into the words of consensus."""
+    values = record.hyperparameters
+    return consensus.EpochInputs(
+        stakes_rao=[seat.stake_rao for seat in record.seats],
+        permits=[seat.has_permit for seat in record.seats],
+        weights=weights,
+        bonds={seat.uid: dict(seat.bonds) for seat in record.seats if seat.bonds},
+        last_update=updates,
+        registered_block=[seat.registered_block for seat in record.seats],
+        block=record.end_block,
+        tempo=values["tempo"],
+        last_step_block=record.last_step_block,
+        params=consensus.EpochParams(
+            kappa=values["kappa"],
+            bonds_moving_average=values["bonds_moving_average"],
+            bonds_penalty=values["bonds_penalty"],
+            yuma3=bool(values["yuma3_enabled"]),
+            liquid_alpha=bool(values["liquid_alpha_enabled"]),
+            alpha_low=values["alpha_low"],
+            alpha_high=values["alpha_high"],
+            alpha_sigmoid_steepness=values["alpha_sigmoid_steepness"],
+            activity_cutoff_blocks=clock.activity_cutoff_blocks(
+                tempo=values["tempo"], factor_milli=values["activity_cutoff_factor"]
+            ),
+            max_validators=values["max_allowed_validators"],
+            stake_threshold_rao=values["stake_threshold"],
+        ),
+    )
+
+
+def payouts(record: Record, split: emission.EpochSplit) -> dict[str, int]:
+    """Return what each account is paid: the owner's cut, its miners, and its stake behind validators."""
+    paid: dict[str, int] = {}
+
+    def pay(account: str, amount_rao: int) -> None:
+        if amount_rao:
+            paid[account] = paid.get(account, 0) + amount_rao
+
+    pay(record.owner, split.owner_rao)
+    for seat in record.seats:
+        pay(seat.owner, split.miner_rao[seat.uid])
+        amounts = [part.amount_rao for part in seat.backing]
+        if any(amounts):
+            parts = apportion(split.validator_rao[seat.uid], amounts)
+            for part, amount_rao in zip(seat.backing, parts, strict=True):
+                pay(part.owner, amount_rao)
+        else:
+            pay(seat.owner, split.validator_rao[seat.uid])
+    assert sum(paid.values()) + split.burned_rao == record.emission_rao
+    return dict(sorted(paid.items()))
+
+
+def _terms(
+    record: Record, terms: consensus.EpochTerms, split: emission.EpochSplit, updates: list[int]
+) -> Iterator[Term]:
+    said = zip(
+        record.seats,
+        terms.consensus_u16,
+        terms.incentive_u16,
+        terms.dividends_u16,
+        terms.validator_trust_u16,
+        strict=True,
+    )
+    for seat, consensus_u16, incentive_u16, dividends_u16, trust_u16 in said:
+        yield Term(
+            uid=seat.uid,
+            hotkey=seat.hotkey,
+            owner=seat.owner,
+            stake_rao=seat.stake_rao,
+            is_active=terms.active[seat.uid],
+            has_permit=terms.new_permits[seat.uid],
+            consensus_u16=consensus_u16,
+            incentive_u16=incentive_u16,
+            dividends_u16=dividends_u16,
+            validator_trust_u16=trust_u16,
+            miner_rao=split.miner_rao[seat.uid],
+            validator_rao=split.validator_rao[seat.uid],
+            last_update_block=updates[seat.uid],
+            bonds=terms.bonds.get(seat.uid, {}),
+        )
+
+
+def _reasons(ruling: Ruling) -> dict[str, tuple[str, ...]]:
+    """Collect, by miner, why the rule did not pay it what it scored, over all validators."""
+    collected: dict[str, set[str]] = {}
+    for evaluation in ruling.by_validator.values():
+        for outcome in evaluation.outcomes:
+            if outcome.reasons:
+                collected.setdefault(outcome.miner, set()).update(outcome.reasons)
+    return {miner: tuple(sorted(said)) for miner, said in sorted(collected.items())}

@@ -1,0 +1,104 @@
+"""Rules and epochs: what is in force, what is due, what was paid."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Max
+
+from subnets import clock
+from subnets.errors import EpochUnknown, RuleUnknown
+from subnets.models import SUBNET_LIMIT, Epoch, IncentiveRule, Subnet
+from subnets.queries.network import network
+from subnets.queries.neurons import PAGE_MAX
+
+
+def rules_of(netuid: int) -> list[IncentiveRule]:
+    """List every version of a subnet's rule, newest first."""
+    return list(IncentiveRule.objects.filter(subnet=netuid).order_by("-version"))
+
+
+def rules_by_force(netuid: int, epoch_number: int) -> list[IncentiveRule]:
+    """List the published versions that apply to an epoch, the one in force first, its predecessors after."""
+    return list(
+        IncentiveRule.objects.filter(
+            subnet=netuid, state=IncentiveRule.State.PUBLISHED, from_epoch__lte=epoch_number
+        ).order_by("-from_epoch", "-version")
+    )
+
+
+def rule_in_force(netuid: int, epoch_number: int) -> IncentiveRule:
+    """Return the rule that pays an epoch. Raises: RuleUnknown."""
+    found = rules_by_force(netuid, epoch_number)[:1]
+    if not found:
+        raise RuleUnknown(netuid=netuid, version="in force")
+    return found[0]
+
+
+def epochs(netuid: int | None = None, *, limit: int = 20) -> list[Epoch]:
+    """List closed epochs, newest first, without their bundles."""
+    rows = Epoch.objects.defer("bundle").order_by("-closed_at", "-number")
+    if netuid is not None:
+        rows = rows.filter(subnet=netuid).order_by("-number")
+    return list(rows.select_related("rule")[: min(limit, PAGE_MAX)])
+
+
+def epoch(netuid: int, number: int) -> Epoch:
+    """Return one closed epoch with its bundle. Raises: EpochUnknown."""
+    found = Epoch.objects.filter(subnet=netuid, number=number).select_related("rule").first()
+    if found is None:
+        raise EpochUnknown(netuid=netuid, number=number)
+    return found
+
+
+def last_epoch_number(netuid: int) -> int:
+    """Return the number of the last closed epoch, 0 before the first."""
+    return Epoch.objects.filter(subnet=netuid).aggregate(last=Max("number"))["last"] or 0
+
+
+def running_epoch_number(subnet: Subnet, *, now: datetime) -> int:
+    """Return the number of the epoch whose blocks are being produced.
+
+    After an outage several epochs may have passed without being closed; they have begun all the same.
+    """
+    closed = last_epoch_number(subnet.netuid)
+    net = network()
+    block = clock.block_at(now, genesis_at=net.genesis_at, block_ms=net.block_ms)
+    if block < subnet.next_epoch_block:
+        return closed + 1
+    return closed + 2 + (block - subnet.next_epoch_block) // subnet.hyperparameters["tempo"]
+
+
+@dataclass(frozen=True, slots=True)
+class DueEpoch:
+    netuid: int
+    number: int
+    start_block: int
+    end_block: int
+    starts_at: datetime
+    ends_at: datetime
+
+
+def due_epochs(now: datetime, *, limit: int = SUBNET_LIMIT) -> list[DueEpoch]:
+    """List the next epoch of every subnet whose tempo has passed, longest overdue first."""
+    net = network()
+    block = clock.block_at(now, genesis_at=net.genesis_at, block_ms=net.block_ms)
+    due = (
+        Subnet.objects.filter(next_epoch_block__lte=block)
+        .annotate(last_number=Max("epochs__number"))
+        .order_by("next_epoch_block", "netuid")[:limit]
+    )
+    return [
+        DueEpoch(
+            netuid=row.netuid,
+            number=(row.last_number or 0) + 1,
+            start_block=row.last_epoch_block,
+            end_block=row.next_epoch_block,
+            starts_at=clock.time_of_block(
+                row.last_epoch_block, genesis_at=net.genesis_at, block_ms=net.block_ms
+            ),
+            ends_at=clock.time_of_block(
+                row.next_epoch_block, genesis_at=net.genesis_at, block_ms=net.block_ms
+            ),
+        )
+        for row in due
+    ]

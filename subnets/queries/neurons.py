@@ -1,0 +1,188 @@
+"""Hotkeys, neurons, stake, and what epochs paid them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Subquery
+
+from ledger import queries as books
+from subnets.errors import NotRegistered, SubnetUnknown
+from subnets.models import Epoch, EpochTerm, Hotkey, Neuron, Subnet
+
+PAGE_MAX = 100  # rows of any list that a caller can ask for at once
+
+
+def hotkey(ss58: str) -> Hotkey | None:
+    """Return a linked hotkey, or None."""
+    return Hotkey.objects.filter(ss58=ss58).first()
+
+
+def hotkeys_of(owner: UUID) -> list[Hotkey]:
+    """List an owner's hotkeys, newest first."""
+    return list(Hotkey.objects.filter(owner=owner).order_by("-linked_at"))
+
+
+def require_neuron(*, netuid: int, hotkey: str) -> Neuron:
+    """Return the neuron of a hotkey on a subnet. Raises: SubnetUnknown, NotRegistered."""
+    found = Neuron.objects.filter(subnet=netuid, hotkey=hotkey).first()
+    if found is None:
+        if not Subnet.objects.filter(pk=netuid).exists():
+            raise SubnetUnknown(netuid=netuid)
+        raise NotRegistered(hotkey=hotkey, netuid=netuid)
+    return found
+
+
+def neurons_of_hotkey(ss58: str) -> list[Neuron]:
+    """List where a hotkey is registered."""
+    return list(Neuron.objects.filter(hotkey=ss58).select_related("subnet"))
+
+
+def hotkeys_on(netuid: int) -> dict[str, UUID]:
+    """Return hotkey → owner of everyone registered on the subnet."""
+    return dict(Neuron.objects.filter(subnet=netuid).values_list("hotkey_id", "hotkey__owner"))
+
+
+def stake_by_subnet() -> dict[int, int]:
+    """Return netuid → TAO staked there, in rao, in one statement."""
+    totals: dict[int, int] = {}
+    for netuid, _, _, amount_rao in books.all_stakes():
+        totals[netuid] = totals.get(netuid, 0) + amount_rao
+    return totals
+
+
+def stake_by_hotkey(netuid: int) -> dict[str, int]:
+    """Return hotkey → TAO staked on it in the subnet, in rao."""
+    totals: dict[str, int] = {}
+    for staked_on, _, amount_rao in books.stakes(netuid):
+        totals[staked_on] = totals.get(staked_on, 0) + amount_rao
+    return totals
+
+
+def stake_of(hotkey: str, netuid: int) -> int:
+    """Return what all owners together staked on a hotkey, in rao."""
+    return stake_by_hotkey(netuid).get(hotkey, 0)
+
+
+def permitted_validators(netuid: int) -> dict[str, int]:
+    """Return the validators whose scores count now: registered hotkeys with stake, and how much."""
+    staked = stake_by_hotkey(netuid)
+    return {key: staked[key] for key in hotkeys_on(netuid) if staked.get(key, 0) > 0}
+
+
+@dataclass(frozen=True, slots=True)
+class MetagraphRow:
+    uid: int
+    hotkey: str
+    name: str
+    owner: UUID
+    stake_rao: int
+    has_permit: bool
+    consensus_u16: int
+    incentive_u16: int
+    dividends_u16: int
+    validator_trust_u16: int
+    last_payout_rao: int
+    registered_block: int
+
+
+def metagraph(netuid: int) -> list[MetagraphRow]:
+    """Return every neuron of a subnet with what the last closed epoch said of it. Three statements."""
+    staked = stake_by_hotkey(netuid)
+    last = Epoch.objects.filter(subnet=netuid).order_by("-number").values("pk")[:1]
+    terms = {term.hotkey: term for term in EpochTerm.objects.filter(epoch=Subquery(last))}
+    rows = Neuron.objects.filter(subnet=netuid).select_related("hotkey").order_by("uid")
+    return [_metagraph_row(row, terms.get(row.hotkey_id), staked) for row in rows]
+
+
+def _metagraph_row(row: Neuron, term: EpochTerm | None, staked: dict[str, int]) -> MetagraphRow:
+    return MetagraphRow(
+        uid=row.uid,
+        hotkey=row.hotkey_id,
+        name=row.hotkey.name,
+        owner=row.hotkey.owner,
+        stake_rao=staked.get(row.hotkey_id, 0),
+        has_permit=row.has_permit,
+        consensus_u16=term.consensus_u16 if term else 0,
+        incentive_u16=term.incentive_u16 if term else 0,
+        dividends_u16=term.dividends_u16 if term else 0,
+        validator_trust_u16=term.validator_trust_u16 if term else 0,
+        last_payout_rao=term.miner_rao + term.validator_rao if term else 0,
+        registered_block=row.registered_block,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    netuid: int
+    epoch: int
+    uid: int
+    closed_at: datetime
+    incentive_u16: int
+    dividends_u16: int
+    validator_trust_u16: int
+    consensus_u16: int
+    miner_rao: int
+    validator_rao: int
+
+    @property
+    def payout_rao(self) -> int:
+        """Return what the hotkey was paid in all."""
+        return self.miner_rao + self.validator_rao
+
+
+def payouts_of_hotkey(ss58: str, *, limit: int = 50) -> list[Payout]:
+    """List what the last epochs paid for a hotkey, newest first."""
+    terms = (
+        EpochTerm.objects.filter(hotkey=ss58)
+        .select_related("epoch")
+        .defer("epoch__bundle")
+        .order_by("-epoch__closed_at")[: min(limit, PAGE_MAX)]
+    )
+    return [
+        Payout(
+            netuid=term.epoch.subnet_id,
+            epoch=term.epoch.number,
+            uid=term.uid,
+            closed_at=term.epoch.closed_at,
+            incentive_u16=term.incentive_u16,
+            dividends_u16=term.dividends_u16,
+            validator_trust_u16=term.validator_trust_u16,
+            consensus_u16=term.consensus_u16,
+            miner_rao=term.miner_rao,
+            validator_rao=term.validator_rao,
+        )
+        for term in terms
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronStanding:
+    netuid: int
+    uid: int
+    rank: int
+    """1 is the highest incentive of the last closed epoch on the subnet."""
+    stake_rao: int
+    incentive_u16: int
+    dividends_u16: int
+    last_payout_rao: int
+
+
+def standings_of_hotkey(ss58: str) -> list[NeuronStanding]:
+    """Return where a hotkey stands on each of its subnets; a few statements per subnet, 128 at most."""
+    found = []
+    for neuron in neurons_of_hotkey(ss58):
+        rows = metagraph(neuron.subnet_id)
+        mine = next(row for row in rows if row.hotkey == ss58)
+        found.append(
+            NeuronStanding(
+                netuid=neuron.subnet_id,
+                uid=neuron.uid,
+                rank=1 + sum(row.incentive_u16 > mine.incentive_u16 for row in rows),
+                stake_rao=mine.stake_rao,
+                incentive_u16=mine.incentive_u16,
+                dividends_u16=mine.dividends_u16,
+                last_payout_rao=mine.last_payout_rao,
+            )
+        )
+    return found
