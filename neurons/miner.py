@@ -1,0 +1,150 @@
+"""A miner: waits for jobs, does them, signs the results."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neurons import protocol
+from neurons.amounts import format_tao
+from neurons.client import Client, Refused
+from neurons.joining import Membership, join
+from neurons.machine import machine_report
+from neurons.running import Say, Stop, run_until_stopped
+from neurons.wire import Lease, SignedResult
+from neurons.workloads import WORKLOADS, Workload
+
+REPORT_EVERY_S = 30.0  # The server counts a machine as live for 60 s after it was heard of.
+STANDING_EVERY_S = 300.0  # An epoch takes minutes; more often would tell nothing new.
+
+
+@dataclass(frozen=True, slots=True)
+class MinerPlan:
+    """What the operator asked this miner to do."""
+
+    membership: Membership
+    machine_name: str
+    workloads: tuple[str, ...]
+
+
+class Miner:
+    """One machine at work for one hotkey."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        plan: MinerPlan,
+        say: Say,
+        stop: Stop,
+        workloads: Mapping[str, Workload] = WORKLOADS,
+    ) -> None:
+        self.client = client
+        self.plan = plan
+        self.say = say
+        self.stop = stop
+        self.workloads = workloads
+        self._machine_id: str | None = None
+        self._reported_s = 0.0
+        self._told_s: float | None = None
+
+    def run(self) -> None:
+        """Work until stopped. Raises: Refused when only the operator can help."""
+        self.say("miner_started", hotkey=self.client.keypair.ss58_address, url=self.client.url)
+        run_until_stopped(self.step, say=self.say, sleep=self.stop.sleep)
+        self.say("miner_stopped", hotkey=self.client.keypair.ss58_address)
+
+    def step(self) -> None:
+        """Join when due, report when due, wait for one job and do it."""
+        with self.stop.interruptible():
+            now_s = time.monotonic()
+            if self._told_s is None or now_s - self._told_s > STANDING_EVERY_S:
+                self._tell_standing()
+                self._told_s = now_s
+            machine_id = self._reported_machine_id(now_s)
+            lease = self._lease(machine_id)
+        if lease is not None:
+            self.serve(lease)
+
+    def _tell_standing(self) -> None:
+        """Tell how the hotkey stands; the first time, join before.
+
+        A miner that was pushed out pays for a new uid when its operator starts it again, not by itself.
+        """
+        if self._told_s is None:
+            standings = join(self.client, self.plan.membership, say=self.say)
+        else:
+            standings = self.client.standings()
+        for standing in standings:
+            self.say(
+                "standing",
+                netuid=standing.netuid,
+                uid=standing.uid,
+                rank=standing.rank,
+                incentive_u16=standing.incentive_u16,
+                last_payout_tao=format_tao(standing.last_payout_rao),
+            )
+        for netuid in self.plan.membership.netuids:
+            if netuid not in {standing.netuid for standing in standings}:
+                self.say("deregistered", netuid=netuid)
+
+    def _reported_machine_id(self, now_s: float) -> str:
+        if self._machine_id is None or now_s - self._reported_s > REPORT_EVERY_S:
+            report = machine_report(name=self.plan.machine_name, blueprints=self.plan.workloads)
+            machine_id = self.client.report_machine(report)
+            if machine_id != self._machine_id:
+                self.say("machine_reported", machine=machine_id, gpu_count=len(report.gpus))
+            self._machine_id, self._reported_s = machine_id, now_s
+        return self._machine_id
+
+    def _lease(self, machine_id: str) -> Lease | None:
+        try:
+            return self.client.take_lease(machine_id=machine_id)
+        except Refused:
+            # The server may have forgotten the machine: introduce it again at the next step.
+            self._machine_id = None
+            raise
+
+    def serve(self, lease: Lease) -> None:
+        """Do one job and hand it in. A job that cannot be done is left: its lease expires."""
+        started_s = time.monotonic()
+        try:
+            output = self.output(lease)
+        except Exception as error:  # noqa: BLE001 - one bad job must not end the miner
+            self.say("job_failed", job=lease.job_id, error=type(error).__name__, detail=str(error))
+            return
+        duration_ms = round((time.monotonic() - started_s) * 1000)
+        try:
+            self.client.submit_result(
+                lease_id=lease.lease_id, result=self.signed(lease, output, duration_ms)
+            )
+        except Refused as refusal:
+            self.say("result_refused", job=lease.job_id, code=refusal.code, detail=refusal.detail)
+            return
+        self.say(
+            "job_done",
+            job=lease.job_id,
+            netuid=lease.netuid,
+            blueprint=lease.blueprint,
+            duration_ms=duration_ms,
+        )
+
+    def output(self, lease: Lease) -> dict[str, Any]:
+        """Do the work of a lease."""
+        workload = self.workloads.get(lease.blueprint)
+        if workload is None or lease.blueprint not in self.plan.workloads:
+            raise LookupError(f"this miner does not do {lease.blueprint}")
+        return workload.run(lease.payload)
+
+    def signed(self, lease: Lease, output: dict[str, Any], duration_ms: int) -> SignedResult:
+        """Stand for an output with the hotkey's signature."""
+        digest = protocol.output_digest(output)
+        message = protocol.result_message(
+            lease_id=lease.lease_id, job_id=lease.job_id, digest=digest
+        )
+        return SignedResult(
+            output=output,
+            output_digest=digest,
+            signature=self.client.keypair.sign(message),
+            duration_ms=duration_ms,
+        )
