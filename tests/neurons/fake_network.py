@@ -184,6 +184,7 @@ def served(network):
 
     class Door(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # headers and body are two writes
 
         def do_GET(self):
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
