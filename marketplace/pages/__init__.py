@@ -1,0 +1,1 @@
+"""Everything a person sees: pages rendered on the server, their forms and their addresses."""

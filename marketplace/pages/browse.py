@@ -1,0 +1,239 @@
+"""Pages that anybody may read: home, subnets, one subnet, one hotkey, the guide."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from compute import queries as compute
+from compute.models import Job
+from marketplace import queries as market
+from marketplace.models import Auction
+from marketplace.pages.forms import SubnetFilter
+from marketplace.pages.refusals import answered
+from marketplace.pages.rule_words import rule_words
+from subnets import clock
+from subnets import queries as subnets
+from subnets.errors import NetworkNotFounded
+from subnets.hyperparameters import HYPERPARAMETERS
+from subnets.models import SUBNET_LIMIT, Blueprint, Epoch, Subnet
+
+TOP_SUBNETS = 8  # as many as a screen shows
+EPOCHS_CHARTED = 40  # columns that stay apart on a phone
+JOBS_SHOWN = 12
+ROWS_SHOWN = 50
+BLUEPRINT_WORDS = {
+    Blueprint.MATMUL: "Multiply int8 matrices; each product is checked by Freivalds’ method.",
+    Blueprint.EMBEDDINGS: "Turn sentences into vectors; samples are computed again and compared.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetLine:
+    """A row of the list of subnets: figures, the kind of work in words, the auction it stands in."""
+
+    subnet: subnets.SubnetRow
+    work: str
+    auction: market.AuctionView | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkLine:
+    """A job of a subnet, with its state and its origin in words; the origin stays sealed until it ends."""
+
+    job: compute.JobLine
+    state: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterLine:
+    name: str
+    value: int
+    doc: str
+
+
+@answered
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the network in figures, live auctions, and the subnets that pay most."""
+    now = timezone.now()
+    auctions = market.auctions(state=Auction.State.OPEN)
+    page = {
+        "figures": network_figures(now),
+        "work": compute.compute_figures(now),
+        "auctions": auctions,
+        "lines": subnet_lines(subnets.subnet_rows(sort="emission"), auctions)[:TOP_SUBNETS],
+    }
+    return render(request, "pages/home.html", page)
+
+
+@answered
+def subnet_list(request: HttpRequest) -> HttpResponse:
+    """List subnets: searched, filtered, sorted. A filter that makes no sense is left out."""
+    form = SubnetFilter(request.GET)
+    form.is_valid()
+    asked = form.cleaned_data
+    rows = subnets.subnet_rows(
+        search=asked.get("q", ""),
+        blueprint=asked.get("blueprint", ""),
+        sort=asked.get("sort") or "netuid",
+    )
+    lines = subnet_lines(rows, market.auctions(state=Auction.State.OPEN))
+    if asked.get("sale"):
+        lines = [line for line in lines if line.auction]
+    page = {"form": form, "lines": lines, "caption": f"{len(lines)} shown", **slot_figures()}
+    return render(request, "pages/subnets.html", page)
+
+
+@answered
+def subnet(request: HttpRequest, netuid: int) -> HttpResponse:
+    """Show one subnet: what it does, what it pays, who works there, and the proof."""
+    now = timezone.now()
+    row = subnets.subnet(netuid)
+    epochs = subnets.epochs(netuid, limit=EPOCHS_CHARTED)
+    sales = market.sales_of(netuid)
+    page = {
+        "subnet": row,
+        "is_owner": request.user.is_authenticated and request.user.id == row.owner,
+        "auction": market.open_auction_of(netuid),
+        "blueprint_words": BLUEPRINT_WORDS[Blueprint(row.blueprint)],
+        "sales": sales,
+        "prices": [(sale.sold_at, sale.price_rao) for sale in reversed(sales)],
+        "epochs": epochs,
+        "emissions": [(epoch.number, epoch.emission_rao) for epoch in reversed(epochs)],
+        "parameters": parameter_lines(row),
+        "jobs": work_lines(netuid),
+        "bundle_url": bundle_url(request, epochs),
+        **neuron_figures(netuid),
+        **times_and_costs(row, now),
+        **rule_figures(row, epochs),
+    }
+    return render(request, "pages/subnet.html", page)
+
+
+@answered
+def neuron(request: HttpRequest, ss58: str) -> HttpResponse:
+    """Show one hotkey: where it stands, what it was paid, and its scores with reasons."""
+    payouts = subnets.payouts_of_hotkey(ss58, limit=ROWS_SHOWN)
+    page = {
+        "ss58": ss58,
+        "hotkey": subnets.hotkey(ss58),
+        "standings": subnets.standings_of_hotkey(ss58),
+        "payouts": payouts[:20],
+        "earned": [(payout.closed_at, payout.payout_rao) for payout in reversed(payouts)],
+        "scores": compute.scores_of_miner(ss58, limit=ROWS_SHOWN),
+    }
+    return render(request, "pages/neuron.html", page)
+
+
+def guide(request: HttpRequest) -> HttpResponse:
+    """Tell miners, validators and owners how to start."""
+    return render(request, "pages/guide.html")
+
+
+def network_figures(now: datetime) -> subnets.NetworkFigures | None:
+    """Return the network's figures; None before its genesis, so that the first page can say so."""
+    try:
+        return subnets.network_figures(now)
+    except NetworkNotFounded:
+        return None
+
+
+def subnet_lines(
+    rows: list[subnets.SubnetRow], auctions: list[market.AuctionView]
+) -> list[SubnetLine]:
+    """Join subnets with the auctions they stand in."""
+    auction_of = {auction.netuid: auction for auction in auctions}
+    return [
+        SubnetLine(
+            subnet=row,
+            work=Blueprint(row.blueprint).label,
+            auction=auction_of.get(row.netuid),
+        )
+        for row in rows
+    ]
+
+
+def work_lines(netuid: int) -> list[WorkLine]:
+    """Return a subnet's newest jobs in words."""
+    return [
+        WorkLine(
+            job=job,
+            state=Job.State(job.state).label,
+            origin=Job.Origin(job.origin).label if job.origin else "sealed until it ends",
+        )
+        for job in compute.jobs_of(netuid, limit=JOBS_SHOWN)
+    ]
+
+
+def slot_figures() -> dict[str, Any]:
+    """Count slots taken and free, and price a free one."""
+    free_count = len(subnets.free_netuids())
+    return {
+        "taken_count": SUBNET_LIMIT - free_count,
+        "free_count": free_count,
+        "lock_cost_rao": subnets.lock_cost(timezone.now()) if free_count else None,
+    }
+
+
+def neuron_figures(netuid: int) -> dict[str, Any]:
+    """Return the metagraph and what it adds up to."""
+    neurons = subnets.metagraph(netuid)
+    return {
+        "neurons": neurons,
+        "stake_rao": sum(row.stake_rao for row in neurons),
+        "validator_count": sum(row.has_permit for row in neurons),
+    }
+
+
+def times_and_costs(row: Subnet, now: datetime) -> dict[str, Any]:
+    """Return when the running epoch ends, and what a place and the slot itself cost."""
+    net = subnets.network()
+    block = clock.block_at(now, genesis_at=net.genesis_at, block_ms=net.block_ms)
+    return {
+        "next_epoch_at": clock.time_of_block(
+            row.next_epoch_block, genesis_at=net.genesis_at, block_ms=net.block_ms
+        ),
+        "burn_rao": subnets.burn_cost_at(row, block=block),
+    }
+
+
+def rule_figures(row: Subnet, epochs: list[Epoch]) -> dict[str, Any]:
+    """Return the rule that pays the running epoch, in words, and the one announced to follow it."""
+    running = epochs[0].number + 1 if epochs else 1
+    in_force = coming = None
+    # Newest first: the first that has begun is in force, and the one before it in the list follows.
+    for rule in subnets.rules_of(row.netuid):
+        if rule.from_epoch is None:
+            continue
+        if rule.from_epoch <= running:
+            in_force = rule
+            break
+        coming = rule
+    return {
+        "rule": in_force,
+        "rule_words": rule_words(in_force.document) if in_force else None,
+        "next_rule": coming,
+    }
+
+
+def parameter_lines(row: Subnet) -> list[ParameterLine]:
+    """Return the subnet's hyperparameters with their meaning, in the order of the table."""
+    return [
+        ParameterLine(name=known.name, value=row.hyperparameters[known.name], doc=known.doc)
+        for known in HYPERPARAMETERS
+        if known.name in row.hyperparameters
+    ]
+
+
+def bundle_url(request: HttpRequest, epochs: list[Epoch]) -> str:
+    """Return the whole address of the newest epoch's bundle, to paste into the audit command."""
+    if not epochs:
+        return ""
+    newest = epochs[0]
+    return request.build_absolute_uri(
+        f"/api/v1/subnets/{newest.subnet_id}/epochs/{newest.number}/bundle.json"
+    )

@@ -1,0 +1,48 @@
+"""What the frame around every page shows. Each part is asked for only where a template uses it."""
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from ledger import chart
+from ledger import queries as books
+from subnets import queries as subnets
+from subnets.errors import NetworkNotFounded
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """Give templates the address of the event streams, the open block, and the reader's purse.
+
+    Block and purse are functions that a template calls: one statement each, and none where unused.
+    """
+    return {
+        "events_url": events_url(request),
+        "block": cache(block),
+        "purse_rao": cache(lambda: purse_rao(request)),
+    }
+
+
+def events_url(request: HttpRequest) -> str:
+    """Return the origin of the event streams: this one, or the same host's own port for them."""
+    if not settings.EVENTS_PORT:
+        return ""
+    host = request.get_host().rsplit(":", 1)[0]
+    return f"//{host}:{settings.EVENTS_PORT}"
+
+
+def block() -> int | None:
+    """Return the open block; None before the network's genesis."""
+    try:
+        return subnets.block_now(timezone.now())
+    except NetworkNotFounded:
+        return None
+
+
+def purse_rao(request: HttpRequest) -> int | None:
+    """Return what the signed-in reader can spend; None for a visitor."""
+    if not request.user.is_authenticated:
+        return None
+    return books.balance(chart.wallet(request.user.id)).available_rao

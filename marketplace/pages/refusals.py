@@ -1,0 +1,45 @@
+"""How a page says no: domain errors in a person's words, and the pages for what is not there or broke."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from ledger.errors import DomainError
+from marketplace.pages import wording
+
+
+def words(refusal: DomainError) -> str:
+    """Say a refusal as people talk of money: TAO, not rao."""
+    return wording.amounts_spoken(str(refusal))
+
+
+def answered(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answer a domain error that a view lets pass with its sentence and its status."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except DomainError as refusal:
+            if refusal.http_status == HTTPStatus.NOT_FOUND:
+                return not_found(request, refusal)
+            page = {"sentence": words(refusal)}
+            return render(request, "refusal.html", page, status=refusal.http_status)
+
+    return answer
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404 without touching the database."""
+    del request, exception
+    return HttpResponse(render_to_string("404.html"), status=404)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Answer 500 without touching the database, which may be what broke."""
+    del request
+    return HttpResponse(render_to_string("500.html"), status=500)

@@ -1,0 +1,21 @@
+"""Addresses of the pages."""
+
+from django.urls import path
+
+from marketplace.pages import accounts, browse, trading
+
+urlpatterns = [
+    path("", browse.home, name="home"),
+    path("subnets/", browse.subnet_list, name="subnets"),
+    path("subnets/<int:netuid>/", browse.subnet, name="subnet"),
+    path("subnets/<int:netuid>/sell/", trading.sell_subnet, name="sell_subnet"),
+    path("slots/new/", trading.buy_slot, name="buy_slot"),
+    path("auctions/", trading.auction_list, name="auctions"),
+    path("auctions/<uuid:pk>/", trading.auction, name="auction"),
+    path("auctions/<uuid:pk>/live/", trading.auction_live, name="auction_live"),
+    path("auctions/<uuid:pk>/cancel/", trading.cancel_auction, name="cancel_auction"),
+    path("neurons/<slug:ss58>/", browse.neuron, name="neuron"),
+    path("wallet/", accounts.wallet, name="wallet"),
+    path("keys/", accounts.keys, name="keys"),
+    path("docs/start/", browse.guide, name="guide"),
+]

@@ -1,0 +1,160 @@
+"""Numbers, times and keys as a person reads them. Pure text in, text out: no clock, no database.
+
+>>> tao(1_234_500_000_000)
+'1\u202f234.5'
+>>> tao(-5, places=4)
+'\u22120.0000'
+>>> short_tao(1_250_000_000_000_000)
+'1.25\u202fM'
+>>> percent(1, of=3)
+'33.3\u202f%'
+"""
+
+import re
+from datetime import datetime, timedelta
+
+from ledger.chart import Code
+from ledger.money import RAO_PER_TAO
+
+GAP = (
+    "\u202f"  # a narrow no-break space groups digits and stands before a unit (ISO 80000-1, 7.3.1)
+)
+MINUS = "\u2212"
+ELLIPSIS = "…"
+
+# The largest size that fits is used: (seconds in it, one, many).
+_SPANS = (
+    (86_400, "day", "days"),
+    (3_600, "h", "h"),
+    (60, "min", "min"),
+    (1, "s", "s"),
+)
+_SIZES = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
+_KEY_IN_TEXT = re.compile(r"\b5[1-9A-HJ-NP-Za-km-z]{46,47}\b")  # ss58 of a substrate account
+_RAO_IN_TEXT = re.compile(r"(-?\d+) rao")
+
+
+def count(number: int) -> str:
+    """Group the digits of an integer by threes: "12 345"."""
+    grouped = f"{abs(number):,}".replace(",", GAP)
+    return MINUS + grouped if number < 0 else grouped
+
+
+def tao(rao: int, *, places: int | None = None) -> str:
+    """Write rao as TAO with grouped digits, exactly; with `places`, cut after that many decimals.
+
+    Cutting goes towards zero, so no figure ever shows more money than there is.
+    """
+    whole, part = divmod(abs(rao), RAO_PER_TAO)
+    decimals = f"{part:09d}"
+    decimals = decimals.rstrip("0") if places is None else decimals[:places]
+    text = count(whole) + (f".{decimals}" if decimals else "")
+    return MINUS + text if rao < 0 else text
+
+
+def short_tao(rao: int) -> str:
+    """Write rao as TAO in about three digits for a tile: "950", "0.125", "12.3 k", "1.25 M"."""
+    sign = MINUS if rao < 0 else ""
+    size = abs(rao)
+    for factor, letter in _SIZES:
+        if size >= factor * RAO_PER_TAO:
+            return f"{sign}{three_digits(size, factor * RAO_PER_TAO)}{GAP}{letter}"
+    return sign + three_digits(size, RAO_PER_TAO)
+
+
+def three_digits(amount: int, unit: int) -> str:
+    """Divide and keep three significant digits before and after the point together, cut towards zero."""
+    whole = amount // unit
+    places = 0 if whole >= 100 else 1 if whole >= 10 else 2 if whole >= 1 else 4
+    part = amount % unit * 10**places // unit
+    decimals = f"{part:0{places}d}".rstrip("0") if places else ""
+    return count(whole) + (f".{decimals}" if decimals else "")
+
+
+def percent(part: int, *, of: int, places: int = 1) -> str:
+    """Write a share in percent, rounded half up by integers; a share of nothing is a dash."""
+    if of <= 0:
+        return "–"
+    scaled = (part * 100 * 10**places * 2 + of) // (2 * of)
+    whole, decimals = divmod(scaled, 10**places)
+    digits = f"{whole}.{decimals:0{places}d}" if places else str(whole)
+    return f"{digits}{GAP}%"
+
+
+def short_key(ss58: str) -> str:
+    """Shorten an address to its ends: enough to recognise, never enough to pay to."""
+    return ss58 if len(ss58) <= 14 else f"{ss58[:6]}{ELLIPSIS}{ss58[-4:]}"
+
+
+def alias(owner: object) -> str:
+    """Name an owner without telling who it is: the first eight digits of the account's id."""
+    return str(owner)[:8]
+
+
+def distance(at: datetime, *, now: datetime) -> str:
+    """Say how far an instant is: "3 min ago", "in 2 days", "now"."""
+    seconds = int((at - now).total_seconds())
+    span = duration(timedelta(seconds=abs(seconds)))
+    if seconds == 0:
+        return "now"
+    return f"in {span}" if seconds > 0 else f"{span} ago"
+
+
+def duration(length: timedelta) -> str:
+    """Say a length in its largest unit: "45 s", "3 min", "2 h", "1 day"."""
+    seconds = max(0, int(length.total_seconds()))
+    for size, one, many in _SPANS:
+        if seconds >= size:
+            times = seconds // size
+            return f"{times}{GAP}{one if times == 1 else many}"
+    return f"0{GAP}s"
+
+
+def size(byte_count: int) -> str:
+    """Write a memory size in GiB or MiB: "24 GiB", "512 MiB"."""
+    gibibytes = byte_count / 2**30
+    if gibibytes >= 1:
+        return f"{gibibytes:.0f}{GAP}GiB"
+    return f"{byte_count / 2**20:.0f}{GAP}MiB"
+
+
+def amounts_spoken(message: str) -> str:
+    """Turn every "123 rao" of a refusal's message into TAO, as people type it."""
+    return _RAO_IN_TEXT.sub(lambda match: f"{tao(int(match[1]))} TAO", message)
+
+
+def with_short_keys(text: str) -> str:
+    """Shorten every address in a sentence."""
+    return _KEY_IN_TEXT.sub(lambda match: short_key(match[0]), text)
+
+
+BECAUSE = {
+    Code.SUPPLY_ISSUED: "TAO issued to the treasury",
+    Code.GRANT_MADE: "Grant from the treasury",
+    Code.BID_PLACED: "Maximum bid",
+    Code.BID_RELEASED: "Bid released",
+    Code.SALE_SETTLED: "Auction settled",
+    Code.SUBNET_BOUGHT: "Subnet bought",
+    Code.SLOT_BOUGHT: "Slot bought",
+    Code.SLOT_RELEASED: "Slot given back",
+    Code.BURN_PAID: "Place on a subnet",
+    Code.STAKE_ADDED: "Staked",
+    Code.STAKE_REMOVED: "Stake taken back",
+    Code.EPOCH_PAID: "Payout of an epoch",
+    Code.JOB_PLACED: "Job ordered",
+    Code.JOB_SETTLED: "Job paid",
+    Code.JOB_RELEASED: "Job ended without a result",
+    Code.CARD_CREDITED: "Card top-up",
+    Code.CARD_REFUNDED: "Card top-up refunded",
+    Code.WITHDRAWAL_REQUESTED: "Withdrawal asked for",
+    Code.WITHDRAWAL_PAID: "Withdrawal",
+    Code.WITHDRAWAL_RELEASED: "Withdrawal taken back",
+    Code.HOLD_EXPIRED: "Set aside too long, released",
+    Code.ENTRY_REVERSED: "Correction",
+}
+"""What stands on a statement for each reason that money moves."""
+
+
+def because(code: str) -> str:
+    """Say why money moved; a code without words of its own is shown as it is."""
+    return BECAUSE.get(Code(code), code) if code in set(Code) else code

@@ -1,0 +1,94 @@
+// Keeps an auction's page true without reload: server-sent events, and a poll every 10 s where they do not come.
+// An answer older than what is shown is dropped; amounts are strings of rao and stay exact (BigInt).
+(function () {
+  "use strict";
+  const root = document.getElementById("auction");
+  if (!root || root.dataset.state !== "open") return;
+  const part = (name) => root.querySelector(`[data-role=${name}]`);
+  const price = part("price");
+  const priceBox = price.parentElement;
+  let version = Number(root.dataset.version);
+  let lastHeard = Date.now();
+  let stream = null;
+
+  function tao(rao) {
+    const whole = rao / 1000000000n;
+    const decimals = String(rao % 1000000000n).padStart(9, "0").replace(/0+$/, "");
+    const grouped = String(whole).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+    return decimals ? `${grouped}.${decimals}` : grouped;
+  }
+
+  function show(data) {
+    lastHeard = Date.now();
+    priceBox.classList.remove("is-stale");
+    if (data.closes_at) root.dataset.closesAt = data.closes_at;
+    if (data.version <= version && data.state === root.dataset.state) return;
+    version = data.version;
+    if (data.price_rao !== null && data.price_rao !== undefined) {
+      const words = tao(BigInt(data.price_rao));
+      if (words !== price.textContent) {
+        price.textContent = words;
+        part("price-label").textContent = "The price now";
+        priceBox.classList.add("has-moved");
+        setTimeout(() => priceBox.classList.remove("has-moved"), 1200);
+      }
+    }
+    part("bid-count").textContent = data.bid_count;
+    part("leader").textContent = data.leader_alias
+      ? data.leader_alias[0].toUpperCase() + data.leader_alias.slice(1)
+      : "Nobody yet";
+    part("closes").textContent = `${new Date(data.closes_at).toISOString().replace("T", " ").slice(0, 19)} UTC`;
+    const next = part("min-next");
+    if (next && data.min_next_rao) next.textContent = tao(BigInt(data.min_next_rao));
+    if (data.state !== root.dataset.state) {
+      // The end changes the whole page: standing, form and wallet.
+      location.reload();
+      return;
+    }
+    refreshLive();
+  }
+
+  async function refreshLive() {
+    const answer = await fetch(root.dataset.fragment, { credentials: "same-origin" });
+    if (answer.ok) part("live").innerHTML = await answer.text();
+  }
+
+  async function poll() {
+    const sent = Date.now();
+    try {
+      const answer = await fetch(root.dataset.snapshot, { credentials: "same-origin", cache: "no-store" });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const data = await answer.json();
+      window.serverClock.learn(data.server_now, Date.now() - sent);
+      show(data);
+    } catch {
+      priceBox.classList.add("is-stale");
+    }
+  }
+
+  function listen() {
+    if (!window.EventSource) return;
+    stream = new EventSource(root.dataset.events);
+    stream.addEventListener("auction", (event) => {
+      try {
+        show(JSON.parse(event.data));
+      } catch {
+        poll();
+      }
+    });
+    // The browser reconnects by itself unless the server refused; then the poll carries on alone.
+    stream.onopen = poll;
+  }
+
+  listen();
+  poll();
+  setInterval(() => {
+    const isOver = window.serverClock.left(root.dataset.closesAt) <= 0;
+    if (isOver || Date.now() - lastHeard > 9500 || !stream || stream.readyState !== 1) poll();
+  }, 10000);
+  // Around the end the state is asked for more often, so that "closing…" does not linger.
+  setInterval(() => {
+    if (window.serverClock.left(root.dataset.closesAt) <= 0) poll();
+  }, 2000);
+  document.addEventListener("visibilitychange", () => document.hidden || poll());
+})();

@@ -1,0 +1,45 @@
+// Counts down to an auction's end on the server's clock, not the reader's.
+// offset = server - client, from the page's own data-server-now and bettered by every answer that carries server_now.
+(function () {
+  "use strict";
+  let offset = null;
+  let bestTrip = Infinity;
+  const clock = {
+    // A page is at most as old as its load; a measured round trip replaces that first guess.
+    learn(serverNow, tripMs) {
+      const server = Date.parse(serverNow);
+      if (Number.isNaN(server) || tripMs > bestTrip) return;
+      bestTrip = tripMs;
+      offset = server + tripMs / 2 - Date.now();
+    },
+    now: () => Date.now() + (offset || 0),
+    left(closesAt) {
+      return Date.parse(closesAt) - clock.now();
+    },
+    words(ms) {
+      if (ms <= 0) return "closing…";
+      const s = Math.floor(ms / 1000);
+      const two = (n) => String(n).padStart(2, "0");
+      const days = Math.floor(s / 86400);
+      const rest = `${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+      return days ? `${days} day${days > 1 ? "s" : ""} ${rest}` : rest;
+    },
+  };
+  window.serverClock = clock;
+
+  const seen = document.querySelector("[data-server-now]");
+  if (!seen) return;
+  const paint = performance.getEntriesByType("navigation")[0];
+  clock.learn(seen.dataset.serverNow, paint ? Math.max(0, paint.responseEnd - paint.requestStart) : 500);
+  function tick() {
+    document.querySelectorAll("[data-closes-at]").forEach((place) => {
+      const target = place.querySelector("[data-role=clock]") || (place.children.length > 1 ? null : place);
+      if (!target || (place.dataset.state && place.dataset.state !== "open")) return;
+      const ms = clock.left(place.dataset.closesAt);
+      target.textContent = target === place && ms > 0 ? `in ${clock.words(ms)}` : clock.words(ms);
+      target.classList.toggle("is-near", ms < 60000);
+    });
+  }
+  tick();
+  setInterval(tick, 1000);
+})();
