@@ -33,7 +33,7 @@ NEURON_GRACE_S = 1.0  # they hold nothing that the network does not give to anot
 PRODUCT_GRACE_S = 3.0  # the event server ends open streams after two
 
 
-class StopAsked(Exception):  # noqa: N818  not an error: someone pressed Ctrl-C
+class StopAsked(Exception):
     """End the run: a stop signal has come."""
 
 
@@ -89,8 +89,10 @@ class Demo:
         )
         env = self._start_servers()
         self._prepare_database(env)
+        # Before the sweeps start: they would pay for the hours in which the demo was switched off.
+        self._step("world", "manage.py", "seed_demo", env=env, is_told=True)
         self._start_product(env)
-        self._step("seed", "seed_demo", env=env, is_told=True)
+        self._step("seed", "-m", "launch.seeding", env=env, is_told=True)
         self._start_neurons()
         logins = json.loads((state / "logins.json").read_text())
         self.voice.welcome(address=self.address, logins=logins)
@@ -142,8 +144,8 @@ class Demo:
         if done.exists() and done.read_text() == fingerprint:
             self.voice.say("database", "nothing to migrate")
             return
-        self._step("database", "migrate", "--no-input", env=env)
-        self._step("static", "collectstatic", "--no-input", "--clear", env=env)
+        self._step("database", "manage.py", "migrate", "--no-input", env=env)
+        self._step("static", "manage.py", "collectstatic", "--no-input", "--clear", env=env)
         done.write_text(fingerprint)
 
     def _start_product(self, env: Mapping[str, str]) -> None:
@@ -177,8 +179,8 @@ class Demo:
     def _step(
         self, kind: str, *command: str, env: Mapping[str, str], is_told: bool = False
     ) -> None:
-        """Run one of Django's commands to its end, passing its lines on when told to."""
-        child = programs.python(kind, "manage.py", *command, env=env, state=self.options.state)
+        """Run a command of this project to its end, passing its lines on when told to."""
+        child = programs.python(kind, *command, env=env, state=self.options.state)
         child.start()
         until_s = time.monotonic() + STEP_TIMEOUT_S
         told = follow(child.log) if is_told else iter(lambda: "", None)
@@ -193,7 +195,7 @@ class Demo:
         self._tell(kind, told)
         if child.exit_status() != "exit 0":
             raise CannotLaunchError(
-                f"`manage.py {command[0]}` failed ({child.exit_status()}): {child.tail()} (see {child.log})"
+                f"`{' '.join(command[:2])}` failed ({child.exit_status()}): {child.tail()} (see {child.log})"
             )
         self.voice.say(kind, "done")
 

@@ -43,12 +43,16 @@ PRODUCT = {
         with (state / "commands").open("a") as commands:
             commands.write(sys.argv[1] + "\\n")
         if sys.argv[1] == "seed_demo":
-            print("a world of two", flush=True)
-            miner = {"argv": ["-m", "neurons.cli", "miner"], "env": {"FAKE": "1"}}
-            named = [{"name": f"miner-{n}", **miner} for n in (1, 2)]
-            (state / "neurons.json").write_text(json.dumps(named))
             login = {"email": "ann@example.com", "password": "a word", "role": "owner"}
             (state / "logins.json").write_text(json.dumps([login]))
+    """,
+    "launch/seeding.py": """
+        import json, os, pathlib
+        state = pathlib.Path(os.environ["DEMO_STATE"])
+        print("a world of two", flush=True)
+        miner = {"argv": ["-m", "neurons.cli", "miner"], "env": {"FAKE": "1"}}
+        named = [{"name": f"miner-{n}", **miner} for n in (1, 2)]
+        (state / "neurons.json").write_text(json.dumps(named))
     """,
     "neurons/__init__.py": "",
     "neurons/cli.py": """

@@ -147,7 +147,7 @@ def test_seeding_that_fails_is_said_with_its_last_line_and_log(demo, tree):
 
     said = heard(run, "trouble")["text"]
 
-    log = tree / ".state/demo/logs/seed.log"
+    log = tree / ".state/demo/logs/world.log"
     assert said == f"`manage.py seed_demo` failed (exit 1): no world today (see {log})"
     assert run.wait() == 1
     assert programs_that_mention(tree) == []

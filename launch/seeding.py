@@ -1,0 +1,198 @@
+"""Fill the demo world over its own REST API: slots, auctions, hotkeys. Doing it again adds what is missing.
+
+`python -m launch.seeding` reads DEMO_URL and DEMO_STATE; it writes neurons.json, which says what the
+supervisor is to start.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from launch.visitor import Visitor, VisitRefused
+from neurons.client import Client, Refused
+from neurons.keys import Keypair
+
+RAO = 10**9
+SHORT_AUCTION_S = 75  # settled while the first visitor still looks around
+LONG_AUCTION_S = 3_600
+
+# owner, name, summary, blueprint: bought in this order, so they get netuid 1 to 4
+SLOTS = (
+    ("ada", "Prime Products", "Multiplies int8 matrices; every product is checked.", "matmul"),
+    ("ada", "Meaning", "Turns sentences into vectors for search.", "embeddings"),
+    ("ben", "Blank Slate", "A young matmul subnet, for sale.", "matmul"),
+    ("ben", "Sentence Works", "Embeddings with room to grow, for sale.", "embeddings"),
+)
+# netuid, start in TAO, seconds
+AUCTIONS = ((3, 800, SHORT_AUCTION_S), (4, 1_500, LONG_AUCTION_S))
+
+# name, account, netuids, workloads
+MINERS = (
+    ("miner-1", "mia", (1, 2), ("matmul", "embeddings")),
+    ("miner-2", "max", (1, 2), ("matmul", "embeddings")),
+    ("miner-3", "moe", (1, 3), ("matmul",)),
+    ("miner-4", "mel", (1, 2), ("matmul", "embeddings")),
+)
+# name, account, netuids, TAO staked on each
+VALIDATORS = (("validator-1", "val", (1, 2, 3), 5_000), ("validator-2", "vic", (1, 2, 3), 3_000))
+MAX_BURN_TAO = "5"
+
+
+def main() -> int:
+    """Seed the world named by the environment."""
+    address, state = os.environ["DEMO_URL"], Path(os.environ["DEMO_STATE"])
+    logins = {
+        login["email"].split("@")[0]: login
+        for login in json.loads((state / "logins.json").read_text())
+    }
+    with ExitStack() as stack:
+        people: dict[str, Visitor] = {}
+
+        def person(name: str) -> Visitor:
+            """Sign somebody in when they are first needed."""
+            if name not in people:
+                who = Visitor(
+                    address, email=logins[name]["email"], password=logins[name]["password"]
+                )
+                people[name] = stack.enter_context(who)
+            return people[name]
+
+        for line in buy_slots(person):
+            say(line)
+        for line in open_auctions(person, state):
+            say(line)
+        entries = [*neuron_entries(address, state, person), crowd_entry(address, state)]
+    (state / "neurons.json").write_text(json.dumps(entries))
+    say(f"{len(MINERS)} miners, {len(VALIDATORS)} validators, a crowd that bids and orders jobs")
+    return 0
+
+
+def buy_slots(person: Any) -> Iterator[str]:  # noqa: ANN401  a function of one name
+    """Buy the slots that are not taken yet."""
+    anyone = person("ada")
+    taken = {row["name"] for row in anyone.get("subnets/")["results"]}
+    for owner, name, summary, blueprint in SLOTS:
+        if name in taken:
+            continue
+        bought = person(owner).post(
+            "slots/",
+            {
+                "name": name,
+                "summary": summary,
+                "blueprint": blueprint,
+                "max_cost_rao": str(20_000 * RAO),
+            },
+            key=f"demo-slot-{name}",
+        )
+        cost_tao = int(bought["cost_rao"]) / RAO
+        yield f"subnet {bought['netuid']} {name}: {owner} paid {cost_tao:,.1f} TAO for the slot"
+
+
+def open_auctions(person: Any, state: Path) -> Iterator[str]:  # noqa: ANN401
+    """Open the first auctions once; later, keep one subnet of Ben's or its buyer's on the block."""
+    opened = state / "auctions-opened"
+    if opened.exists():
+        yield from reopen_auction(person)
+        return
+    for netuid, start_tao, duration_s in AUCTIONS:
+        auction = person("ben").post(
+            "auctions/",
+            {"netuid": netuid, "start_rao": str(start_tao * RAO), "duration_s": duration_s},
+            key=f"demo-auction-{netuid}",
+        )
+        yield f"auction of subnet {netuid} from {start_tao} TAO, closes {auction['closes_at'][11:19]} UTC"
+    opened.touch()
+
+
+def reopen_auction(person: Any) -> Iterator[str]:  # noqa: ANN401
+    """Put Ben's last subnet up again when nothing is for sale."""
+    ben = person("ben")
+    if ben.get("auctions/", state="open")["results"]:
+        return
+    for netuid, start_tao, _ in AUCTIONS:
+        try:
+            ben.post(
+                "auctions/",
+                {"netuid": netuid, "start_rao": str(start_tao * RAO), "duration_s": LONG_AUCTION_S},
+            )
+        except VisitRefused as refusal:
+            if refusal.code != "not_the_owner":
+                raise
+        else:
+            yield f"auction of subnet {netuid} opened again"
+            return
+
+
+def neuron_entries(
+    address: str,
+    state: Path,
+    person: Any,  # noqa: ANN401
+) -> Iterator[dict[str, Any]]:
+    """Say how each miner and validator is started; a key that is not linked yet gets a fresh code."""
+    for name, account, netuids, workloads in MINERS:
+        words = ["miner", *common_words(address, state, person, name, account, netuids)]
+        yield entry(name, [*words, "--workloads", *workloads])
+    for name, account, netuids, stake_tao in VALIDATORS:
+        words = ["validator", *common_words(address, state, person, name, account, netuids)]
+        yield entry(name, [*words, "--stake-tao", str(stake_tao)])
+
+
+def common_words(
+    address: str,
+    state: Path,
+    person: Any,  # noqa: ANN401
+    name: str,
+    account: str,
+    netuids: tuple[int, ...],
+) -> list[str]:
+    """Return the arguments that miners and validators share."""
+    seed = state / "keys" / f"{name}.seed"
+    if not seed.exists():
+        seed.parent.mkdir(mode=0o700, exist_ok=True)
+        seed.touch(mode=0o600)
+        seed.write_text(Keypair.generated()[1])
+    words = ["--url", address, "--seed-file", str(seed), "--name", name]
+    words += ["--max-burn-tao", MAX_BURN_TAO]
+    words += [word for netuid in netuids for word in ("--netuid", str(netuid))]
+    if not is_linked(address, Keypair.from_seed(seed.read_text())):
+        words += ["--code", person(account).post("hotkeys/challenges/", {})["code"]]
+    return words
+
+
+def is_linked(address: str, keypair: Keypair) -> bool:
+    """Ask the network whether an account answers for a hotkey."""
+    client = Client(address, keypair)
+    try:
+        client.standings()
+    except Refused as refusal:
+        if refusal.code == "hotkey_not_linked":
+            return False
+        raise
+    finally:
+        client.close()
+    return True
+
+
+def entry(name: str, words: list[str]) -> dict[str, Any]:
+    """Return one line of neurons.json."""
+    return {"name": name, "argv": ["-m", "neurons.cli", *words], "env": {}}
+
+
+def crowd_entry(address: str, state: Path) -> dict[str, Any]:
+    """Return how the crowd is started: outsiders who bid and order jobs over HTTP."""
+    env = {"DEMO_URL": address, "DEMO_STATE": str(state)}
+    return {"name": "crowd", "argv": ["-m", "launch.crowd"], "env": env}
+
+
+def say(line: str) -> None:
+    """Tell the supervisor."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
