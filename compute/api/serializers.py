@@ -1,0 +1,207 @@
+"""What goes over the wire about machines, jobs, results and scores. Input and output are separate; none saves.
+
+Signed fields are taken byte for byte: trimming white space would break the signature over them.
+"""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from compute.models import Job
+from compute.queries.scores import SAMPLES_MAX
+from ledger.rest import RaoField
+from subnets.models import SUBNET_LIMIT, Blueprint
+
+GPUS_MAX = 16  # the largest single machines carry as many
+CPU_COUNT_MAX = 4_096
+MEMORY_BYTES_MAX = 2**50  # a petabyte: far above any machine, far below the column's limit
+CONCURRENCY_MAX = 64
+WAIT_S_MAX = 20  # proxies give up on a silent request after 30 s
+SCORES_MAX = 50  # two pages of samples and room; a page is 20
+DURATION_MS_MAX = 86_400_000
+SCORE_PPM_MAX = 1_000_000
+
+
+class Digest(serializers.RegexField):
+    """A SHA-256 in hex."""
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401  DRF's own options
+        super().__init__(r"\A[0-9a-f]{64}\Z", max_length=64, trim_whitespace=False, **kwargs)
+
+
+class Signature(serializers.RegexField):
+    """An sr25519 signature, 0x and 128 hex digits."""
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401  DRF's own options
+        pattern = r"\A0x[0-9a-fA-F]{128}\Z"
+        super().__init__(pattern, max_length=130, trim_whitespace=False, **kwargs)
+
+
+class GpuInput(serializers.Serializer):
+    name = serializers.CharField(max_length=120)
+    memory_bytes = serializers.IntegerField(min_value=0, max_value=MEMORY_BYTES_MAX)
+    uuid = serializers.CharField(max_length=64)
+
+
+class MachineInput(serializers.Serializer):
+    name = serializers.CharField(max_length=40)
+    cpu_model = serializers.CharField(max_length=120)
+    cpu_count = serializers.IntegerField(min_value=1, max_value=CPU_COUNT_MAX)
+    memory_bytes = serializers.IntegerField(min_value=0, max_value=MEMORY_BYTES_MAX)
+    gpus = serializers.ListField(child=GpuInput(), max_length=GPUS_MAX)
+    blueprints = serializers.ListField(
+        child=serializers.ChoiceField(choices=Blueprint.choices),
+        min_length=1,
+        max_length=len(Blueprint),
+    )
+    concurrency = serializers.IntegerField(min_value=1, max_value=CONCURRENCY_MAX)
+
+
+class MachineOutput(serializers.Serializer):
+    machine_id = serializers.UUIDField(source="pk")
+
+
+class LeaseInput(serializers.Serializer):
+    wait_s = serializers.IntegerField(min_value=0, max_value=WAIT_S_MAX, default=0)
+
+
+class LeaseOutput(serializers.Serializer):
+    lease_id = serializers.UUIDField(source="pk")
+    job_id = serializers.UUIDField()
+    netuid = serializers.IntegerField(source="job.netuid")
+    blueprint = serializers.CharField(source="job.blueprint")
+    payload = serializers.JSONField(source="job.payload")
+    deadline_at = serializers.DateTimeField()
+
+
+class ResultInput(serializers.Serializer):
+    output = serializers.DictField()
+    output_digest = Digest()
+    signature = Signature()
+    # The miner's own measure, for its operator's eyes; latency is the platform's clock.
+    duration_ms = serializers.IntegerField(
+        min_value=0, max_value=DURATION_MS_MAX, required=False, write_only=True
+    )
+
+
+class ResultOutput(serializers.Serializer):
+    result_id = serializers.UUIDField(source="pk")
+
+
+class SamplesAsked(serializers.Serializer):
+    netuid = serializers.IntegerField(min_value=1, max_value=SUBNET_LIMIT)
+    limit = serializers.IntegerField(min_value=1, max_value=SAMPLES_MAX, default=SAMPLES_MAX)
+
+
+class SampleOutput(serializers.Serializer):
+    result_id = serializers.UUIDField()
+    job_id = serializers.UUIDField()
+    netuid = serializers.IntegerField()
+    blueprint = serializers.CharField()
+    payload = serializers.JSONField()
+    output = serializers.JSONField()
+    output_digest = serializers.CharField()
+    miner = serializers.CharField()
+    latency_ms = serializers.IntegerField()
+    known_answer = serializers.JSONField(allow_null=True)
+
+
+class SamplesOutput(serializers.Serializer):
+    samples = SampleOutput(many=True)
+
+
+class ScoreInput(serializers.Serializer):
+    result_id = serializers.UUIDField()
+    score_ppm = serializers.IntegerField(min_value=0, max_value=SCORE_PPM_MAX)
+    reason = serializers.CharField(max_length=200, allow_blank=True, trim_whitespace=False)
+    signature = Signature()
+
+
+class ScoresInput(serializers.Serializer):
+    scores = serializers.ListField(child=ScoreInput(), min_length=1, max_length=SCORES_MAX)
+
+
+class RefusalOutput(serializers.Serializer):
+    result_id = serializers.UUIDField()
+    code = serializers.CharField()
+
+
+class ScoresOutput(serializers.Serializer):
+    accepted_count = serializers.IntegerField()
+    refused = RefusalOutput(many=True)
+
+
+class JobInput(serializers.Serializer):
+    netuid = serializers.IntegerField(min_value=1, max_value=SUBNET_LIMIT)
+    payload = serializers.DictField()
+    max_price_rao = RaoField()
+
+
+class JobOutput(serializers.ModelSerializer):
+    price_rao = RaoField()
+
+    class Meta:
+        model = Job
+        fields = [
+            "id",
+            "netuid",
+            "blueprint",
+            "state",
+            "price_rao",
+            "attempts_count",
+            "failure",
+            "created_at",
+            "ended_at",
+        ]
+
+
+class JobsOutput(serializers.Serializer):
+    results = JobOutput(many=True)
+
+
+class JobWithOutput(JobOutput):
+    """A job and, once it is verified, its output; null before."""
+
+    output = serializers.SerializerMethodField()
+
+    class Meta(JobOutput.Meta):
+        fields = [*JobOutput.Meta.fields, "output"]
+
+    def get_output(self, job: Job) -> dict[str, Any] | None:
+        """Return what the view found."""
+        result = self.context["result"]
+        return None if result is None else result.output
+
+
+class StandingOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    uid = serializers.IntegerField()
+    rank = serializers.IntegerField()
+    stake_rao = RaoField()
+    incentive_u16 = serializers.IntegerField()
+    dividends_u16 = serializers.IntegerField()
+    last_payout_rao = RaoField()
+
+
+class PayoutOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    epoch = serializers.IntegerField()
+    uid = serializers.IntegerField()
+    payout_rao = RaoField()
+    closed_at = serializers.DateTimeField()
+
+
+class ScoreOutput(serializers.Serializer):
+    result_id = serializers.UUIDField()
+    netuid = serializers.IntegerField()
+    score_ppm = serializers.IntegerField()
+    reason = serializers.CharField()
+    scored_at = serializers.DateTimeField()
+
+
+class StandingsOutput(serializers.Serializer):
+    hotkey = serializers.CharField()
+    owner = serializers.UUIDField()
+    neurons = StandingOutput(many=True)
+    payouts = PayoutOutput(many=True)
+    scores = ScoreOutput(many=True)

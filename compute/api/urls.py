@@ -1,0 +1,16 @@
+"""Addresses of the compute API, below /api/v1/."""
+
+from django.urls import path
+
+from compute.api import views
+
+urlpatterns = [
+    path("machines/", views.MachinesView.as_view(), name="api-machines"),
+    path("machines/<uuid:machine_id>/lease/", views.LeaseView.as_view(), name="api-lease"),
+    path("leases/<uuid:lease_id>/result/", views.ResultView.as_view(), name="api-result"),
+    path("samples/", views.SamplesView.as_view(), name="api-samples"),
+    path("scores/", views.ScoresView.as_view(), name="api-scores"),
+    path("jobs/", views.JobsView.as_view(), name="api-jobs"),
+    path("jobs/<uuid:job_id>/", views.JobView.as_view(), name="api-job"),
+    path("hotkeys/me/", views.StandingsView.as_view(), name="api-hotkey-me"),
+]

@@ -1,0 +1,178 @@
+"""Work over REST: parse, authorise, one operation or query, present."""
+
+from typing import cast
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from compute import operations, queries
+from compute.api import serializers as wire
+from compute.models import Lease
+from compute.operations.dispatch import await_nudge
+from compute.operations.scores import ScoreInput
+from ledger.idempotency import stored_key
+from ledger.rest import idempotency_key
+from subnets import queries as subnets
+from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, SignedCaller
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, required=True, description="Names one order."
+)
+
+
+def signed_caller(request: Request) -> SignedCaller:
+    """Return the hotkey behind a signed request."""
+    return cast(SignedCaller, request.user)
+
+
+class SignedView(APIView):
+    """A linked hotkey signs."""
+
+    authentication_classes = (HotkeyAuthentication,)
+    permission_classes = (IsLinkedHotkey,)
+
+
+class MachinesView(SignedView):
+    @extend_schema(request=wire.MachineInput, responses=wire.MachineOutput)
+    def post(self, request: Request) -> Response:
+        """Report a machine, or say again that it lives: a machine not heard of for 60 s gets no jobs."""
+        given = wire.MachineInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        caller = signed_caller(request)
+        machine = operations.report_machine(
+            hotkey=caller.hotkey,
+            owner=caller.linked_owner,
+            now=timezone.now(),
+            **given.validated_data,
+        )
+        return Response(wire.MachineOutput(machine).data)
+
+
+class LeaseView(SignedView):
+    @extend_schema(request=wire.LeaseInput, responses={200: wire.LeaseOutput, 204: None})
+    def post(self, request: Request, machine_id: UUID) -> Response:
+        """Fetch the machine's next job, waiting up to `wait_s` for one; 204 when none came."""
+        given = wire.LeaseInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        hotkey = signed_caller(request).hotkey
+        operations.see_machine(machine_id=machine_id, hotkey=hotkey, now=timezone.now())
+        lease = awaited_lease(machine_id, hotkey=hotkey, wait_s=given.validated_data["wait_s"])
+        if lease is None:
+            return Response(status=204)
+        return Response(wire.LeaseOutput(lease).data)
+
+
+def awaited_lease(machine_id: UUID, *, hotkey: str, wait_s: int) -> Lease | None:
+    """Return an open lease, at once or after a nudge. No transaction is open during the wait."""
+    lease = operations.take_lease(machine_id=machine_id, hotkey=hotkey, now=timezone.now())
+    if lease is None and wait_s > 0:
+        await_nudge(machine_id, wait_s=wait_s)
+        lease = operations.take_lease(machine_id=machine_id, hotkey=hotkey, now=timezone.now())
+    return lease
+
+
+class ResultView(SignedView):
+    @extend_schema(
+        request=wire.ResultInput, responses={200: wire.ResultOutput, 201: wire.ResultOutput}
+    )
+    def post(self, request: Request, lease_id: UUID) -> Response:
+        """Return the signed output of a lease; 200 when the same one was returned before."""
+        given = wire.ResultInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        result, replayed = operations.submit_result(
+            lease_id=lease_id,
+            hotkey=signed_caller(request).hotkey,
+            output=given.validated_data["output"],
+            output_digest=given.validated_data["output_digest"],
+            signature=given.validated_data["signature"],
+            now=timezone.now(),
+        )
+        return Response(wire.ResultOutput(result).data, status=200 if replayed else 201)
+
+
+class SamplesView(SignedView):
+    @extend_schema(parameters=[wire.SamplesAsked], responses=wire.SamplesOutput)
+    def get(self, request: Request) -> Response:
+        """List results of a subnet that the signing validator has not scored, none of its own owner's."""
+        asked = wire.SamplesAsked(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        caller = signed_caller(request)
+        rows = queries.samples(
+            validator=caller.hotkey, owner=caller.linked_owner, **asked.validated_data
+        )
+        return Response(wire.SamplesOutput({"samples": rows}).data)
+
+
+class ScoresView(SignedView):
+    @extend_schema(request=wire.ScoresInput, responses={201: wire.ScoresOutput})
+    def post(self, request: Request) -> Response:
+        """Give scores, each signed; those that are refused come back with a code, the others stand."""
+        given = wire.ScoresInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        caller = signed_caller(request)
+        taken = operations.submit_scores(
+            validator=caller.hotkey,
+            owner=caller.linked_owner,
+            scores=[ScoreInput(**score) for score in given.validated_data["scores"]],
+            now=timezone.now(),
+        )
+        refused = [{"result_id": result_id, "code": code} for result_id, code in taken.refused]
+        answer = {"accepted_count": taken.accepted_count, "refused": refused}
+        return Response(wire.ScoresOutput(answer).data, status=201)
+
+
+class JobsView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY], request=wire.JobInput, responses={201: wire.JobOutput}
+    )
+    def post(self, request: Request) -> Response:
+        """Order a job and set its price aside; the same key gives the same job again."""
+        given = wire.JobInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        owner = cast(UUID, request.user.pk)
+        job = operations.submit_job(
+            owner=owner,
+            key=stored_key("job", caller=owner, key=idempotency_key(request)),
+            now=timezone.now(),
+            **given.validated_data,
+        )
+        return Response(wire.JobOutput(job).data, status=201)
+
+    @extend_schema(responses=wire.JobsOutput)
+    def get(self, request: Request) -> Response:
+        """List the jobs you ordered, newest first, without their outputs."""
+        rows = queries.jobs_of_owner(cast(UUID, request.user.pk))
+        return Response(wire.JobsOutput({"results": rows}).data)
+
+
+class JobView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(responses=wire.JobWithOutput)
+    def get(self, request: Request, job_id: UUID) -> Response:
+        """Show one of your jobs, with its output once that is verified."""
+        job = queries.job_of(job_id, cast(UUID, request.user.pk))
+        context = {"result": queries.result_of(job)}
+        return Response(wire.JobWithOutput(job, context=context).data)
+
+
+class StandingsView(SignedView):
+    @extend_schema(responses=wire.StandingsOutput)
+    def get(self, request: Request) -> Response:
+        """Say how the signing hotkey stands, what it was paid, and how its results were scored."""
+        caller = signed_caller(request)
+        answer = {
+            "hotkey": caller.hotkey,
+            "owner": caller.linked_owner,
+            "neurons": subnets.standings_of_hotkey(caller.hotkey),
+            "payouts": subnets.payouts_of_hotkey(caller.hotkey),
+            "scores": queries.scores_of_miner(caller.hotkey),
+        }
+        return Response(wire.StandingsOutput(answer).data)
