@@ -1,0 +1,184 @@
+"""An owner's rules: drafts are edited and published; what is published is read and copied."""
+# ruff: noqa: ANN401  the signatures are Django's own
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.db.models import QuerySet
+from django.forms import ModelChoiceField, ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from ledger.errors import DomainError
+from subnets import operations, queries
+from subnets.admin.forms import RuleForm, pretty, said
+from subnets.admin.owned import OwnedAdmin, owner_of
+from subnets.admin.site import owner_site
+from subnets.models import IncentiveRule, Subnet
+
+
+@admin.register(IncentiveRule, site=owner_site)
+class OwnRuleAdmin(OwnedAdmin):
+    """Rules: drafts are edited and published; what is published is read and copied."""
+
+    form = RuleForm
+    change_form_template = "owner/rule_change_form.html"
+    list_display = ["subnet", "version", "state", "from_epoch", "short_digest", "published_at"]
+    list_display_links = ["subnet", "version"]
+    list_filter = ["state"]
+    list_select_related = ["subnet"]
+    actions = ["publish_drafts", "discard_drafts"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let who owns a subnet draft a rule for it."""
+        return bool(queries.subnets_of(owner_of(request)))
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Let owners change their own drafts."""
+        if obj is None:
+            return True
+        assert isinstance(obj, IncentiveRule)
+        return obj.state == IncentiveRule.State.DRAFT and self.is_own(request, obj)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is typed in a new rule and a draft, and what is read in a published one."""
+        if obj is None:
+            return ["subnet", "document"]
+        if self.has_change_permission(request, obj):
+            return ["subnet_shown", "version", "digest", "document"]
+        return ["subnet_shown", "version", "state", "from_epoch", "published_at", "digest", "text"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Everything but a draft's document is decided elsewhere."""
+        return [
+            name for name in self.get_fields(request, obj) if name not in {"subnet", "document"}
+        ]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Start a new draft from the newest rule of the asked-for subnet, or of the only one."""
+        own = {subnet.pk: subnet for subnet in queries.subnets_of(owner_of(request))}
+        asked = request.GET.get("subnet", "")
+        netuid = int(asked) if asked.isdecimal() and len(asked) < 6 else next(iter(own), None)
+        if netuid not in own:
+            return {}
+        return {"subnet": netuid, "document": queries.rules_of(netuid)[0].document}
+
+    def formfield_for_foreignkey(
+        self,
+        db_field: Any,
+        request: HttpRequest,
+        **kwargs: Any,
+    ) -> ModelChoiceField | None:
+        """Offer the owner's subnets only."""
+        kwargs["queryset"] = Subnet.objects.filter(owner=owner_of(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @admin.display(description="subnet")
+    def subnet_shown(self, obj: IncentiveRule) -> str:
+        """Name the subnet, which a draft keeps."""
+        return str(obj.subnet)
+
+    @admin.display(description="digest")
+    def short_digest(self, obj: IncentiveRule) -> str:
+        """Show the beginning of the digest."""
+        return obj.digest[:12]
+
+    @admin.display(description="document")
+    def text(self, obj: IncentiveRule) -> SafeString:
+        """Show a published document as it was typed."""
+        return format_html("<pre>{}</pre>", pretty(obj.document))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:  # noqa: FBT001
+        """Save the draft and, when asked, publish it."""
+        owner, now = owner_of(request), timezone.now()
+        draft = operations.save_draft(
+            netuid=obj.subnet_id, owner=owner, document=form.cleaned_data["document"], now=now
+        )
+        obj.pk, obj.version, obj.state = draft.pk, draft.version, draft.state
+        if "_publish" in request.POST:
+            rule = operations.publish_rule(
+                netuid=obj.subnet_id, owner=owner, version=draft.version, now=now
+            )
+            obj.state = rule.state
+            self.message_user(request, published(rule), messages.SUCCESS)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Lead from publishing to the list, where the new version stands on top."""
+        if "_publish" in request.POST:
+            return HttpResponseRedirect(reverse("owner:subnets_incentiverule_changelist"))
+        return super().response_change(request, obj)
+
+    def response_add(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        post_url_continue: str | None = None,
+    ) -> HttpResponse:
+        """Lead from publishing to the list."""
+        if "_publish" in request.POST:
+            return self.response_change(request, obj)
+        return super().response_add(request, obj, post_url_continue)
+
+    @admin.action(description="Publish the selected drafts", permissions=["change"])
+    def publish_drafts(self, request: HttpRequest, queryset: QuerySet[IncentiveRule]) -> None:
+        """Publish each draft; one that is refused stops no other."""
+        for draft in queryset.filter(state=IncentiveRule.State.DRAFT):
+            try:
+                rule = operations.publish_rule(
+                    netuid=draft.subnet_id,
+                    owner=owner_of(request),
+                    version=draft.version,
+                    now=timezone.now(),
+                )
+            except DomainError as refusal:
+                self.message_user(request, " ".join(said(refusal)), messages.ERROR)
+            else:
+                self.message_user(request, published(rule), messages.SUCCESS)
+
+    @admin.action(description="Discard the selected drafts", permissions=["change"])
+    def discard_drafts(self, request: HttpRequest, queryset: QuerySet[IncentiveRule]) -> None:
+        """Drop drafts; published versions stay."""
+        for draft in queryset.filter(state=IncentiveRule.State.DRAFT):
+            operations.discard_draft(
+                netuid=draft.subnet_id, owner=owner_of(request), version=draft.version
+            )
+            self.message_user(request, f"The draft of subnet {draft.subnet_id} is gone.")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the copy of a published version into a draft."""
+        copy = require_POST(self.admin_site.admin_view(self.copy_view))
+        return [
+            path("<int:rule_id>/copy/", copy, name="subnets_incentiverule_copy"),
+            *super().get_urls(),
+        ]
+
+    def copy_view(self, request: HttpRequest, rule_id: int) -> HttpResponse:
+        """Make a draft of a version; a draft that is there already is shown and not replaced."""
+        rule = self.get_queryset(request).filter(pk=rule_id).first()
+        if rule is None:
+            raise PermissionDenied
+        draft = rule.subnet.rules.filter(state=IncentiveRule.State.DRAFT).first()
+        if draft is None:
+            draft = operations.save_draft(
+                netuid=rule.subnet_id,
+                owner=owner_of(request),
+                document=rule.document,
+                now=timezone.now(),
+            )
+        else:
+            self.message_user(request, "This is the subnet’s draft; nothing was copied over it.")
+        return HttpResponseRedirect(reverse("owner:subnets_incentiverule_change", args=[draft.pk]))
+
+
+def published(rule: IncentiveRule) -> str:
+    """Say when a published rule begins to pay."""
+    return (
+        f"Version {rule.version} of subnet {rule.subnet_id} is published. "
+        f"It pays from epoch {rule.from_epoch} on; until then the earlier version does."
+    )
