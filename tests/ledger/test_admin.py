@@ -1,0 +1,58 @@
+import pytest
+from django.contrib import admin
+from django.test import RequestFactory
+
+from ledger import models
+from ledger.admin import AccountAdmin, EntryAdmin, HoldAdmin, TransferAdmin
+from tests.ledger.make import funded_wallet, hold
+
+
+class Root:
+    is_active = is_staff = is_superuser = True
+
+    def has_perm(self, *_):
+        return True
+
+
+@pytest.fixture
+def request_of_root():
+    request = RequestFactory().get("/admin/")
+    request.user = Root()
+    return request
+
+
+PAGES = [
+    (models.Account, AccountAdmin),
+    (models.Entry, EntryAdmin),
+    (models.Transfer, TransferAdmin),
+    (models.Hold, HoldAdmin),
+]
+
+
+@pytest.mark.parametrize(("model", "page"), PAGES)
+def test_nobody_changes_the_books_in_the_admin(request_of_root, model, page):
+    shown = page(model, admin.site)
+
+    assert shown.has_view_permission(request_of_root)
+    assert not shown.has_add_permission(request_of_root)
+    assert not shown.has_change_permission(request_of_root)
+    assert not shown.has_delete_permission(request_of_root)
+    assert "delete_selected" not in shown.get_actions(request_of_root)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("model", "page"), PAGES)
+def test_a_list_costs_the_same_for_one_row_and_for_many(
+    request_of_root, model, page, django_assert_max_num_queries
+):
+    hold(funded_wallet(10), 5)
+    for _ in range(19):
+        hold(funded_wallet(10), 5)
+
+    shown = page(model, admin.site).get_changelist_instance(request_of_root)
+    with django_assert_max_num_queries(1):
+        rows = list(
+            shown.queryset.select_related(*getattr(page, "list_select_related", None) or [])
+        )
+        assert [str(getattr(row, field, "")) for row in rows for field in page.list_display]
+    assert len(rows) >= 20
