@@ -27,8 +27,8 @@ document.querySelectorAll("textarea[data-rule-check]").forEach((area) => {
         body: new URLSearchParams({ document: area.value }),
       });
       if (mine !== asked) return;
-      if (!answer.ok) throw new Error(String(answer.status));
-      const problems = (await answer.json()).problems;
+      // A refusal of the whole request (signed out, too long) comes as a problem too.
+      const { problems } = await answer.json();
       report.replaceChildren(
         ...(problems.length
           ? problems.map((p) => line(`${p.pointer || "document"}: ${p.message || p.detail}`, "rule-problem"))
