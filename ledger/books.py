@@ -17,8 +17,8 @@ from ledger.postings import HoldStanding, Posting, Standing
 from ledger.states import HoldState
 
 
-class AccountsMissing(Exception):  # noqa: N818  an answer between two functions, never shown
-    """Some accounts were never opened."""
+class AccountsMissing(Exception):
+    """Some accounts were never opened: an answer between two functions, never shown."""
 
     def __init__(self, addresses: list[Address]) -> None:
         self.addresses = addresses
