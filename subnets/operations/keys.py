@@ -11,6 +11,9 @@ from subnets.models import Hotkey, HotkeyChallenge
 
 CHALLENGE_LIFE = timedelta(minutes=15)  # long enough to start a miner, short enough to be forgotten
 CHALLENGES_OPEN_MAX = 20  # an owner with a rack of machines links them one after the other
+CODE_BYTES = (
+    16  # 128 bits; hex, because a code that starts with a dash is an option to a command line
+)
 
 
 @transaction.atomic
@@ -20,7 +23,7 @@ def open_challenge(*, owner: UUID, now: datetime) -> HotkeyChallenge:
     if waiting.count() >= CHALLENGES_OPEN_MAX:
         raise TooManyChallenges(limit=CHALLENGES_OPEN_MAX)
     return HotkeyChallenge.objects.create(
-        code=secrets.token_urlsafe(32), owner=owner, expires_at=now + CHALLENGE_LIFE
+        code=secrets.token_hex(CODE_BYTES), owner=owner, expires_at=now + CHALLENGE_LIFE
     )
 
 
@@ -35,14 +38,17 @@ def link_hotkey(*, ss58: str, code: str, name: str, now: datetime) -> Hotkey:
     if challenge is None:
         raise ChallengeUnknown
     known = Hotkey.objects.filter(ss58=ss58).first()
-    if known is not None:
-        if known.owner != challenge.owner:
-            raise HotkeyTaken(hotkey=ss58)
-        return known
-    if challenge.used_at is not None:
-        raise ChallengeUnknown
-    if challenge.expires_at <= now:
-        raise ChallengeExpired
-    challenge.used_at = now
-    challenge.save(update_fields=["used_at"])
-    return Hotkey.objects.create(ss58=ss58, owner=challenge.owner, name=name, linked_at=now)
+    if known is None:
+        if challenge.used_at is not None:
+            raise ChallengeUnknown
+        if challenge.expires_at <= now:
+            raise ChallengeExpired
+        challenge.used_at = now
+        challenge.save(update_fields=["used_at"])
+        # Two codes may meet at one hotkey: the first takes it, and the second is answered below.
+        known, _ = Hotkey.objects.get_or_create(
+            ss58=ss58, defaults={"owner": challenge.owner, "name": name, "linked_at": now}
+        )
+    if known.owner != challenge.owner:
+        raise HotkeyTaken(hotkey=ss58)
+    return known
