@@ -55,7 +55,7 @@ def submit_job(
         raise PriceAboveLimit(price_rao=price_rao, max_price_rao=max_price_rao)
     if queries.queued_count(netuid) >= QUEUE_MAX:
         raise QueueFull(netuid=netuid, limit=QUEUE_MAX)
-    job = Job.objects.create(
+    new = Job(
         netuid=netuid,
         blueprint=subnet.blueprint,
         origin=Job.Origin.CONSUMER,
@@ -66,9 +66,19 @@ def submit_job(
         created_at=now,
         queued_at=now,
     )
+    job = standing(new)
+    if job.pk != new.pk:
+        return replayed(job, netuid=netuid, payload=payload, key=key)
     hold = PlaceHold(hold=hold_of(job), account=chart.wallet(owner), amount_rao=price_rao)
     ledger.post(Entry(key=f"job:placed:{job.pk}", code=Code.JOB_PLACED, at=now, steps=(hold,)))
     return job
+
+
+def standing(job: Job) -> Job:
+    """Write a new job; return the one that stands under its key: another's, if both came at once."""
+    # The insert waits for the other request's end and gives way to it without breaking the transaction.
+    Job.objects.bulk_create([job], ignore_conflicts=True)
+    return Job.objects.get(key=job.key)
 
 
 def replayed(job: Job, *, netuid: int, payload: Mapping[str, Any], key: str) -> Job:

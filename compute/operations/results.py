@@ -47,8 +47,9 @@ def submit_result(
     if not lease.is_open or lease.deadline_at <= now:
         raise LeaseExpired(deadline_at=lease.deadline_at)
     job = queries.lock_job(lease.job_id)
-    check_signed(lease, output=output, output_digest=output_digest, signature=signature)
+    # The form first: what has it is shallow and finite, so that its digest can be taken.
     blueprint(job.blueprint).check_output(job.payload, output)
+    check_signed(lease, output=output, output_digest=output_digest, signature=signature)
     result = record(lease, job, output, output_digest, signature, now=now)
     if lease.state == Lease.State.OFFERED:
         lease.taken_at = now

@@ -66,6 +66,10 @@ def hyperparameter_field(row: Hyperparameter) -> forms.Field:
 class WordsForm(RefusableForm):
     """A subnet's words, and its hyperparameters read from one column into a field each."""
 
+    repository_url = forms.URLField(
+        max_length=200, required=False, assume_scheme="https", label="Repository"
+    )
+
     class Meta:
         model = Subnet
         fields = ["name", "summary", "description", "repository_url"]

@@ -1,0 +1,407 @@
+"""From the queue to a machine and back: offers, deadlines, results."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from compute import operations
+from compute.errors import (
+    DigestMismatch,
+    LeaseExpired,
+    LeaseNotYours,
+    LeaseUnknown,
+    MachineUnknown,
+    OutputInvalid,
+    ResultDiffers,
+    ResultSignatureInvalid,
+    TooManyMachines,
+)
+from compute.models import Job, Lease, Machine, Result
+from compute.operations import dispatch, machines
+from tests import make
+from tests.make import NOW
+
+pytestmark = pytest.mark.usefixtures("db")
+
+LATE = NOW + timedelta(seconds=settings.LEASE_S)
+A_MINUTE_LATER = NOW + timedelta(seconds=61)
+
+
+@pytest.fixture
+def netuid(db):
+    return make.subnet()
+
+
+def again(miner, *, now, **changed):
+    report = {
+        "hotkey": miner.hotkey,
+        "owner": miner.owner,
+        "name": "rig",
+        "cpu_model": "a newer processor",
+        "cpu_count": 8,
+        "memory_bytes": 2**34,
+        "gpus": [],
+        "blueprints": ["matmul"],
+        "concurrency": 1,
+        "now": now,
+    }
+    return operations.report_machine(**(report | changed))
+
+
+def test_a_queued_job_becomes_a_lease_of_a_live_machine(netuid):
+    miner = make.miner(netuid)
+    job = make.job(netuid)
+
+    [lease] = make.dispatched()
+
+    job.refresh_from_db()
+    assert job.state == Job.State.LEASED
+    assert (lease.job_id, lease.machine_id, lease.hotkey) == (
+        job.pk,
+        miner.machine_id,
+        miner.hotkey,
+    )
+    assert lease.deadline_at == LATE
+
+
+def test_a_machine_not_heard_of_for_a_minute_gets_no_work(netuid):
+    make.miner(netuid)
+    make.job(netuid)
+
+    assert make.dispatched(now=A_MINUTE_LATER) == []
+
+
+def test_asking_for_work_keeps_a_machine_alive(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    operations.see_machine(machine_id=miner.machine_id, hotkey=miner.hotkey, now=A_MINUTE_LATER)
+
+    assert len(make.dispatched(now=A_MINUTE_LATER)) == 1
+
+
+def test_a_machine_of_a_hotkey_without_a_uid_gets_no_work(netuid):
+    elsewhere = make.subnet()
+    make.miner(elsewhere)
+    make.job(netuid)
+
+    assert make.dispatched() == []
+
+
+def test_dispatching_again_offers_nothing_twice(netuid):
+    make.miner(netuid, concurrency=4)
+    make.job(netuid)
+
+    first = make.dispatched()
+
+    assert make.dispatched() == first
+    assert Lease.objects.count() == 1
+
+
+def test_a_batch_stops_at_its_limit(netuid):
+    make.miner(netuid, concurrency=8)
+    owner = make.rich_owner(10)
+    for number in range(3):
+        make.job(netuid, owner, key=f"job:{number}")
+
+    assert operations.dispatch_queued(now=NOW, limit=2) == 2
+    assert Job.objects.filter(state=Job.State.QUEUED).count() == 1
+
+
+def test_dispatch_costs_one_write_a_job_beside_seven_statements(
+    netuid, django_assert_max_num_queries
+):
+    make.miner(netuid, concurrency=20)
+    owner = make.rich_owner(10)
+    for number in range(10):
+        make.job(netuid, owner, key=f"job:{number}")
+
+    # Savepoint and release, jobs, earlier leases, neurons, machines, one write per job, one for all leases.
+    with django_assert_max_num_queries(7 + 10):
+        assert operations.dispatch_queued(now=NOW, limit=100) == 10
+
+
+def test_a_taken_lease_is_returned_again_to_a_miner_whose_answer_got_lost(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    make.dispatched()
+
+    first = operations.take_lease(machine_id=miner.machine_id, hotkey=miner.hotkey, now=NOW)
+    second = operations.take_lease(machine_id=miner.machine_id, hotkey=miner.hotkey, now=NOW)
+
+    assert first.pk == second.pk
+    assert (second.state, second.taken_at) == (Lease.State.TAKEN, NOW)
+
+
+def test_a_new_offer_comes_before_a_lease_that_was_taken(netuid):
+    miner = make.miner(netuid, concurrency=2)
+    make.job(netuid)
+    make.dispatched()
+    first = operations.take_lease(machine_id=miner.machine_id, hotkey=miner.hotkey, now=NOW)
+    make.job(netuid)
+    make.dispatched()
+
+    second = operations.take_lease(machine_id=miner.machine_id, hotkey=miner.hotkey, now=NOW)
+
+    assert second.pk != first.pk
+
+
+def test_somebody_else_cannot_take_a_lease_of_my_machine(netuid):
+    miner, thief = make.miner(netuid), make.miner(make.subnet())
+    make.job(netuid)
+    make.dispatched()
+
+    assert operations.take_lease(machine_id=miner.machine_id, hotkey=thief.hotkey, now=NOW) is None
+
+
+def test_nobody_speaks_for_anothers_machine(netuid):
+    miner, other = make.miner(netuid), make.miner(netuid)
+
+    with pytest.raises(MachineUnknown):
+        operations.see_machine(machine_id=miner.machine_id, hotkey=other.hotkey, now=A_MINUTE_LATER)
+
+    assert Machine.objects.get(pk=miner.machine_id).last_seen_at == NOW
+
+
+def test_a_lease_past_its_deadline_is_not_given_out(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    make.dispatched()
+
+    assert operations.take_lease(machine_id=miner.machine_id, hotkey=miner.hotkey, now=LATE) is None
+
+
+def test_a_dead_miners_lease_expires_and_the_job_goes_to_another(netuid):
+    dead, alive = make.miner(netuid), make.miner(netuid)
+    job = make.job(netuid)
+    [lease] = make.dispatched()
+    other = alive if lease.hotkey == dead.hotkey else dead
+
+    assert operations.expire_lease(lease_id=lease.pk, now=LATE) is True
+    operations.see_machine(machine_id=other.machine_id, hotkey=other.hotkey, now=LATE)
+    [second] = make.dispatched(now=LATE)
+
+    job.refresh_from_db()
+    assert (job.state, job.attempts_count) == (Job.State.LEASED, 1)
+    assert second.hotkey == other.hotkey
+
+
+def test_a_lease_does_not_expire_before_its_deadline_nor_twice(netuid):
+    make.miner(netuid)
+    job = make.job(netuid)
+    [lease] = make.dispatched()
+
+    early = operations.expire_lease(lease_id=lease.pk, now=LATE - timedelta(seconds=1))
+    once = operations.expire_lease(lease_id=lease.pk, now=LATE)
+    twice = operations.expire_lease(lease_id=lease.pk, now=LATE)
+
+    job.refresh_from_db()
+    assert (early, once, twice) == (False, True, False)
+    assert job.attempts_count == 1
+
+
+def test_a_job_does_not_go_back_to_the_miner_that_lost_it(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    [lease] = make.dispatched()
+    operations.expire_lease(lease_id=lease.pk, now=LATE)
+    operations.see_machine(machine_id=miner.machine_id, hotkey=miner.hotkey, now=LATE)
+
+    assert make.dispatched(now=LATE) == []
+
+
+def test_a_result_in_time_waits_for_its_scores(netuid):
+    miner = make.miner(netuid)
+    job = make.job(netuid)
+    [lease] = make.dispatched()
+
+    result = make.returned(lease, miner, now=NOW + timedelta(seconds=2))
+
+    job.refresh_from_db()
+    lease.refresh_from_db()
+    assert (job.state, lease.state) == (Job.State.RETURNED, Lease.State.RETURNED)
+    assert result.latency_ms == 2_000
+    assert job.verify_by_at == NOW + timedelta(seconds=2 + settings.VERIFY_S)
+
+
+def test_the_same_result_again_is_a_replay(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    [lease] = make.dispatched()
+    first = make.returned(lease, miner)
+
+    fields = make.signed_output(lease, miner.key)
+    second, replayed = operations.submit_result(
+        lease_id=lease.pk, hotkey=miner.hotkey, now=LATE, **fields
+    )
+
+    assert (second.pk, replayed) == (first.pk, True)
+    assert Result.objects.count() == 1
+
+
+def test_another_result_on_a_returned_lease_is_refused(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    [lease] = make.dispatched()
+    make.returned(lease, miner)
+    fields = make.signed_output(lease, miner.key, output=make.wrong_output(lease))
+
+    with pytest.raises(ResultDiffers):
+        operations.submit_result(lease_id=lease.pk, hotkey=miner.hotkey, now=NOW, **fields)
+
+
+def test_a_late_result_is_refused(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    [lease] = make.dispatched()
+    fields = make.signed_output(lease, miner.key)
+
+    with pytest.raises(LeaseExpired) as refusal:
+        operations.submit_result(lease_id=lease.pk, hotkey=miner.hotkey, now=LATE, **fields)
+
+    assert refusal.value.fields == {"deadline_at": LATE}
+    assert not Result.objects.exists()
+
+
+def test_a_result_on_somebody_elses_lease_is_refused(netuid):
+    miner, thief = make.miner(netuid), make.miner(make.subnet())
+    make.job(netuid)
+    [lease] = make.dispatched()
+    fields = make.signed_output(lease, thief.key)
+
+    with pytest.raises(LeaseNotYours):
+        operations.submit_result(lease_id=lease.pk, hotkey=thief.hotkey, now=NOW, **fields)
+
+    assert lease.hotkey == miner.hotkey
+    assert not Result.objects.exists()
+
+
+def test_a_result_on_a_lease_that_never_was_is_refused(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    [lease] = make.dispatched()
+    fields = make.signed_output(lease, miner.key)
+
+    with pytest.raises(LeaseUnknown):
+        operations.submit_result(lease_id=lease.job_id, hotkey=miner.hotkey, now=NOW, **fields)
+
+
+@pytest.mark.parametrize(
+    ("changed", "refusal"),
+    [
+        ({"output_digest": "0" * 64}, DigestMismatch),
+        ({"signature": "0x" + "00" * 64}, ResultSignatureInvalid),
+        ({"output": {"c": "AAAA"}}, OutputInvalid),
+        ({"output": {"c": None}}, OutputInvalid),
+        ({"output": {"c": [[[[0]] * 9]], "d": float("nan")}}, OutputInvalid),
+    ],
+)
+def test_a_result_that_is_not_what_it_says_is_refused_and_the_lease_stays_open(
+    netuid, changed, refusal
+):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    [lease] = make.dispatched()
+    fields = make.signed_output(lease, miner.key) | changed
+
+    with pytest.raises(refusal):
+        operations.submit_result(lease_id=lease.pk, hotkey=miner.hotkey, now=NOW, **fields)
+
+    lease.refresh_from_db()
+    assert lease.is_open
+    assert not Result.objects.exists()
+
+
+def test_an_output_nested_without_end_is_refused_and_not_recursed_into(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    [lease] = make.dispatched()
+    deep: object = 0
+    for _ in range(200):
+        deep = [deep]
+    fields = make.signed_output(lease, miner.key) | {"output": {"c": deep}}
+
+    with pytest.raises(OutputInvalid):
+        operations.submit_result(lease_id=lease.pk, hotkey=miner.hotkey, now=NOW, **fields)
+
+
+def test_a_signature_made_by_another_key_is_refused(netuid):
+    miner, other = make.miner(netuid), make.keypair()
+    make.job(netuid)
+    [lease] = make.dispatched()
+    fields = make.signed_output(lease, other)
+
+    with pytest.raises(ResultSignatureInvalid):
+        operations.submit_result(lease_id=lease.pk, hotkey=miner.hotkey, now=NOW, **fields)
+
+
+def test_reporting_a_machine_again_replaces_what_was_said(netuid):
+    miner = make.miner(netuid)
+
+    machine = again(miner, now=A_MINUTE_LATER)
+
+    assert machine.pk == miner.machine_id
+    assert (machine.cpu_model, machine.last_seen_at) == ("a newer processor", A_MINUTE_LATER)
+    assert Machine.objects.count() == 1
+
+
+def test_a_hotkey_reports_so_many_machines_and_no_more(netuid, monkeypatch):
+    monkeypatch.setattr(machines, "MACHINES_PER_HOTKEY_MAX", 1)
+    miner = make.miner(netuid)
+
+    with pytest.raises(TooManyMachines):
+        again(miner, name="rig 2", now=NOW)
+
+    assert again(miner, now=NOW).pk == miner.machine_id
+
+
+def test_a_lost_nudge_store_does_not_stop_dispatch(
+    netuid, monkeypatch, django_capture_on_commit_callbacks
+):
+    def broken():
+        raise dispatch.redis.ConnectionError("gone")
+
+    monkeypatch.setattr(dispatch, "connection", broken)
+    make.miner(netuid)
+    make.job(netuid)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert operations.dispatch_queued(now=NOW, limit=10) == 1
+
+
+def test_a_nudge_ends_the_wait_of_its_machine(netuid):
+    miner = make.miner(netuid)
+    dispatch.nudge([miner.machine_id])
+
+    # Returns at once; without the nudge it would hold the test for 20 s.
+    dispatch.await_nudge(miner.machine_id, wait_s=20)
+
+    assert dispatch.connection().llen(dispatch.bell(miner.machine_id)) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sweeps_side_by_side_give_every_job_to_one_machine(transactional_db):
+    netuid, owner = make.subnet(), make.rich_owner(10)
+    make.miner(netuid, concurrency=64)
+    for number in range(12):
+        make.job(netuid, owner, key=f"job:{number}")
+    start = threading.Barrier(3)
+
+    def sweep():
+        try:
+            start.wait()
+            operations.dispatch_queued(now=NOW, limit=6)
+        finally:
+            connection.close()
+
+    sweeps = [threading.Thread(target=sweep) for _ in range(3)]
+    for each in sweeps:
+        each.start()
+    for each in sweeps:
+        each.join()
+    make.dispatched()
+
+    leased = list(Lease.objects.values_list("job_id", flat=True))
+    assert len(leased) == len(set(leased)) == 12
