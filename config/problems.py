@@ -12,7 +12,7 @@ from typing import Any
 from django.db import OperationalError
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import exception_handler
-from drf_standardized_errors.types import ErrorResponse
+from drf_standardized_errors.types import ErrorResponse, ExceptionHandlerContext
 from rest_framework.response import Response
 
 from ledger.errors import DomainError
@@ -60,7 +60,7 @@ class ProblemFormatter(ExceptionFormatter):
         return body
 
 
-def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
+def problem_response(exc: Exception, context: ExceptionHandlerContext) -> Response | None:
     """Answer any exception of a view as a problem document (DRF's EXCEPTION_HANDLER)."""
     if isinstance(exc, DomainError):
         body = problem(status=exc.http_status, code=exc.code, detail=str(exc))

@@ -31,14 +31,17 @@ SLOTS = (
 AUCTIONS = ((3, 800, SHORT_AUCTION_S), (4, 1_500, LONG_AUCTION_S))
 
 # name, account, netuids, workloads
-MINERS = (
+MINERS: tuple[tuple[str, str, tuple[int, ...], tuple[str, ...]], ...] = (
     ("miner-1", "mia", (1, 2), ("matmul", "embeddings")),
     ("miner-2", "max", (1, 2), ("matmul", "embeddings")),
     ("miner-3", "moe", (1, 3), ("matmul",)),
     ("miner-4", "mel", (1, 2), ("matmul", "embeddings")),
 )
 # name, account, netuids, TAO staked on each
-VALIDATORS = (("validator-1", "val", (1, 2, 3), 5_000), ("validator-2", "vic", (1, 2, 3), 3_000))
+VALIDATORS: tuple[tuple[str, str, tuple[int, ...], int], ...] = (
+    ("validator-1", "val", (1, 2, 3), 5_000),
+    ("validator-2", "vic", (1, 2, 3), 3_000),
+)
 MAX_BURN_TAO = "5"
 
 

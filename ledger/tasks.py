@@ -9,7 +9,7 @@ from ledger import operations
 BATCH = 200
 
 
-@shared_task(name="ledger.tasks.expire_due_holds")  # type: ignore[untyped-decorator]  # no types
+@shared_task(name="ledger.tasks.expire_due_holds")
 def expire_due_holds() -> None:
     """Release holds whose time has passed."""
     operations.expire_due_holds(now=timezone.now(), limit=BATCH)

@@ -24,13 +24,13 @@ from django.utils import timezone
 class People(BaseUserManager["User"]):
     """How users are made; e-mail is the name."""
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":  # noqa: ANN401  any field of a user
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":  # noqa: ANN401  any field of a user
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
@@ -232,7 +232,7 @@ class Deposit(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.CREATED)
     amount_cents = models.PositiveIntegerField()
     credit_rao = models.BigIntegerField()
-    session_id = models.CharField(max_length=200, unique=True, null=True, blank=True)  # noqa: DJ001  unique unless unknown yet
+    session_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
     checkout_url = models.TextField(blank=True)
     created_at = models.DateTimeField()
     credited_at = models.DateTimeField(null=True, blank=True)

@@ -18,7 +18,7 @@ SETTLED_AT_ONCE = 50
 EVENTS_AT_ONCE = 8
 
 
-@shared_task(name="marketplace.tasks.settle_due_auctions")  # type: ignore[untyped-decorator]  # no types
+@shared_task(name="marketplace.tasks.settle_due_auctions")
 def settle_due_auctions() -> None:
     """Settle the auctions whose end has come."""
     now = timezone.now()
@@ -26,7 +26,7 @@ def settle_due_auctions() -> None:
     sweep(due, lambda due_id: operations.settle_auction(auction_id=UUID(due_id), now=now))
 
 
-@shared_task(name="marketplace.tasks.process_webhook_events")  # type: ignore[untyped-decorator]  # no types
+@shared_task(name="marketplace.tasks.process_webhook_events")
 def process_webhook_events() -> None:
     """Act on the events that Stripe sent."""
     now = timezone.now()

@@ -49,8 +49,7 @@ def submit_job(
     if known is not None:
         return replayed(known, netuid=netuid, payload=payload, key=key)
     work = blueprint(subnet.blueprint)
-    work.check_payload(payload)
-    price_rao = work.price_rao(payload)
+    price_rao = work.price_rao(work.check_payload(payload))
     if price_rao > max_price_rao:
         raise PriceAboveLimit(price_rao=price_rao, max_price_rao=max_price_rao)
     if queries.queued_count(netuid) >= QUEUE_MAX:

@@ -14,7 +14,7 @@ MACHINES_PER_HOTKEY_MAX = 64  # a rack; more is somebody filling the table
 
 
 @transaction.atomic
-def report_machine(
+def report_machine(  # noqa: PLR0913  a machine has that many facts
     *,
     hotkey: str,
     owner: UUID,

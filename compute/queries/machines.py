@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from compute import scheduling
@@ -17,7 +16,7 @@ LIVE_WITHIN = timedelta(seconds=60)  # a long-poll asks again at least every 20 
 CANDIDATES_MAX = 2_000  # machines looked at by one sweep; 1 000 idle miners are the target
 
 
-def live_machines(now: datetime) -> Any:
+def live_machines(now: datetime) -> QuerySet[Machine]:
     """Return the machines that asked for work in the last minute, as a queryset."""
     return Machine.objects.filter(last_seen_at__gt=now - LIVE_WITHIN)
 

@@ -13,6 +13,7 @@ from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, PostHold, VoidHold
 from ledger.errors import IdempotencyConflict
+from ledger.idempotency import stored_key
 from ledger.money import MAX_SUPPLY_RAO
 from marketplace import bidding, fees, live, queries
 from marketplace.errors import (
@@ -22,7 +23,6 @@ from marketplace.errors import (
     AuctionTermsInvalid,
     NotTheSeller,
 )
-from ledger.idempotency import stored_key
 from marketplace.models import Auction, Sale
 from marketplace.operations.bids import hold_of
 from subnets import operations as subnets

@@ -12,9 +12,9 @@ from ledger import queries as books
 from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, Step, VoidHold, hold_id
 from ledger.errors import IdempotencyConflict, InsufficientFunds
+from ledger.idempotency import stored_key
 from marketplace import bidding, live, queries
 from marketplace.errors import AuctionClosed, SellerCannotBid
-from ledger.idempotency import stored_key
 from marketplace.models import Auction, Bid
 
 

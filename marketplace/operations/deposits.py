@@ -8,9 +8,9 @@ from django.db import transaction
 from django.urls import reverse
 
 from ledger.errors import IdempotencyConflict
+from ledger.idempotency import stored_key
 from marketplace import payments
 from marketplace.errors import CardsSwitchedOff, DepositOutOfBounds
-from ledger.idempotency import stored_key
 from marketplace.models import Deposit
 
 # Below, the processor's fixed fee eats the deposit; above, one disputed card would cost the house too much.

@@ -6,8 +6,8 @@ from uuid import UUID
 from django.db import transaction
 
 from ledger.errors import IdempotencyConflict
-from marketplace import queries
 from ledger.idempotency import stored_key
+from marketplace import queries
 from marketplace.models import Sale
 from subnets import operations as subnets
 from subnets import queries as slots

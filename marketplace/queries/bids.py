@@ -72,7 +72,9 @@ def standing_of(user_id: UUID, auction_id: UUID) -> MyStanding:
 
 def bids_of(owner: UUID) -> list[MyBid]:
     """List the auctions somebody bid in, with their newest maximum in each; the newest bid first."""
-    newest = Bid.objects.filter(bidder=owner).order_by("auction_id", "-sequence").distinct("auction_id")
+    newest = (
+        Bid.objects.filter(bidder=owner).order_by("auction_id", "-sequence").distinct("auction_id")
+    )
     mine = sorted(newest, key=lambda bid: bid.placed_at, reverse=True)[:ROWS_MAX]
     seen = {view.id: view for view in auctions_among([bid.auction_id for bid in mine])}
     led = set(Auction.objects.filter(pk__in=seen, leader=owner).values_list("pk", flat=True))

@@ -8,6 +8,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 from uuid import UUID
 
 from django.conf import settings
@@ -124,7 +125,7 @@ class IsSigned(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Say whether a hotkey signed."""
-        return isinstance(request.user, SignedCaller)
+        return isinstance(cast(object, request.user), SignedCaller)
 
 
 class IsLinkedHotkey(IsSigned):
@@ -132,7 +133,5 @@ class IsLinkedHotkey(IsSigned):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Say whether the hotkey is linked. Raises: HotkeyNotLinked, which tells the remedy."""
-        if not super().has_permission(request, view):
-            return False
-        assert isinstance(request.user, SignedCaller)
-        return request.user.linked_owner is not None
+        caller = cast(object, request.user)
+        return isinstance(caller, SignedCaller) and caller.linked_owner is not None

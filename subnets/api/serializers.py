@@ -1,11 +1,9 @@
 """What goes over the wire about subnets. Input and output are separate; none of them saves."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from ledger.rest import RaoField
-from subnets.models import IncentiveRule, Subnet
+from subnets.models import Epoch, IncentiveRule, Subnet
 
 NAME_MAX = 40
 
@@ -124,7 +122,7 @@ class EpochOutput(serializers.Serializer):
     digest = serializers.CharField()
     bundle_url = serializers.SerializerMethodField()
 
-    def get_bundle_url(self, epoch: Any) -> str:
+    def get_bundle_url(self, epoch: Epoch) -> str:
         """Return where the public bundle lies."""
         return f"/api/v1/subnets/{epoch.subnet_id}/epochs/{epoch.number}/bundle.json"
 

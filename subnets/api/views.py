@@ -1,6 +1,7 @@
 """Subnets over REST: parse, authorise, one operation or query, present."""
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import cast
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -94,7 +95,7 @@ class StakeView(SignedView):
         """Take stake back to the owner's wallet."""
         return self._move(request, netuid, operations.remove_stake)
 
-    def _move(self, request: Request, netuid: int, operation: Any) -> Response:
+    def _move(self, request: Request, netuid: int, operation: Callable[..., int]) -> Response:
         given = wire.StakeInput(data=request.data)
         given.is_valid(raise_exception=True)
         caller = signed_caller(request)
