@@ -92,6 +92,7 @@ class Fanout:
         self._redis_url = redis_url
         self._streams: dict[Topic, set[Stream]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self.is_hearing = asyncio.Event()
 
     def start(self) -> None:
         """Begin to listen, in the running event loop."""
@@ -144,9 +145,12 @@ class Fanout:
             async with client.pubsub() as channel:
                 await channel.subscribe(live.CHANNEL)
                 async for message in channel.listen():
-                    if message["type"] == "message":
+                    if message["type"] == "subscribe":
+                        self.is_hearing.set()
+                    elif message["type"] == "message":
                         self._pass_on(message["data"].decode())
         finally:
+            self.is_hearing.clear()
             await client.aclose()
 
     def _pass_on(self, data: str) -> None:

@@ -17,23 +17,23 @@ FAULTS_SHOWN = 20
 
 # The open holds of bids against the bids that lead open auctions: the same, to the rao and to the wallet.
 ESCROW = """
-SELECT coalesce(held.key, leading.key),
-       format('%%s rao are held and %%s rao are owed', coalesce(held.amount_rao, 0), coalesce(leading.max_rao, 0))
+SELECT coalesce(held.key, led.key),
+       format('%%s rao are held and %%s rao are owed', coalesce(held.amount_rao, 0), coalesce(led.max_rao, 0))
 FROM (
     SELECT DISTINCT ON (auction.id) 'bid:' || bid.id AS key, bid.max_rao, bid.bidder
     FROM marketplace_auction AS auction
     JOIN marketplace_bid AS bid ON bid.auction_id = auction.id AND bid.bidder = auction.leader
     WHERE auction.state = %(open)s
     ORDER BY auction.id, bid.sequence DESC
-) AS leading
+) AS led
 FULL JOIN (
     SELECT entry.key, hold.amount_rao, account.owner
     FROM ledger_hold AS hold
     JOIN ledger_entry AS entry ON entry.id = hold.placed_by_id
     JOIN ledger_account AS account ON account.id = hold.account_id
     WHERE hold.state = 'open' AND entry.code = %(bid_placed)s
-) AS held ON held.key = leading.key
-WHERE (held.amount_rao, held.owner) IS DISTINCT FROM (leading.max_rao, leading.bidder)
+) AS held ON held.key = led.key
+WHERE (held.amount_rao, held.owner) IS DISTINCT FROM (led.max_rao, led.bidder)
 LIMIT %(limit)s
 """
 

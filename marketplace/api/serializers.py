@@ -76,7 +76,7 @@ class AuctionOutput(serializers.Serializer):
     netuid = serializers.IntegerField()
     subnet_name = serializers.CharField()
     seller = serializers.UUIDField()
-    state = serializers.ChoiceField(Auction.State.choices)
+    state = serializers.CharField(help_text="open, settled, unsold or cancelled.")
     start_rao = RaoField()
     price_rao = RaoField(allow_null=True)
     min_next_rao = RaoField()

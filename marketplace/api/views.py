@@ -65,7 +65,11 @@ class NetworkView(PublicView):
 
 
 class AuctionsView(OpenView):
-    @extend_schema(parameters=[wire.AuctionsAsked], responses=wire.AuctionsOutput)
+    @extend_schema(
+        operation_id="auctions_list",
+        parameters=[wire.AuctionsAsked],
+        responses=wire.AuctionsOutput,
+    )
     def get(self, request: Request) -> Response:
         """List auctions."""
         asked = given(wire.AuctionsAsked, request.query_params)

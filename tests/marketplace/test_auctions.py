@@ -246,7 +246,12 @@ def test_a_fault_in_the_middle_of_a_settlement_leaves_nothing(monkeypatch, broke
     seller, ada = world.person(tao=100), world.person(tao=100)
     on = world.auction(seller=seller)
     world.bid(on, ada, 40)
-    before = world.purse(seller), world.purse(ada), Entry.objects.count(), queries.auction(on.id).version
+    before = (
+        world.purse(seller),
+        world.purse(ada),
+        Entry.objects.count(),
+        queries.auction(on.id).version,
+    )
 
     def fault(*_, **__):
         raise Busy
@@ -259,7 +264,12 @@ def test_a_fault_in_the_middle_of_a_settlement_leaves_nothing(monkeypatch, broke
         with pytest.raises(Busy):
             world.settle(on)
 
-    now = world.purse(seller), world.purse(ada), Entry.objects.count(), queries.auction(on.id).version
+    now = (
+        world.purse(seller),
+        world.purse(ada),
+        Entry.objects.count(),
+        queries.auction(on.id).version,
+    )
     assert now == before
     assert slots.subnet(on.netuid).owner == seller.id
     assert Sale.objects.filter(kind="auction").count() == 0
@@ -312,7 +322,9 @@ def test_every_order_of_auctions_lists_them_all(sort):
     assert {view.id for view in queries.auctions(sort=sort)} == ids
 
 
-def offer(netuid, seller, *, start_rao=10 * TAO, reserve_rao=None, duration_s=3_600, key=None, now=NOW):
+def offer(
+    netuid, seller, *, start_rao=10 * TAO, reserve_rao=None, duration_s=3_600, key=None, now=NOW
+):
     return operations.open_auction(
         netuid=netuid,
         seller=seller.id,

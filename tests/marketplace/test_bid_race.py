@@ -24,23 +24,29 @@ def test_fifty_bids_at_once_hold_the_highest_maximum_alone():
     on = world.auction(start=10)
     people = [world.person(tao=1_000) for _ in range(BIDDERS)]
 
-    # Maxima in no order: 17 is prime to 50, so each of 20…118 TAO is bid once.
-    maxima = [20 + 2 * (17 * place % BIDDERS) for place in range(BIDDERS)]
+    # Maxima in no order: 17 is prime to 50, so each of 20, 26 … 314 TAO is bid once. They lie further
+    # apart than a step, so that the highest is never refused as too low a raise.
+    maxima = [20 + 6 * (17 * place % BIDDERS) for place in range(BIDDERS)]
     answers = together(
-        [lambda who=who, tao=tao: world.bid(on, who, tao) for who, tao in zip(people, maxima, strict=True)]
+        [
+            lambda who=who, tao=tao: world.bid(on, who, tao)
+            for who, tao in zip(people, maxima, strict=True)
+        ]
     )
 
     assert {type(answer) for answer in answers} <= {Placed, BidTooLow}
     on.refresh_from_db()
-    winner = people[maxima.index(118)]
+    winner = people[maxima.index(314)]
     assert (on.leader, on.bid_count) == (winner.id, Bid.objects.count())
     assert on.bid_count == sum(isinstance(answer, Placed) for answer in answers)
     # The runner-up's bid may have come too late to stand; the price is what the log derives.
     assert on.price_rao == bidding.standing(queries.play_of(on)).price_rao
-    assert world.purse(winner) == (1_000 * TAO, 118 * TAO)
+    assert world.purse(winner) == (1_000 * TAO, 314 * TAO)
     others = [world.purse(who) for who in people if who is not winner]
     assert others == [(1_000 * TAO, 0)] * (BIDDERS - 1)
-    assert sorted(Bid.objects.values_list("sequence", flat=True)) == list(range(1, on.bid_count + 1))
+    assert sorted(Bid.objects.values_list("sequence", flat=True)) == list(
+        range(1, on.bid_count + 1)
+    )
 
 
 def test_one_bid_sent_by_many_counts_once():
@@ -68,13 +74,15 @@ def test_crossing_leads_do_not_deadlock():
     world.bid(first, ada, 20)
     world.bid(second, bob, 20)
 
-    for step in range(1, 6):
-        answers = together(
-            [
-                lambda: world.bid(first, (ada, bob)[step % 2], 20 + 100 * step),
-                lambda: world.bid(second, (bob, ada)[step % 2], 20 + 100 * step),
-            ]
+    def cross(here, there, tao):
+        """Each takes the lead from the other, at the same moment."""
+        return together(
+            [lambda: world.bid(first, here, tao), lambda: world.bid(second, there, tao)]
         )
+
+    for step in range(1, 6):
+        here, there = (ada, bob) if step % 2 == 0 else (bob, ada)
+        answers = cross(here, there, 20 + 100 * step)
         assert [type(answer) for answer in answers] == [Placed, Placed]
 
     assert world.purse(ada)[1] == world.purse(bob)[1] == 520 * TAO
@@ -102,7 +110,10 @@ def test_bids_and_the_settlement_agree_on_who_won():
 
     answers = together(
         [
-            *[lambda who=who, tao=tao: world.bid(on, who, tao, now=last) for tao, who in enumerate(people, 20)],
+            *[
+                lambda who=who, tao=tao: world.bid(on, who, tao, now=last)
+                for tao, who in enumerate(people, 20)
+            ],
             lambda: world.settle(on, now=NOW + world.HOUR),
         ]
     )
@@ -153,7 +164,9 @@ def test_a_resale_at_the_moment_of_settlement_neither_deadlocks_nor_sells_twice(
             now=end,
         )
 
-    answers = together([lambda: world.settle(on, now=end), lambda: offer(seller), lambda: offer(ada)])
+    answers = together(
+        [lambda: world.settle(on, now=end), lambda: offer(seller), lambda: offer(ada)]
+    )
 
     assert isinstance(answers[0], Sale)
     live = Auction.objects.filter(state="open")

@@ -31,7 +31,13 @@ pytestmark = pytest.mark.django_db
 def traces(on):
     """Count everything a bid could leave behind."""
     on.refresh_from_db()
-    return Bid.objects.count(), Entry.objects.count(), Hold.objects.count(), on.version, on.price_rao
+    return (
+        Bid.objects.count(),
+        Entry.objects.count(),
+        Hold.objects.count(),
+        on.version,
+        on.price_rao,
+    )
 
 
 def test_the_first_bid_leads_at_the_start_price_and_its_maximum_is_held():
@@ -120,7 +126,12 @@ def test_two_people_may_choose_the_same_key():
 
 
 @pytest.mark.parametrize(
-    ("key", "error"), [("", IdempotencyKeyMissing), ("x" * 129, IdempotencyKeyInvalid), ("a\nb", IdempotencyKeyInvalid)]
+    ("key", "error"),
+    [
+        ("", IdempotencyKeyMissing),
+        ("x" * 129, IdempotencyKeyInvalid),
+        ("a\nb", IdempotencyKeyInvalid),
+    ],
 )
 def test_a_bid_without_a_usable_key_is_refused(key, error):
     on, ada = world.auction(), world.person(tao=100)
@@ -222,9 +233,7 @@ def test_a_bid_on_a_cancelled_auction_is_refused():
 
 def test_a_bid_on_no_auction_is_refused():
     with pytest.raises(AuctionUnknown):
-        operations.place_bid(
-            auction_id=uuid4(), bidder=uuid4(), max_rao=TAO, key="one", now=NOW
-        )
+        operations.place_bid(auction_id=uuid4(), bidder=uuid4(), max_rao=TAO, key="one", now=NOW)
 
 
 def test_a_late_bid_moves_the_end_up_to_the_cap():
@@ -266,8 +275,12 @@ def test_everybody_sees_their_own_standing():
     world.bid(on, ada, 40)
     world.bid(on, bob, 60)
 
-    assert queries.standing_of(bob.id, on.id) == queries.MyStanding(is_leading=True, max_rao=60 * TAO)
-    assert queries.standing_of(ada.id, on.id) == queries.MyStanding(is_leading=False, max_rao=40 * TAO)
+    assert queries.standing_of(bob.id, on.id) == queries.MyStanding(
+        is_leading=True, max_rao=60 * TAO
+    )
+    assert queries.standing_of(ada.id, on.id) == queries.MyStanding(
+        is_leading=False, max_rao=40 * TAO
+    )
     assert queries.standing_of(uuid4(), on.id) == queries.MyStanding(is_leading=False, max_rao=None)
     (mine,) = queries.bids_of(ada.id)
     assert (mine.auction.id, mine.max_rao, mine.is_leading) == (on.id, 40 * TAO, False)

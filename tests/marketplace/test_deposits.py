@@ -32,7 +32,11 @@ def test_a_deposit_quotes_tao_and_opens_a_page(far_end, settings):
 
     deposit = start(ada)
 
-    assert (deposit.state, deposit.amount_cents, deposit.credit_rao) == ("created", 2_500, 2_500_000)
+    assert (deposit.state, deposit.amount_cents, deposit.credit_rao) == (
+        "created",
+        2_500,
+        2_500_000,
+    )
     session = far_end.sessions[deposit.session_id]
     assert (session["amount_total"], session["customer_email"]) == (2_500, ada.email)
     assert session["success_url"] == f"{settings.SITE_URL}/wallet/?deposit={deposit.id}"

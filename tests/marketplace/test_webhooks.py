@@ -27,7 +27,14 @@ KINDS = ("checkout.session.completed", "payment_intent.succeeded")
 ORDERS = sorted(
     {
         order
-        for bag in (KINDS[:1], KINDS[1:], KINDS, KINDS + KINDS[:1], KINDS + KINDS[1:], KINDS + KINDS)
+        for bag in (
+            KINDS[:1],
+            KINDS[1:],
+            KINDS,
+            KINDS + KINDS[:1],
+            KINDS + KINDS[1:],
+            KINDS + KINDS,
+        )
         for order in permutations(bag)
     }
 )
@@ -166,7 +173,7 @@ def test_other_events_are_put_away(far_end, quoted, kind, about, said):
 
 
 def test_a_payment_for_no_deposit_of_ours_is_put_away(far_end, quoted):
-    ada, deposit = quoted
+    _, deposit = quoted
     far_end.pay(deposit.session_id)
     far_end.sessions[deposit.session_id]["client_reference_id"] = "order 7 of another product"
 

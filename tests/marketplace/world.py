@@ -48,7 +48,9 @@ def slot(buyer, *, name=None, key=None, max_cost_rao=10**6 * TAO, blueprint="mat
     )
 
 
-def auction(*, seller=None, start=10, reserve=None, duration_s=3_600, key=None, house=HOUSE, now=NOW):
+def auction(
+    *, seller=None, start=10, reserve=None, duration_s=3_600, key=None, house=HOUSE, now=NOW
+):
     """Put a new subnet up for auction; start and reserve in TAO."""
     seller = seller or person(tao=1_000)
     return operations.open_auction(

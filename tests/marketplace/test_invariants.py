@@ -1,0 +1,85 @@
+"""The check of the marketplace finds what it looks for."""
+
+import pytest
+from django.db import connection
+
+from ledger import operations as ledger
+from ledger.chart import TREASURY, Code, wallet
+from ledger.entries import Entry, Move, PlaceHold, VoidHold, hold_id
+from ledger.money import RAO_PER_TAO as TAO
+from marketplace.invariants import check_books
+from marketplace.models import Auction, Bid
+from marketplace.operations.bids import hold_of
+from tests.marketplace import world
+from tests.marketplace.conftest import NOW
+
+pytestmark = [pytest.mark.django_db, pytest.mark.breaks_books]
+
+
+@pytest.fixture
+def led():
+    """An auction with two bids, and its leader."""
+    on, ada, bob = world.auction(), world.person(tao=100), world.person(tao=100)
+    world.bid(on, ada, 40)
+    world.bid(on, bob, 60)
+    assert check_books() == []
+    return on, bob
+
+
+def post(step, code=Code.BID_PLACED):
+    ledger.post(Entry(key="a fault", code=code, at=NOW, steps=(step,)))
+
+
+def test_a_leader_without_a_hold_is_found(led):
+    on, _ = led
+    leading = Bid.objects.get(auction=on, sequence=2)
+
+    post(VoidHold(hold_of(leading)))
+
+    (fault,) = check_books()
+    assert f"bid:{leading.id}" in fault
+    assert f"0 rao are held and {60 * TAO} rao are owed" in fault
+
+
+def test_a_hold_for_no_leading_bid_is_found(led):
+    _, bob = led
+
+    post(PlaceHold(hold_id("a fault"), wallet(bob.id), TAO))
+
+    (fault,) = check_books()
+    assert f"{TAO} rao are held and 0 rao are owed" in fault
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["price_rao = price_rao + 1", "bid_count = 3", "closes_at = closes_at + interval '1 s'"],
+)
+def test_an_auction_that_shows_more_than_its_bids_is_found(led, change):
+    on, _ = led
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE marketplace_auction SET {change}")
+
+    assert check_books() == [f"marketplace: auction {on.id} does not show what its bids derive"]
+
+
+def test_an_open_auction_whose_leader_is_another_is_found(led):
+    on, _ = led
+    ada = Bid.objects.get(auction=on, sequence=1).bidder
+
+    Auction.objects.update(leader=ada)
+
+    held, owed, shown = sorted(check_books(), key=lambda fault: fault.split("rule that")[-1])
+    assert f"0 rao are held and {40 * TAO} rao are owed" in held
+    assert f"{60 * TAO} rao are held and 0 rao are owed" in owed
+    assert "does not show what its bids derive" in shown
+
+
+def test_tao_credited_for_no_deposit_is_found(led):
+    _, bob = led
+
+    post(Move(TREASURY, wallet(bob.id), TAO), code=Code.CARD_CREDITED)
+
+    (fault,) = check_books()
+    assert "card deposits breaks the rule" in fault
+    assert f"rows sum to 0 rao and the ledger moved {TAO} rao" in fault
