@@ -71,7 +71,8 @@ def bid(bidder: Visitor) -> None:
     for auction in bidder.get("auctions/", state="open")["results"]:
         if auction["bid_count"] >= BIDS_PER_AUCTION_MAX:
             continue
-        max_rao = int(auction["min_next_rao"]) * 21 // 20
+        # A twentieth above what is asked, in whole TAO, as people bid.
+        max_rao = -(-int(auction["min_next_rao"]) * 21 // (20 * RAO)) * RAO
         placed = bidder.post(f"auctions/{auction['id']}/bids/", {"max_rao": str(max_rao)})
         leads = "leads" if placed["is_leading"] else "is outbid at once"
         say(f"{bidder.email} bids on subnet {auction['netuid']} and {leads}")
