@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -69,6 +69,16 @@ class RaoChangeField(serializers.Field):
     def to_representation(self, value: int) -> str:
         """Write the change as a string."""
         return str(int(value))
+
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="Your name for this request, at most 128 characters. Sent again with the same body, "
+    "it gets the first answer and nothing happens twice.",
+)
 
 
 def idempotency_key(request: Request) -> str:

@@ -4,7 +4,7 @@ from typing import cast
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,13 +16,9 @@ from compute.models import Lease
 from compute.operations.dispatch import await_nudge
 from compute.operations.scores import ScoreInput
 from ledger.idempotency import stored_key
-from ledger.rest import idempotency_key
+from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
 from subnets import queries as subnets
 from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, SignedCaller
-
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, required=True, description="Names one order."
-)
 
 
 def signed_caller(request: Request) -> SignedCaller:

@@ -4,8 +4,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import AllowAny, IsAuthenticated, IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
@@ -15,20 +14,11 @@ from rest_framework.views import APIView
 
 from ledger import chart
 from ledger import queries as books
-from ledger.rest import idempotency_key
+from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
 from marketplace import figures, operations, queries
 from marketplace.api import serializers as wire
 from marketplace.api.limits import BidThrottle, PurchaseThrottle
 from marketplace.models import User
-
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    required=True,
-    description="Your name for this request, at most 128 characters. Sent again with the same body, "
-    "it gets the first answer and nothing happens twice.",
-)
 
 
 class PublicView(APIView):

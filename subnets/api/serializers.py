@@ -56,6 +56,10 @@ class SubnetRowOutput(serializers.Serializer):
     epoch_number = serializers.IntegerField()
 
 
+class SubnetsOutput(serializers.Serializer):
+    results = SubnetRowOutput(many=True)
+
+
 class SubnetOutput(serializers.ModelSerializer):
     burn_rao = serializers.SerializerMethodField()
     pending_rao = RaoField()
@@ -100,10 +104,18 @@ class MetagraphRowOutput(serializers.Serializer):
     registered_block = serializers.IntegerField()
 
 
+class MetagraphOutput(serializers.Serializer):
+    results = MetagraphRowOutput(many=True)
+
+
 class RuleOutput(serializers.ModelSerializer):
     class Meta:
         model = IncentiveRule
         fields = ["version", "state", "document", "digest", "published_at", "from_epoch"]
+
+
+class RulesOutput(serializers.Serializer):
+    results = RuleOutput(many=True)
 
 
 class EpochOutput(serializers.Serializer):
@@ -127,19 +139,5 @@ class EpochOutput(serializers.Serializer):
         return f"/api/v1/subnets/{epoch.subnet_id}/epochs/{epoch.number}/bundle.json"
 
 
-class StandingOutput(serializers.Serializer):
-    netuid = serializers.IntegerField()
-    uid = serializers.IntegerField()
-    rank = serializers.IntegerField()
-    stake_rao = RaoField()
-    incentive_u16 = serializers.IntegerField()
-    dividends_u16 = serializers.IntegerField()
-    last_payout_rao = RaoField()
-
-
-class PayoutOutput(serializers.Serializer):
-    netuid = serializers.IntegerField()
-    epoch = serializers.IntegerField()
-    uid = serializers.IntegerField()
-    payout_rao = RaoField()
-    closed_at = serializers.DateTimeField()
+class EpochsOutput(serializers.Serializer):
+    results = EpochOutput(many=True)

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ledger.idempotency import stored_key
-from ledger.rest import idempotency_key
+from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
 from neurons.protocol import canonical_json
 from subnets import operations, queries
 from subnets.api import serializers as wire
@@ -69,7 +69,10 @@ class LinkView(APIView):
 
 
 class NeuronsView(SignedView):
-    @extend_schema(request=wire.RegisterInput, responses={201: wire.RegistrationOutput})
+    @extend_schema(
+        request=wire.RegisterInput,
+        responses={200: wire.RegistrationOutput, 201: wire.RegistrationOutput},
+    )
     def post(self, request: Request, netuid: int) -> Response:
         """Register the signing hotkey on the subnet for the current burn; 200 when it is already."""
         given = wire.RegisterInput(data=request.data)
@@ -85,12 +88,16 @@ class NeuronsView(SignedView):
 
 
 class StakeView(SignedView):
-    @extend_schema(request=wire.StakeInput, responses={201: wire.StakeOutput})
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY], request=wire.StakeInput, responses={201: wire.StakeOutput}
+    )
     def post(self, request: Request, netuid: int) -> Response:
         """Stake TAO of the owner's wallet on the signing hotkey."""
         return self._move(request, netuid, operations.add_stake)
 
-    @extend_schema(request=wire.StakeInput, responses={200: wire.StakeOutput})
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY], request=wire.StakeInput, responses={200: wire.StakeOutput}
+    )
     def delete(self, request: Request, netuid: int) -> Response:
         """Take stake back to the owner's wallet."""
         return self._move(request, netuid, operations.remove_stake)
@@ -119,16 +126,14 @@ class StakeView(SignedView):
 class SubnetsView(PublicView):
     @extend_schema(
         parameters=[OpenApiParameter(name) for name in ("search", "blueprint", "sort")],
-        responses=wire.SubnetRowOutput(many=True),
+        responses=wire.SubnetsOutput,
     )
     def get(self, request: Request) -> Response:
         """List subnets; `sort` is netuid, name, emission, stake or neurons."""
         asked = {
             name: request.query_params.get(name, "") for name in ("search", "blueprint", "sort")
         }
-        return Response(
-            {"results": wire.SubnetRowOutput(queries.subnet_rows(**asked), many=True).data}
-        )
+        return Response(wire.SubnetsOutput({"results": queries.subnet_rows(**asked)}).data)
 
 
 class SubnetView(PublicView):
@@ -141,27 +146,26 @@ class SubnetView(PublicView):
 
 
 class MetagraphView(PublicView):
-    @extend_schema(responses=wire.MetagraphRowOutput(many=True))
+    @extend_schema(responses=wire.MetagraphOutput)
     def get(self, request: Request, netuid: int) -> Response:
         """List the neurons of a subnet with what the last epoch said of them."""
         queries.subnet(netuid)
-        rows = wire.MetagraphRowOutput(queries.metagraph(netuid), many=True).data
-        return Response({"results": rows})
+        return Response(wire.MetagraphOutput({"results": queries.metagraph(netuid)}).data)
 
 
 class RulesView(PublicView):
-    @extend_schema(responses=wire.RuleOutput(many=True))
+    @extend_schema(responses=wire.RulesOutput)
     def get(self, request: Request, netuid: int) -> Response:
         """List the published versions of the incentive rule; drafts are the owner's own."""
         queries.subnet(netuid)
         published = [rule for rule in queries.rules_of(netuid) if rule.state == "published"]
-        return Response({"results": wire.RuleOutput(published, many=True).data})
+        return Response(wire.RulesOutput({"results": published}).data)
 
 
 class EpochsView(PublicView):
     @extend_schema(
         parameters=[OpenApiParameter("netuid", int), OpenApiParameter("limit", int)],
-        responses=wire.EpochOutput(many=True),
+        responses=wire.EpochsOutput,
     )
     def get(self, request: Request, netuid: int | None = None) -> Response:
         """List closed epochs, newest first."""
@@ -170,7 +174,7 @@ class EpochsView(PublicView):
             netuid = int(asked["netuid"])
         limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else 20
         rows = queries.epochs(netuid, limit=max(1, min(limit, EPOCHS_MAX)))
-        return Response({"results": wire.EpochOutput(rows, many=True).data})
+        return Response(wire.EpochsOutput({"results": rows}).data)
 
 
 class BundleView(PublicView):
