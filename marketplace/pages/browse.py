@@ -91,26 +91,16 @@ def subnet_list(request: HttpRequest) -> HttpResponse:
 @answered
 def subnet(request: HttpRequest, netuid: int) -> HttpResponse:
     """Show one subnet: what it does, what it pays, who works there, and the proof."""
-    now = timezone.now()
     row = subnets.subnet(netuid)
-    epochs = subnets.epochs(netuid, limit=EPOCHS_CHARTED)
-    sales = market.sales_of(netuid)
     page = {
         "subnet": row,
-        "is_owner": request.user.is_authenticated and request.user.id == row.owner,
-        "auction": market.open_auction_of(netuid),
         "blueprint_words": BLUEPRINT_WORDS[Blueprint(row.blueprint)],
-        "sales": sales,
-        "prices": [(sale.sold_at, sale.price_rao) for sale in reversed(sales)],
-        "epochs": epochs,
-        "emissions": [(epoch.number, epoch.emission_rao) for epoch in reversed(epochs)],
+        "is_owner": request.user.is_authenticated and request.user.id == row.owner,
         "parameters": parameter_lines(row),
         "jobs": work_lines(netuid),
-        "bundle_url": bundle_url(request, epochs),
-        **neuron_figures(netuid),
-        **times_and_costs(row, now),
-        **rule_figures(row, epochs),
     }
+    page |= neuron_figures(netuid) | market_figures(netuid)
+    page |= epoch_figures(request, row) | times_and_costs(row, timezone.now())
     return render(request, "pages/subnet.html", page)
 
 
@@ -198,6 +188,27 @@ def times_and_costs(row: Subnet, now: datetime) -> dict[str, Any]:
             row.next_epoch_block, genesis_at=net.genesis_at, block_ms=net.block_ms
         ),
         "burn_rao": subnets.burn_cost_at(row, block=block),
+    }
+
+
+def market_figures(netuid: int) -> dict[str, Any]:
+    """Return the auction a subnet stands in, and what was paid for it before."""
+    sales = market.sales_of(netuid)
+    return {
+        "auction": market.open_auction_of(netuid),
+        "sales": sales,
+        "prices": [(sale.sold_at, sale.price_rao) for sale in reversed(sales)],
+    }
+
+
+def epoch_figures(request: HttpRequest, row: Subnet) -> dict[str, Any]:
+    """Return closed epochs with their proof, and the rules before and after the running one."""
+    epochs = subnets.epochs(row.netuid, limit=EPOCHS_CHARTED)
+    return {
+        "epochs": epochs,
+        "emissions": [(epoch.number, epoch.emission_rao) for epoch in reversed(epochs)],
+        "bundle_url": bundle_url(request, epochs),
+        **rule_figures(row, epochs),
     }
 
 

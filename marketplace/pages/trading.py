@@ -27,13 +27,13 @@ from marketplace.pages.refusals import answered, words
 from subnets import clock
 from subnets import queries as subnets
 from subnets.errors import NotTheOwner
-from subnets.models import Blueprint
+from subnets.models import Blueprint, Subnet
+from subnets.queries.network import LOCK_REDUCTION_INTERVAL_BLOCKS
 
 SALES_SHOWN = 20
 # The guards of a bid against a slip of the keyboard (99.50 typed for 9.95).
 GUARD_PRICE_FACTOR = 3
 GUARD_BALANCE_PERCENT = 50
-DECAY_DAYS = 28  # by then a lock cost is back at its last price: 2 x 14 days of 12-second blocks
 DECAY_POINTS = 29
 
 
@@ -73,6 +73,7 @@ def bid(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return auction_page(request, pk, form)
     review = review_of(request, pk, form)
+    form.fields["repeat_rao"].required = review["needs_repeat"]
     is_repeated = form.cleaned_data["repeat_rao"] == form.cleaned_data["max_rao"]
     if request.POST.get("step") != "place" or (review["needs_repeat"] and not is_repeated):
         if request.POST.get("step") == "place":
@@ -94,15 +95,19 @@ def place(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
     except DomainError as refusal:
         form.add_error("max_rao", words(refusal))
         return auction_page(request, pk, form)
+    tell(request, placed)
+    return redirect("auction", pk=pk)
+
+
+def tell(request: HttpRequest, placed: marketplace.Placed) -> None:
+    """Say what came of a bid."""
     if placed.is_leading:
         messages.success(request, f"You lead. The price is {wording.tao(placed.price_rao)} TAO.")
-    else:
-        messages.warning(
-            request,
-            "Another bidder’s maximum is higher. To lead, bid "
-            f"{wording.tao(placed.min_next_rao)} TAO or more.",
-        )
-    return redirect("auction", pk=pk)
+        return
+    next_tao = wording.tao(placed.min_next_rao)
+    messages.warning(
+        request, f"Another bidder’s maximum is higher. To lead, bid {next_tao} TAO or more."
+    )
 
 
 @require_POST
@@ -128,18 +133,19 @@ def sell_subnet(request: HttpRequest, netuid: int) -> HttpResponse:
         if opened:
             messages.success(request, "The auction is open.")
             return redirect("auction", pk=opened.id)
-    return render(
-        request,
-        "pages/sell_subnet.html",
-        {
-            "subnet": subnet,
-            "form": form,
-            "key": request.POST.get("key") or uuid.uuid4(),
-            "fee_bps": settings.AUCTION_FEE_BPS,
-            "soft_close_s": settings.AUCTION_SOFT_CLOSE_S,
-            "soft_close_cap_s": settings.AUCTION_SOFT_CLOSE_CAP_S,
-        },
-    )
+    return render(request, "pages/sell_subnet.html", sell_page(request, subnet, form))
+
+
+def sell_page(request: HttpRequest, subnet: Subnet, form: SellForm) -> dict[str, Any]:
+    """Return the form with the house's terms beside it."""
+    return {
+        "subnet": subnet,
+        "form": form,
+        "key": request.POST.get("key") or uuid.uuid4(),
+        "fee_bps": settings.AUCTION_FEE_BPS,
+        "soft_close_s": settings.AUCTION_SOFT_CLOSE_S,
+        "soft_close_cap_s": settings.AUCTION_SOFT_CLOSE_CAP_S,
+    }
 
 
 def opened_auction(request: HttpRequest, netuid: int, form: SellForm) -> Auction | None:
@@ -275,9 +281,10 @@ def slot_page(request: HttpRequest, form: SlotForm) -> HttpResponse:
 
 
 def decay(now: datetime) -> list[tuple[datetime, int]]:
-    """Return what a slot will cost in the coming days if nobody buys one."""
+    """Return what a slot will cost if nobody buys one, over the two intervals in which it falls to its floor."""
     net, supply = subnets.network(), subnets.supply_rao()
-    step = timedelta(days=DECAY_DAYS) / (DECAY_POINTS - 1)
+    horizon = timedelta(milliseconds=net.block_ms) * 2 * LOCK_REDUCTION_INTERVAL_BLOCKS
+    step = horizon / (DECAY_POINTS - 1)
     instants = [now + step * index for index in range(DECAY_POINTS)]
     return [
         (

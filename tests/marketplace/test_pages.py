@@ -166,6 +166,20 @@ def test_a_bid_that_cannot_be_is_refused_in_words(client, typed, sentence):
     assert Bid.objects.count() == 0
 
 
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_a_bid_after_the_end_is_told_so(client, is_settled):
+    sale = world.auction(start=10, duration_s=60, now=timezone.now() - world.HOUR)
+    if is_settled:
+        world.settle(sale)
+    client.force_login(world.person(tao=100))
+    sent = {"step": "place", "max_rao": "12", "key": "k"}
+
+    answer = client.post(reverse("auction", args=[sale.id]), sent)
+
+    assert answer.status_code == 422
+    assert "This auction closed at" in answer.content.decode()
+
+
 def test_money_one_does_not_have_is_refused_in_tao(client):
     sale = open_auction(start=10)
     client.force_login(world.person(tao=5))
