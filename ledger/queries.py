@@ -205,6 +205,19 @@ def stakes(netuid: int) -> list[StakeLine]:
     return lines
 
 
+STAKED = """
+SELECT split_part(code, ':', 2)::int AS netuid, sum(credits_posted - debits_posted)::bigint
+FROM ledger_account WHERE code LIKE 'stake:%' GROUP BY netuid
+"""
+
+
+def staked_by_netuid() -> dict[int, int]:
+    """Return netuid → all that is staked there, in rao, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(STAKED)
+        return dict(cursor.fetchall())
+
+
 TRIAL_BALANCE = """
 SELECT asset, CASE kind WHEN 'system' THEN code ELSE kind END AS name,
        sum(debits)::bigint, sum(credits)::bigint

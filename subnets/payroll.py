@@ -16,6 +16,7 @@ from subnets import clock, consensus, emission, metrics, rules
 from subnets.errors import RuleInvalid, RuleTooCostly
 
 BPS = 10_000
+FAULT_MAX = 500  # characters of what a rule's fault says, as the epoch's column holds them
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +140,16 @@ class Payroll:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The rule that could be applied, what it said for each validator, and why others could not."""
+    """The rule that could be applied, what it said for each validator, and why others could not.
+
+    heard: the validators that scored in this window; the others only carry earlier scores on.
+    """
 
     rule: rules.Rule
     version: int
     by_validator: Mapping[str, rules.Evaluation]
     fault: str
+    heard: frozenset[str]
 
 
 def settle(record: Record) -> Payroll:
@@ -162,8 +167,11 @@ def settle(record: Record) -> Payroll:
         for validator, evaluation in ruling.by_validator.items()
         if evaluation.weights_u16
     }
+    # Whoever scores is active, even where nobody passes its gates; who is silent grows inactive, and
+    # the weights it carries on stop counting with the activity cutoff.
     updates = [
-        record.end_block if seat.uid in weights else seat.last_update_block for seat in record.seats
+        record.end_block if seat.hotkey in ruling.heard else seat.last_update_block
+        for seat in record.seats
     ]
     terms = consensus.run_yuma(epoch_inputs(record, weights, updates))
     split = emission.split_epoch(
@@ -197,16 +205,17 @@ def settle(record: Record) -> Payroll:
 def apply_rule(record: Record) -> Ruling:
     """Apply the first version that works to every validator that scored or carries scores on."""
     observed = list(record.observations())
-    seated = {seat.hotkey for seat in record.seats}
-    voices = {item.validator for item in observed} | (set(record.smoothed) & seated)
-    validators = sorted(voices)
+    heard = frozenset(item.validator for item in observed)
+    # A hotkey that left and came back since then begins anew.
+    stayed = {seat.hotkey for seat in record.seats if seat.registered_block < record.start_block}
+    validators = sorted(heard | (set(record.smoothed) & stayed))
     windows = [
         rules.Window(
             metrics_by_miner=metrics.metrics_of(observed, record.deliveries, validator=validator),
             previous={
                 miner: score
                 for miner, score in record.smoothed.get(validator, {}).items()
-                if miner in seated
+                if miner in stayed and validator in stayed
             },
             incumbent=record.incumbents.get(validator),
         )
@@ -223,7 +232,7 @@ def apply_rule(record: Record) -> Ruling:
             refusal = error
             continue
         by_validator = dict(zip(validators, said, strict=True))
-        return Ruling(rule, version.version, by_validator, " ".join(faults)[:500])
+        return Ruling(rule, version.version, by_validator, " ".join(faults)[:FAULT_MAX], heard)
     assert refusal is not None, "a subnet has a rule from its first epoch on"
     raise refusal
 

@@ -1,8 +1,8 @@
 """Every write to subnets. Each verb locks, looks for a replay, decides, writes, calls down, moves money last."""
 
-from subnets.operations.epochs import accrue_emission, run_epoch
+from subnets.operations.epochs import run_epoch
 from subnets.operations.keys import link_hotkey, open_challenge
-from subnets.operations.network import found_network, resume_clock
+from subnets.operations.network import accrue_emission, found_network, resume_clock
 from subnets.operations.neurons import register_neuron
 from subnets.operations.rules import discard_draft, publish_rule, save_draft
 from subnets.operations.slots import (

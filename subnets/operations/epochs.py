@@ -1,4 +1,4 @@
-"""Emission accrues per block; an epoch pays what accrued, once, by the rule in force."""
+"""An epoch pays what accrued since the last one, once, by the rule in force."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,45 +12,14 @@ from ledger import operations as ledger
 from ledger import queries as books
 from ledger.chart import Code
 from ledger.entries import Entry, Move
-from ledger.money import RAO_PER_TAO, apportion
-from subnets import bundle, clock, emission, payroll, queries
+from subnets import bundle, clock, payroll, queries
 from subnets.metrics import Delivery
 from subnets.models import Epoch, EpochTerm, Neuron, Subnet
+from subnets.operations.network import accrue_emission
+from subnets.queries import Handover
 
-RULES_TRIED_MAX = (
-    5  # versions an epoch goes back should the newest fail; more would hide that nobody looks
-)
-
-
-@transaction.atomic
-def accrue_emission(*, up_to_block: int) -> int:
-    """Share what the blocks since the last accrual issue among the subnets; return how many rao accrued.
-
-    A subnet's share follows the TAO staked on it, plus one so that a new subnet is not at zero. Nothing
-    is issued here: an epoch issues what waits for it. Blocks before the first subnet issue nothing.
-    """
-    network = queries.lock_network()
-    blocks = up_to_block - network.accrued_block
-    if blocks <= 0:
-        return 0
-    subnets = list(Subnet.objects.select_for_update(of=("self",)).order_by("netuid"))
-    supply = books.issued_rao() + sum(subnet.pending_rao for subnet in subnets)
-    total_rao = emission.emission_over_blocks(supply, blocks) if subnets else 0
-    staked = queries.stake_by_subnet()
-    shares = emission.subnet_shares(
-        [staked.get(subnet.netuid, 0) + RAO_PER_TAO for subnet in subnets],
-        miner_burned=[subnet.miner_burned_u16 for subnet in subnets],
-        is_enabled=[subnet.emission_enabled for subnet in subnets],
-    )
-    accrued_rao = 0
-    if any(shares):
-        for subnet, part_rao in zip(subnets, apportion(total_rao, shares), strict=True):
-            subnet.pending_rao += part_rao
-        Subnet.objects.bulk_update(subnets, ["pending_rao"])
-        accrued_rao = total_rao
-    network.accrued_block = up_to_block
-    network.save(update_fields=["accrued_block"])
-    return accrued_rao
+# Versions an epoch tries, should the newest fail; going back further would hide that nobody looks.
+RULES_TRIED_MAX = 5
 
 
 @transaction.atomic
@@ -71,7 +40,7 @@ def run_epoch(
     # The network's row first, then the subnets': accrual takes them in this order too.
     queries.lock_network()
     subnet = queries.lock_subnet(netuid)
-    closed = Epoch.objects.filter(subnet=subnet, number=number).first()
+    closed = Epoch.objects.filter(subnet=subnet, number=number).defer("bundle").first()
     if closed is not None:
         return closed
     block = queries.block_now(now)
@@ -79,7 +48,7 @@ def run_epoch(
         return None
     accrue_emission(up_to_block=subnet.next_epoch_block)
     subnet.refresh_from_db(fields=["pending_rao"])
-    previous = Epoch.objects.filter(subnet=subnet, number=number - 1).first()
+    previous = queries.handover(netuid, number - 1)
     record = recorded(subnet, number, scores, deliveries, previous=previous)
     paid = payroll.settle(record)
     epoch = write_epoch(subnet, record, paid, previous=previous, now=now)
@@ -95,16 +64,17 @@ def recorded(
     scores: Sequence[Mapping[str, Any]],
     deliveries: Sequence[Delivery],
     *,
-    previous: Epoch | None,
+    previous: Handover | None,
 ) -> payroll.Record:
     """Gather everything the epoch depends on."""
     backing: dict[str, list[payroll.Backing]] = {}
     for hotkey, owner, amount_rao in sorted(books.stakes(subnet.netuid)):
         if amount_rao:
             backing.setdefault(hotkey, []).append(payroll.Backing(str(owner), amount_rao))
-    handed_on = previous.bundle["payroll"] if previous else {"smoothed": {}, "incumbents": {}}
     neurons = Neuron.objects.filter(subnet=subnet).select_related("hotkey").order_by("uid")
-    versions = queries.rules_by_force(subnet.netuid, number)[:RULES_TRIED_MAX]
+    versions = queries.rules_by_force(subnet.netuid, number)
+    # The first version is the network's own default: with it as the last resort an epoch can be paid.
+    tried = versions[: RULES_TRIED_MAX - 1] + versions[RULES_TRIED_MAX - 1 :][-1:]
     return payroll.Record(
         netuid=subnet.netuid,
         number=number,
@@ -115,7 +85,7 @@ def recorded(
         emission_rao=subnet.pending_rao,
         hyperparameters=subnet.hyperparameters,
         versions=tuple(
-            payroll.RuleVersion(rule.version, rule.digest, rule.document) for rule in versions
+            payroll.RuleVersion(rule.version, rule.digest, rule.document) for rule in tried
         ),
         seats=tuple(
             payroll.Seat(
@@ -132,8 +102,8 @@ def recorded(
         ),
         scores=tuple(scores),
         deliveries=tuple(deliveries),
-        smoothed=bundle.smoothed_read(handed_on["smoothed"]),
-        incumbents=handed_on["incumbents"],
+        smoothed=bundle.smoothed_read(previous.smoothed) if previous else {},
+        incumbents=previous.incumbents if previous else {},
     )
 
 
@@ -142,7 +112,7 @@ def write_epoch(
     record: payroll.Record,
     paid: payroll.Payroll,
     *,
-    previous: Epoch | None,
+    previous: Handover | None,
     now: datetime,
 ) -> Epoch:
     """Write the epoch and its terms: facts, with the bundle that proves them."""

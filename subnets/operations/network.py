@@ -1,11 +1,14 @@
-"""The network itself: its genesis, and its clock after a pause."""
+"""The network itself: its genesis, its clock after a pause, and what its blocks issue."""
 
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Max
 
-from subnets import clock, queries
-from subnets.models import Network
+from ledger import queries as books
+from ledger.money import RAO_PER_TAO, apportion
+from subnets import clock, emission, queries
+from subnets.models import Network, Subnet
 
 
 @transaction.atomic
@@ -25,14 +28,47 @@ def found_network(*, block_ms: int, min_lock_rao: int, now: datetime) -> Network
 
 @transaction.atomic
 def resume_clock(*, now: datetime) -> int:
-    """Move genesis so that the open block follows the last accrued one, and return its number.
+    """Move genesis so that the open block is the last one in which anything is on record; return it.
 
-    A network that was switched off (the demo between two starts) goes on where it stood instead of
-    paying for the hours in which nobody worked. A clock that never stopped does not move.
+    For a network that stands while it is switched off (the demo between two starts): it goes on where it
+    stood instead of paying for the hours in which nobody worked. On a running one it would take blocks
+    back. Scores given since the running epoch began, and before now, fall out of that epoch's window.
     """
     network = queries.lock_network()
+    priced = Subnet.objects.aggregate(block=Max("burn_block"))["block"] or 0
+    stood_at = max(network.accrued_block, network.last_lock_block, priced)
     block = clock.block_at(now, genesis_at=network.genesis_at, block_ms=network.block_ms)
-    if block > network.accrued_block:
-        network.genesis_at = now - timedelta(milliseconds=network.accrued_block * network.block_ms)
+    if block > stood_at:
+        network.genesis_at = now - timedelta(milliseconds=stood_at * network.block_ms)
         network.save(update_fields=["genesis_at"])
-    return network.accrued_block
+    return min(block, stood_at)
+
+
+@transaction.atomic
+def accrue_emission(*, up_to_block: int) -> int:
+    """Share what the blocks since the last accrual issue among the subnets; return how many rao accrued.
+
+    A subnet's share follows the TAO staked on it, plus one so that a new subnet is not at zero; so it is
+    called before stake moves and before a subnet opens, which then count from their own block on. Nothing
+    is issued here: an epoch issues what waits for it. Blocks before the first subnet issue nothing.
+    """
+    network = queries.lock_network()
+    blocks = up_to_block - network.accrued_block
+    if blocks <= 0:
+        return 0
+    subnets = list(Subnet.objects.select_for_update(of=("self",)).order_by("netuid"))
+    supply = books.issued_rao() + sum(subnet.pending_rao for subnet in subnets)
+    staked = queries.stake_by_subnet()
+    shares = emission.subnet_shares(
+        [staked.get(subnet.netuid, 0) + RAO_PER_TAO for subnet in subnets],
+        miner_burned=[subnet.miner_burned_u16 for subnet in subnets],
+        is_enabled=[subnet.emission_enabled for subnet in subnets],
+    )
+    accrued_rao = emission.emission_over_blocks(supply, blocks) if any(shares) else 0
+    if accrued_rao:
+        for subnet, part_rao in zip(subnets, apportion(accrued_rao, shares), strict=True):
+            subnet.pending_rao += part_rao
+        Subnet.objects.bulk_update(subnets, ["pending_rao"])
+    network.accrued_block = up_to_block
+    network.save(update_fields=["accrued_block"])
+    return accrued_rao

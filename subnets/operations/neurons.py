@@ -64,7 +64,13 @@ def _seat(subnet: Subnet, hotkey: Hotkey, *, block: int, now: datetime) -> Neuro
     if uid is None:
         uid = _prune(subnet, neurons, block=block)
     return Neuron.objects.create(
-        subnet=subnet, uid=uid, hotkey=hotkey, registered_at=now, registered_block=block
+        subnet=subnet,
+        uid=uid,
+        hotkey=hotkey,
+        registered_at=now,
+        registered_block=block,
+        # subtensor append_neuron, replace_neuron: a newcomer counts as active from its first block.
+        last_update_block=block,
     )
 
 
@@ -87,9 +93,8 @@ def _prune(subnet: Subnet, neurons: list[Neuron], *, block: int) -> int:
         raise NoUidAvailable(netuid=subnet.netuid)
     Neuron.objects.filter(subnet=subnet, uid=uid).delete()
     # Bonds to the uid belonged to the neuron that left; the newcomer starts without any.
-    for neuron in neurons:
-        if neuron.uid != uid and neuron.bonds.pop(str(uid), None) is not None:
-            neuron.save(update_fields=["bonds"])
+    bound = [n for n in neurons if n.uid != uid and n.bonds.pop(str(uid), None) is not None]
+    Neuron.objects.bulk_update(bound, ["bonds"])
     return uid
 
 

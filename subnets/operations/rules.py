@@ -21,8 +21,9 @@ def save_draft(
 
     Raises: SubnetUnknown, NotTheOwner, RuleInvalid (every problem at once).
     """
-    subnet = queries.lock_own_subnet(netuid, owner)
+    # The check may run a program for seconds, so it comes before the lock.
     rule = rules.parse(document)
+    subnet = queries.lock_own_subnet(netuid, owner)
     draft = IncentiveRule.objects.filter(subnet=subnet, state=IncentiveRule.State.DRAFT).first()
     if draft is None:
         draft = IncentiveRule(subnet=subnet, version=_next_version(subnet), created_at=now)

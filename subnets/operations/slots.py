@@ -11,8 +11,9 @@ from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, Move
 from subnets import clock, hyperparameters, queries, rules
-from subnets.errors import LockCostAboveLimit, NameTaken, NoFreeSlot, NotTheOwner
+from subnets.errors import LockCostAboveLimit, NameTaken, NoFreeSlot
 from subnets.models import SUBNET_LIMIT, IncentiveRule, Network, Ownership, Subnet
+from subnets.operations.network import accrue_emission
 
 # A uid on a new subnet costs 1 TAO (subtensor, init_new_network); the price then moves by itself.
 NEW_SUBNET_BURN_RAO = 10**9
@@ -34,8 +35,6 @@ def register_subnet(
     max_cost_rao: int,
     key: str,
     now: datetime,
-    description: str = "",
-    repository_url: str = "",
 ) -> Registered:
     """Sell the lowest free slot to `owner` at the current lock cost, with the blueprint's default rule.
 
@@ -50,13 +49,16 @@ def register_subnet(
     if Subnet.objects.filter(name__iexact=name).exists():
         raise NameTaken(name=name)
     block = clock.block_at(now, genesis_at=network.genesis_at, block_ms=network.block_ms)
+    # What the blocks up to now issue belongs to the subnets that were there.
+    accrue_emission(up_to_block=block)
     cost_rao = queries.lock_cost_at(network, block=block, supply=queries.supply_rao())
     if cost_rao > max_cost_rao:
         raise LockCostAboveLimit(cost_rao=cost_rao, max_cost_rao=max_cost_rao)
     subnet = _open_slot(
         netuid=free[0],
         owner=owner,
-        words=(name, summary, description, repository_url),
+        name=name,
+        summary=summary,
         blueprint=blueprint,
         block=block,
         now=now,
@@ -79,13 +81,13 @@ def _open_slot(
     *,
     netuid: int,
     owner: UUID,
-    words: tuple[str, str, str, str],
+    name: str,
+    summary: str,
     blueprint: str,
     block: int,
     now: datetime,
 ) -> Subnet:
     values = hyperparameters.defaults()
-    name, summary, description, repository_url = words
     started = clock.initial_epoch_block(
         netuid=netuid, registered_block=block, tempo=values["tempo"]
     )
@@ -93,8 +95,6 @@ def _open_slot(
         netuid=netuid,
         name=name,
         summary=summary,
-        description=description,
-        repository_url=repository_url,
         blueprint=blueprint,
         owner=owner,
         hyperparameters=values,
@@ -144,12 +144,14 @@ def transfer_ownership(
 
     Raises: SubnetUnknown, NotTheOwner.
     """
-    subnet = queries.lock_subnet(netuid)
-    if subnet.owner != seller:
-        raise NotTheOwner(netuid=netuid)
-    Ownership.objects.filter(subnet=subnet, ends_at=None).update(ends_at=now)
+    subnet = queries.lock_own_subnet(netuid, seller)
+    held = Ownership.objects.get(subnet=subnet, ends_at=None)
+    # The clocks of two machines differ a little; a period that ends before it began is none.
+    at = max(now, held.starts_at)
+    held.ends_at = at
+    held.save(update_fields=["ends_at"])
     Ownership.objects.create(
-        subnet=subnet, owner=buyer, starts_at=now, price_rao=price_rao, reason=Ownership.Reason.SOLD
+        subnet=subnet, owner=buyer, starts_at=at, price_rao=price_rao, reason=Ownership.Reason.SOLD
     )
     subnet.owner = buyer
     subnet.save(update_fields=["owner"])
@@ -166,6 +168,8 @@ def describe_subnet(
     repository_url: str,
 ) -> Subnet:
     """Change a subnet's words. Raises: SubnetUnknown, NotTheOwner, NameTaken."""
+    # Names are looked up and taken under the network's row, here as where a slot is bought.
+    queries.lock_network()
     subnet = queries.lock_own_subnet(netuid, owner)
     if Subnet.objects.filter(name__iexact=name).exclude(pk=netuid).exists():
         raise NameTaken(name=name)

@@ -11,6 +11,7 @@ from ledger import queries as books
 from ledger.chart import Address, Code
 from ledger.entries import Entry, Move
 from subnets import queries
+from subnets.operations.network import accrue_emission
 
 
 @transaction.atomic
@@ -51,5 +52,7 @@ def remove_stake(
 
 
 def _move(*, key: str, code: Code, now: datetime, move: Move, stake: Address) -> int:
+    # The blocks up to now are shared out by the stake that stood behind them, not by what comes or goes.
+    accrue_emission(up_to_block=queries.block_now(now))
     ledger.post(Entry(key=key, code=code, at=now, steps=(move,)))
     return books.balance(stake).posted_rao

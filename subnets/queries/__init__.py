@@ -2,9 +2,11 @@
 
 from subnets.queries.epochs import (
     DueEpoch,
+    Handover,
     due_epochs,
     epoch,
     epochs,
+    handover,
     last_epoch_number,
     rule_in_force,
     rules_by_force,
@@ -54,6 +56,7 @@ from subnets.queries.slots import (
 
 __all__ = [
     "DueEpoch",
+    "Handover",
     "MetagraphRow",
     "NetworkFigures",
     "NeuronStanding",
@@ -66,6 +69,7 @@ __all__ = [
     "epoch",
     "epochs",
     "free_netuids",
+    "handover",
     "hotkey",
     "hotkeys_of",
     "hotkeys_on",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Max
 
@@ -50,9 +51,31 @@ def epoch(netuid: int, number: int) -> Epoch:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What a closed epoch hands on to the next; smoothed and incumbents as its bundle writes them."""
+
+    digest: str
+    end_block: int
+    smoothed: dict[str, Any]
+    incumbents: dict[str, str]
+
+
+def handover(netuid: int, number: int) -> Handover | None:
+    """Return what an epoch hands on, without reading the rest of its bundle; None when there is none."""
+    row = (
+        Epoch.objects.filter(subnet=netuid, number=number)
+        .values_list(
+            "digest", "end_block", "bundle__payroll__smoothed", "bundle__payroll__incumbents"
+        )
+        .first()
+    )
+    return Handover(*row) if row else None
+
+
 def last_epoch_number(netuid: int) -> int:
     """Return the number of the last closed epoch, 0 before the first."""
-    return Epoch.objects.filter(subnet=netuid).aggregate(last=Max("number"))["last"] or 0
+    return int(Epoch.objects.filter(subnet=netuid).aggregate(last=Max("number"))["last"] or 0)
 
 
 def running_epoch_number(subnet: Subnet, *, now: datetime) -> int:
@@ -65,7 +88,8 @@ def running_epoch_number(subnet: Subnet, *, now: datetime) -> int:
     block = clock.block_at(now, genesis_at=net.genesis_at, block_ms=net.block_ms)
     if block < subnet.next_epoch_block:
         return closed + 1
-    return closed + 2 + (block - subnet.next_epoch_block) // subnet.hyperparameters["tempo"]
+    tempo: int = subnet.hyperparameters["tempo"]
+    return closed + 2 + (block - subnet.next_epoch_block) // tempo
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,10 +45,7 @@ def hotkeys_on(netuid: int) -> dict[str, UUID]:
 
 def stake_by_subnet() -> dict[int, int]:
     """Return netuid → TAO staked there, in rao, in one statement."""
-    totals: dict[int, int] = {}
-    for netuid, _, _, amount_rao in books.all_stakes():
-        totals[netuid] = totals.get(netuid, 0) + amount_rao
-    return totals
+    return books.staked_by_netuid()
 
 
 def stake_by_hotkey(netuid: int) -> dict[str, int]:

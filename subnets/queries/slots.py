@@ -42,7 +42,8 @@ def subnet_rows(*, search: str = "", blueprint: str = "", sort: str = "netuid") 
     sort: netuid, name (ascending), emission, stake, neurons (largest first); anything else is netuid.
     """
     last = Epoch.objects.filter(subnet=OuterRef("pk")).order_by("-number")
-    rows = Subnet.objects.annotate(
+    # Django drops a model's own order where it groups.
+    rows = Subnet.objects.order_by("netuid").annotate(
         neuron_count=Count("neurons"),
         epoch_number=Subquery(last.values("number")[:1]),
         emission=Subquery(last.values("emission_rao")[:1]),
@@ -81,7 +82,7 @@ def subnet_rows(*, search: str = "", blueprint: str = "", sort: str = "netuid") 
 
 def subnets_of(owner: UUID) -> list[Subnet]:
     """List the subnets an owner holds."""
-    return list(Subnet.objects.filter(owner=owner))
+    return list(Subnet.objects.filter(owner=owner).order_by("netuid"))
 
 
 def burn_cost(netuid: int, now: datetime) -> int:
