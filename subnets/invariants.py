@@ -1,0 +1,148 @@
+"""What must always hold between epochs, owners and the ledger, asked of the database in one statement.
+
+It runs after every database test and every night, so it reads bundles of the newest epochs only; any
+bundle can be recomputed whole by `python -m subnets.audit`.
+"""
+
+from django.db import connection
+
+from ledger.chart import BURNED, Code
+
+# A fault seldom comes alone; the first twenty of a kind say where to look.
+FAULTS_SHOWN = 20
+
+# Bundles are large; those before were looked at when they were new, and facts do not change.
+BUNDLES_READ = 50
+
+# Each query returns the faults of its claim as (subject, what differs).
+CLAIMS = {
+    "an epoch's parts sum to its emission": """
+        SELECT name, format('%%s emitted, the parts sum to %%s', emission_rao,
+               owner_rao + miners_rao + validators_rao + burned_rao)
+        FROM epoch
+        WHERE emission_rao <> owner_rao + miners_rao + validators_rao + burned_rao
+    """,
+    "an epoch's terms sum to what miners and validators got": """
+        SELECT epoch.name, format('miners %%s, terms say %%s; validators %%s, terms say %%s',
+               epoch.miners_rao, coalesce(sum(term.miner_rao), 0),
+               epoch.validators_rao, coalesce(sum(term.validator_rao), 0))
+        FROM epoch LEFT JOIN subnets_epochterm AS term ON term.epoch_id = epoch.id
+        GROUP BY epoch.id, epoch.name, epoch.miners_rao, epoch.validators_rao
+        HAVING coalesce(sum(term.miner_rao), 0) <> epoch.miners_rao
+            OR coalesce(sum(term.validator_rao), 0) <> epoch.validators_rao
+    """,
+    "an epoch's entry moves its emission, and burns what the epoch burned": """
+        SELECT epoch.name, format('%%s emitted, the entry moves %%s; %%s burned, the entry burns %%s',
+               epoch.emission_rao, coalesce(moved.rao, 0), epoch.burned_rao, coalesce(moved.burned_rao, 0))
+        FROM epoch LEFT JOIN (
+            SELECT entry.key, sum(transfer.amount_rao) AS rao,
+                   sum(transfer.amount_rao) FILTER (WHERE credit.code = %(burned)s) AS burned_rao
+            FROM ledger_entry AS entry
+            JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
+            JOIN ledger_account AS credit ON credit.id = transfer.credit_id
+            WHERE entry.code = %(epoch_paid)s
+            GROUP BY entry.key
+        ) AS moved ON moved.key = epoch.key
+        WHERE coalesce(moved.rao, 0) <> epoch.emission_rao
+           OR coalesce(moved.burned_rao, 0) <> epoch.burned_rao
+    """,
+    "an epoch's entry belongs to an epoch": """
+        SELECT entry.key, 'there is no such epoch'
+        FROM ledger_entry AS entry LEFT JOIN epoch ON epoch.key = entry.key
+        WHERE entry.code = %(epoch_paid)s AND epoch.id IS NULL
+    """,
+    "an epoch's entry pays every account what the bundle says": """
+        SELECT recent.name, format('%%s: the bundle says %%s, the entry %%s',
+               line.code, coalesce(line.stated_rao, 0), coalesce(line.moved_rao, 0))
+        FROM recent CROSS JOIN LATERAL (
+            SELECT coalesce(stated.code, moved.code) AS code,
+                   stated.rao AS stated_rao, moved.rao AS moved_rao
+            FROM (
+                SELECT 'wallet:' || payout.key AS code, payout.value::bigint AS rao
+                FROM jsonb_each_text(recent.bundle -> 'payroll' -> 'payouts') AS payout
+            ) AS stated
+            FULL JOIN (
+                SELECT credit.code, sum(transfer.amount_rao) AS rao
+                FROM ledger_entry AS entry
+                JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
+                JOIN ledger_account AS credit ON credit.id = transfer.credit_id
+                WHERE entry.key = recent.key AND credit.code <> %(burned)s
+                GROUP BY credit.code
+            ) AS moved ON moved.code = stated.code
+        ) AS line
+        WHERE line.stated_rao IS DISTINCT FROM line.moved_rao
+    """,
+    "the epochs of a subnet follow each other without a gap": """
+        SELECT epoch.name, format('starts at block %%s, the one before ended at %%s',
+               epoch.start_block, coalesce(before.end_block::text, 'no block'))
+        FROM epoch
+        LEFT JOIN epoch AS before
+               ON before.subnet_id = epoch.subnet_id AND before.number = epoch.number - 1
+        WHERE epoch.number > 1 AND before.end_block IS DISTINCT FROM epoch.start_block
+    """,
+    "a bundle carries its epoch's digest, and names that of the one before": """
+        SELECT recent.name, format('%%s, bundle %%s; before %%s, bundle %%s', recent.digest,
+               recent.bundle ->> 'digest', coalesce(before.digest, ''), recent.bundle ->> 'previous_digest')
+        FROM recent
+        LEFT JOIN epoch AS before
+               ON before.subnet_id = recent.subnet_id AND before.number = recent.number - 1
+        WHERE (recent.bundle ->> 'digest') IS DISTINCT FROM recent.digest
+           OR (recent.bundle ->> 'previous_digest') IS DISTINCT FROM coalesce(before.digest, '')
+    """,
+    "a subnet's bucket stands at the end of its last epoch": """
+        SELECT 'subnet ' || subnet.netuid, format('waits from block %%s, the last epoch ended at %%s',
+               subnet.last_epoch_block, last.end_block)
+        FROM subnets_subnet AS subnet
+        JOIN (SELECT subnet_id, max(end_block) AS end_block FROM epoch GROUP BY subnet_id) AS last
+             ON last.subnet_id = subnet.netuid
+        WHERE last.end_block <> subnet.last_epoch_block
+    """,
+    "what waits for an epoch is not negative": """
+        SELECT 'subnet ' || netuid, format('%%s rao wait', pending_rao)
+        FROM subnets_subnet WHERE pending_rao < 0
+    """,
+    "a subnet has one owner, the one of its open ownership": """
+        SELECT 'subnet ' || subnet.netuid, format('%%s, open ownerships: %%s', subnet.owner,
+               coalesce(string_agg(ownership.owner::text, ', '), 'none'))
+        FROM subnets_subnet AS subnet
+        LEFT JOIN subnets_ownership AS ownership
+               ON ownership.subnet_id = subnet.netuid AND ownership.ends_at IS NULL
+        GROUP BY subnet.netuid, subnet.owner
+        HAVING count(ownership.id) <> 1 OR bool_or(ownership.owner <> subnet.owner)
+    """,
+}
+
+EPOCHS = """
+WITH epoch AS (
+    SELECT id, subnet_id, number, start_block, end_block, digest,
+           emission_rao, owner_rao, miners_rao, validators_rao, burned_rao,
+           format('epoch %%s of subnet %%s', number, subnet_id) AS name,
+           format('epoch:%%s:%%s', subnet_id, number) AS key
+    FROM subnets_epoch
+), recent AS (
+    SELECT epoch.*, newest.bundle
+    FROM (SELECT id, bundle FROM subnets_epoch ORDER BY closed_at DESC LIMIT %(bundles)s) AS newest
+    JOIN epoch ON epoch.id = newest.id
+)
+"""
+
+
+def check_books() -> list[str]:
+    """Return what is wrong with epochs and owners, one sentence a fault; empty means all is well."""
+    parts = [
+        f"SELECT $claim${claim}$claim$, fault.* FROM ({query} LIMIT {FAULTS_SHOWN}) AS fault (subject, difference)"  # noqa: S608  constants above
+        for claim, query in CLAIMS.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            EPOCHS + "\nUNION ALL\n".join(parts),
+            {
+                "burned": BURNED.code,
+                "epoch_paid": Code.EPOCH_PAID.value,
+                "bundles": BUNDLES_READ,
+            },
+        )
+        return [
+            f"subnets: {subject} breaks the rule that {claim}: {difference}"
+            for claim, subject, difference in cursor.fetchall()
+        ]
