@@ -190,16 +190,27 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["config.parsing.ShallowJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.Schema",
     "EXCEPTION_HANDLER": "config.problems.problem_response",
     "DEFAULT_THROTTLE_RATES": {},
 }
+DRF_STANDARDIZED_ERRORS = {"EXCEPTION_FORMATTER_CLASS": "config.problems.ProblemFormatter"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Subnet marketplace",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AuctionState": "marketplace.models.Auction.State",
+        "JobState": "compute.models.Job.State",
+        "RuleState": "subnets.models.IncentiveRule.State",
+        "Blueprint": "subnets.models.Blueprint",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.with_problems",
+    ],
 }
 
 # The network --------------------------------------------------------------------------------------
@@ -213,6 +224,9 @@ SERVER_HOTKEY_SEED = os.environ.get("SERVER_HOTKEY_SEED", SECRET_KEY)
 AUCTION_SOFT_CLOSE_S = int(os.environ.get("AUCTION_SOFT_CLOSE_S", "600"))
 AUCTION_SOFT_CLOSE_CAP_S = int(os.environ.get("AUCTION_SOFT_CLOSE_CAP_S", "7200"))
 AUCTION_FEE_BPS = int(os.environ.get("AUCTION_FEE_BPS", "250"))
+
+# What an account may take from the treasury once, to try things with; 0 switches it off. For demos only.
+TEST_TAO_PER_ACCOUNT = int(os.environ.get("TEST_TAO_PER_ACCOUNT", "0"))
 
 # Compute: how often the network plants known-answer jobs of its own, and how long a miner has for a job.
 CANARY_EVERY_S = float(os.environ.get("CANARY_EVERY_S", "30"))

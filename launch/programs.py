@@ -22,6 +22,7 @@ DEMO_CLOCK = {
     "VERIFY_S": "20",
     "AUCTION_SOFT_CLOSE_S": "15",
     "AUCTION_SOFT_CLOSE_CAP_S": "60",
+    "TEST_TAO_PER_ACCOUNT": "10000",
 }
 # A neuron is an outsider: it gets what any program needs, and none of the servers' addresses and secrets.
 NEURON_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")

@@ -7,17 +7,19 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from compute import queries as compute
 from compute.models import Machine
 from compute.queries.machines import LIVE_WITHIN
 from ledger import chart
 from ledger import queries as books
+from ledger.chart import Code
 from ledger.errors import DomainError
-from ledger.money import format_tao
+from ledger.money import RAO_PER_TAO, format_tao
 from marketplace import operations as marketplace
 from marketplace import payments
 from marketplace import queries as market
@@ -28,11 +30,14 @@ from marketplace.pages.reader import form_key, reader
 from marketplace.pages.refusals import answered, words
 from subnets import operations as slots
 from subnets import queries as subnets
+from subnets.hyperparameters import BY_NAME
 from subnets.models import Blueprint, HotkeyChallenge
 
 STATEMENT_LINES = 40
 BURN_ROOM = 2  # three registrations raise a burn by 1.26 each, twofold in all
-STAKE_TAO = 100  # a stake to begin with, for the reader to change
+# The least stake that counts on a new subnet, for the reader to change.
+STAKE_TAO = BY_NAME["stake_threshold"].default // RAO_PER_TAO
+TEST_GRANT = "test"  # one key an account: taking twice gives once
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,26 @@ def money_of(owner: User, *, before_id: int | None) -> dict[str, Any]:
         "holds": books.holds_of(owner.id),
         "lines": lines,
         "older_id": lines[-1].id if len(lines) == STATEMENT_LINES else None,
+        "test_tao": 0
+        if any(line.code == Code.GRANT_MADE for line in lines)
+        else settings.TEST_TAO_PER_ACCOUNT,
     }
+
+
+@login_required
+@require_POST
+@answered
+def test_tao(request: HttpRequest) -> HttpResponse:
+    """Give the reader the demo's test TAO, once."""
+    if not settings.TEST_TAO_PER_ACCOUNT:
+        raise Http404
+    marketplace.grant_test_tao(
+        owner=reader(request).id,
+        amount_rao=settings.TEST_TAO_PER_ACCOUNT * RAO_PER_TAO,
+        key=TEST_GRANT,
+        now=timezone.now(),
+    )
+    return redirect("wallet")
 
 
 def cards_of(owner: User) -> dict[str, Any]:

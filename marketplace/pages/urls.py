@@ -16,6 +16,7 @@ urlpatterns = [
     path("auctions/<uuid:pk>/cancel/", trading.cancel_auction, name="cancel_auction"),
     path("neurons/<slug:ss58>/", browse.neuron, name="neuron"),
     path("wallet/", accounts.wallet, name="wallet"),
+    path("wallet/test-tao/", accounts.test_tao, name="test_tao"),
     path("keys/", accounts.keys, name="keys"),
     path("docs/start/", browse.guide, name="guide"),
 ]
