@@ -9,6 +9,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import exception_handler
@@ -69,6 +71,9 @@ def problem_response(exc: Exception, context: ExceptionHandlerContext) -> Respon
     elif isinstance(exc, OperationalError) and is_lock_timeout(exc):
         body = problem(status=503, code="busy", detail="Others are writing here; try again.")
         response = Response(body, status=503, headers={"Retry-After": "1"})
+    elif isinstance(exc, RequestDataTooBig):
+        detail = f"A request has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
+        response = Response(problem(status=413, code="body_too_large", detail=detail), status=413)
     else:
         response = exception_handler(exc, context)
     if response is not None:
