@@ -14,9 +14,9 @@ from subnets.errors import NetworkNotFounded
 
 class Command(BaseCommand):
     help = (
-        "Move the network's genesis so that the next block follows the last accrued one: "
-        "the time in which nothing ran pays nobody. For a network that stands while it is stopped, as the demo does; "
-        "a network in earnest catches up instead."
+        "Move the network's genesis so that the open block is the last one in which anything is on record: "
+        "the time in which nothing ran pays nobody. For a network that stands while it is switched off, as "
+        "the demo does. Never on a running one: it would take blocks back."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
