@@ -190,7 +190,7 @@ class Neuron(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"uid {self.uid} on {self.subnet_id}"
+        return f"uid {self.uid} on subnet {self.subnet_id}"
 
 
 class IncentiveRule(models.Model):
@@ -231,7 +231,7 @@ class IncentiveRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"rule {self.version} of {self.subnet_id}"
+        return f"rule {self.version} of subnet {self.subnet_id}"
 
 
 class Epoch(models.Model):
@@ -274,7 +274,7 @@ class Epoch(models.Model):
         triggers = append_only("epochs_are_facts")
 
     def __str__(self) -> str:
-        return f"epoch {self.number} of {self.subnet_id}"
+        return f"epoch {self.number} of subnet {self.subnet_id}"
 
 
 class EpochTerm(models.Model):

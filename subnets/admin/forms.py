@@ -17,6 +17,7 @@ from subnets.models import IncentiveRule, Subnet
 from subnets.rule_document import DOCUMENT_BYTES_MAX
 
 OWNERS = tuple(row for row in hyperparameters.HYPERPARAMETERS if row.who is Authority.OWNER)
+FIELD_ORDER = ("format", "title", "gates", "score", "shaping", "smoothing", "burn_bps")
 OPERATORS = tuple(row for row in hyperparameters.HYPERPARAMETERS if row.who is Authority.ROOT)
 
 
@@ -59,7 +60,8 @@ def hyperparameter_field(row: Hyperparameter) -> forms.Field:
         return forms.TypedChoiceField(
             label=row.name, help_text=row.doc, coerce=int, choices=[(1, "On"), (0, "Off")]
         )
-    bounds = f"{row.low} to {row.high} {row.unit}; {row.default} at the start."
+    unit = f"in parts of {row.unit[1:]}" if row.unit.startswith("/") else row.unit
+    bounds = f"{row.low} to {row.high} {unit}; {row.default} at the start."
     return forms.IntegerField(label=row.name, help_text=f"{row.doc} {bounds}")
 
 
@@ -147,5 +149,7 @@ class RuleForm(RefusableForm):
 
 
 def pretty(document: dict[str, Any]) -> str:
-    """Write a rule document as people edit it."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    """Write a rule document as people edit it, its fields in the order in which a rule is read."""
+    # The database keeps no order of keys.
+    placed = {name: document[name] for name in FIELD_ORDER if name in document}
+    return json.dumps(placed | document, indent=2, ensure_ascii=False)

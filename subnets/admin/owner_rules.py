@@ -79,6 +79,13 @@ class OwnRuleAdmin(OwnedAdmin):
         kwargs["queryset"] = Subnet.objects.filter(owner=owner_of(request))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Leave out "Save and add another": a subnet has one draft."""
+        context["show_save_and_add_another"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
+
     @admin.display(description="subnet")
     def subnet_shown(self, obj: IncentiveRule) -> str:
         """Name the subnet, which a draft keeps."""

@@ -444,6 +444,14 @@ def test_copying_does_not_overwrite_a_draft(ada):
     assert answer.url == reverse("owner:subnets_incentiverule_change", args=[draft.pk])
 
 
+def test_a_document_is_shown_in_the_order_in_which_a_rule_is_read(ada):
+    page = ada.get("subnets_incentiverule_change", ada.draft(dict(reversed(GOOD.items()))).pk)
+
+    shown = json.loads(page.context["adminform"].form["document"].value())
+    assert list(shown) == list(GOOD)
+    assert "Save and add another" not in page.content.decode()
+
+
 def test_copying_needs_a_post(ada):
     assert ada.get("subnets_incentiverule_copy", ada.rule.pk).status_code == 405
 
