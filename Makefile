@@ -11,7 +11,7 @@ SETUP_KB := 1500000
 DEVELOPER := DEBUG=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast check fmt lock openapi books shell worker migrations clean
+.PHONY: help setup demo test fast check fmt lock openapi tables books shell worker migrations clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lock: setup  ## compile requirements/*.in into requirements.txt, with hashes
 
 openapi: setup  ## write docs/openapi.yaml from the code
 	@$(DEVELOPER) $(V)/python manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
+
+tables: setup  ## write the tables of docs/ from the code
+	@$(DEVELOPER) DJANGO_SETTINGS_MODULE=config.settings $(V)/python -m tests.project.doc_tables
 
 books: setup  ## check the demo's books: do all debits equal all credits
 	@$(V)/python -m launch with-demo -- $(V)/python manage.py check_books

@@ -2,7 +2,8 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularJSONAPIView
+
 from subnets.admin import owner_site
 
 urlpatterns = [
@@ -13,7 +14,7 @@ urlpatterns = [
     path("api/v1/", include("subnets.api.urls")),
     path("api/v1/", include("compute.api.urls")),
     path("api/v1/", include("marketplace.api.urls")),
-    path("api/v1/openapi.json", SpectacularAPIView.as_view(), name="openapi"),
+    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
 ]
 
 handler404 = "marketplace.pages.refusals.not_found"

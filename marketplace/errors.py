@@ -11,7 +11,7 @@ class AuctionNotOpenYet(DomainError):
 
 
 class AuctionClosed(DomainError):
-    """The end has come; the server's clock decides, read once the auction is locked."""
+    """The end has come, by the server's clock."""
 
     code = "auction_closed"
     message = "This auction closed at {closes_at:%Y-%m-%d %H:%M:%S} UTC. No more bids are taken."

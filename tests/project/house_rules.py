@@ -30,8 +30,8 @@ class HouseRule:
     name: str
     reaches: Callable[[str], bool]
     find: Callable[[str, str], Found]
-    bad: tuple[str, str]
-    good: tuple[str, str]
+    bad: tuple[str, str] = field(repr=False)
+    good: tuple[str, str] = field(repr=False)
     excused: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,0 +1,134 @@
+"""The tables of docs/ that come from the code: `make tables` writes them, test_docs.py compares them."""
+
+import importlib
+import re
+import sys
+
+from tests.project import tree
+
+MARK = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
+
+
+def rows(head, body):
+    """Write a Markdown table."""
+    lines = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
+
+
+def refusals():
+    """Return every domain error of the server, in the order of the apps and their files."""
+    from ledger.errors import DomainError
+
+    for name in tree.files():
+        is_server = tree.is_python(name) and tree.in_app(name, *tree.SERVER_APPS)
+        if is_server and re.search(r"^class \w+\(DomainError\b", tree.text(name), re.MULTILINE):
+            importlib.import_module(name.removesuffix(".py").replace("/", "."))
+    waiting, found = [DomainError], []
+    while waiting:
+        for refusal in waiting.pop().__subclasses__():
+            waiting.append(refusal)
+            if refusal.__module__.split(".")[0] in tree.SERVER_APPS:
+                found.append(refusal)
+    place = {app: number for number, app in enumerate(tree.SERVER_APPS)}
+    return sorted(found, key=lambda one: (place[one.__module__.split(".")[0]], one.code))
+
+
+def signature_refusals():
+    """Return what can be wrong with a signature, each with its own code and the status 401."""
+    from neurons import protocol
+
+    found, waiting = [], [protocol.AuthRefused]
+    while waiting:
+        for refusal in waiting.pop(0).__subclasses__():
+            found.append(refusal)
+            waiting.append(refusal)
+    return found
+
+
+def errors():
+    """Code, status, meaning and fields of every domain error."""
+    body = []
+    for refusal in refusals():
+        if refusal.__name__ == "RequestNotAuthentic":
+            continue
+        fields = dict.fromkeys(re.findall(r"{(\w+)", refusal.message))
+        meaning = refusal.__doc__.splitlines()[0]
+        named = ", ".join(f"`{field}`" for field in fields)
+        body.append([f"`{refusal.code}`", refusal.http_status, meaning, named])
+    return rows(["code", "status", "meaning", "fields"], body)
+
+
+def signatures():
+    """Code and meaning of every refusal of a signature."""
+    body = [[f"`{one.code}`", one.__doc__.splitlines()[0]] for one in signature_refusals()]
+    replay = ["`replayed_request`", "The same hotkey and nonce were accepted before."]
+    return rows(["code", "meaning"], [*body, replay])
+
+
+def endpoints():
+    """Method, path, caller and purpose of every operation of the API."""
+    from drf_spectacular.generators import SchemaGenerator
+
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    body = []
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            said = " ".join(operation.get("description", "").split())
+            answers = ", ".join(code for code in operation["responses"] if code.isdigit())
+            place = f"`{method.upper()} {path.removeprefix('/api/v1/')}`"
+            body.append([place, caller(operation), said, answers])
+    return rows(["call", "who", "what", "answers"], body)
+
+
+def caller(operation):
+    """Say in a word who may call: the schemes of OpenAPI, where an empty one lets anybody in."""
+    schemes = [name for scheme in operation.get("security", [{}]) for name in (scheme or {"": 0})]
+    if "" in schemes:
+        return "anyone"
+    return "hotkey" if "btauth" in schemes else "session"
+
+
+def hyperparameters():
+    """Name, default, bounds and authority of every hyperparameter."""
+    from subnets.hyperparameters import HYPERPARAMETERS, Authority
+
+    body = []
+    for row in HYPERPARAMETERS:
+        low, high = row.bounds(Authority.ROOT)
+        root = "" if (low, high) == (row.low, row.high) else f"{low} to {high}"
+        bounds = f"{row.low} to {row.high}"
+        body.append([f"`{row.name}`", row.default, row.unit, bounds, root, row.who.value, row.doc])
+    head = ["name", "default", "unit", "bounds", "root's bounds", "set by", "what it does"]
+    return rows(head, body)
+
+
+TABLES = {
+    "errors": errors,
+    "signatures": signatures,
+    "endpoints": endpoints,
+    "hyperparameters": hyperparameters,
+}
+
+
+def written(page):
+    """Return a page with its tables as the code has them now."""
+    return MARK.sub(lambda found: found[1] + TABLES[found[2]]() + found[4], page)
+
+
+def pages():
+    """Name the pages of docs/."""
+    return [name for name in tree.files() if name.startswith("docs/") and name.endswith(".md")]
+
+
+def main():
+    """Write the tables into the pages that hold them."""
+    import django
+
+    django.setup()
+    for name in pages():
+        (tree.ROOT / name).write_text(written(tree.text(name)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
