@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 
 from tests.project import tree
 
@@ -30,9 +31,15 @@ CLOCKS = {
 }
 
 
+@cache
+def nodes(text):
+    """Return every syntax node of a file, outer ones first."""
+    return tuple(ast.walk(ast.parse(text)))
+
+
 def walk(text, *kinds):
     """Yield the syntax nodes of these kinds."""
-    return (node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds))
+    return (node for node in nodes(text) if isinstance(node, kinds))
 
 
 def functions(text):
@@ -115,15 +122,11 @@ def own_clocks(name, text):
 
 
 def stray_writes(name, text):
-    tree_of = ast.parse(text)
     inside_setters = {
-        id(part)
-        for node in ast.walk(tree_of)
-        if isinstance(node, ast.FunctionDef) and node.name == "move_to"
-        for part in ast.walk(node)
+        id(part) for node in functions(text) if node.name == "move_to" for part in ast.walk(node)
     }
-    for node in ast.walk(tree_of):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+    for node in walk(text, ast.Call):
+        if not isinstance(node.func, ast.Attribute):
             continue
         verb, receiver = node.func.attr, ast.unparse(node.func.value)
         if verb not in WRITES or id(node) in inside_setters:
@@ -156,7 +159,7 @@ def unnumbered_todos(name, text):
 
 
 def silent_functions(name, text):
-    for node in ast.parse(text).body:
+    for node in nodes(text)[0].body:
         public = getattr(node, "name", "_").startswith("_") is False
         is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if public and is_function and not ast.get_docstring(node):
