@@ -17,7 +17,7 @@ CLAIMS = {
         SELECT id, format('%%s, its hold is %%s', state, coalesce(hold_state, 'missing'))
         FROM priced WHERE state IN ('queued', 'leased', 'returned') AND hold_state <> 'open'
     """,
-    # Who works for themselves, or on a subnet of their own, pays that part to nobody.
+    # Who orders on a subnet of their own pays the owner's part to nobody.
     "a verified job is paid its price by its one entry": """
         SELECT id, format('price %%s, %%s paid by %%s', price_rao, coalesce(posted_rao, 0),
                coalesce(ended_by, 'nothing'))
@@ -26,10 +26,6 @@ CLAIMS = {
             ended_by IS DISTINCT FROM 'job:settled:' || id
             OR hold_state <> 'posted'
             OR posted_rao <> price_rao AND NOT EXISTS (
-                SELECT 1 FROM compute_result AS result
-                JOIN subnets_hotkey AS hotkey ON hotkey.ss58 = result.hotkey
-                WHERE result.job_id = priced.job_id AND hotkey.owner = priced.owner
-            ) AND NOT EXISTS (
                 SELECT 1 FROM subnets_ownership AS ownership
                 WHERE ownership.subnet_id = priced.netuid AND ownership.owner = priced.owner
             )
@@ -73,7 +69,7 @@ CLAIMS = {
 
 PRICED = """
 WITH priced AS (
-    SELECT job.id AS job_id, job.id::text, job.netuid, job.owner, job.state, job.price_rao, hold.state AS hold_state,
+    SELECT job.id::text, job.netuid, job.owner, job.state, job.price_rao, hold.state AS hold_state,
            hold.amount_rao, hold.posted_rao, resolved.key AS ended_by
     FROM compute_job AS job
     LEFT JOIN ledger_entry AS placed ON placed.key = 'job:placed:' || job.id

@@ -1,0 +1,101 @@
+"""Each fault is made by force, with the triggers off, and the check must name it."""
+
+import pytest
+
+from subnets.invariants import CLAIMS, check_books
+from tests.faults import forced
+from tests.subnets import town, worlds
+
+pytestmark = pytest.mark.django_db
+
+# A claim, and statements that break it.
+FAULTS = [
+    (
+        "parts sum to its emission",
+        "ALTER TABLE subnets_epoch DROP CONSTRAINT subnets_epoch_payouts_sum_to_emission",
+        "UPDATE subnets_epoch SET owner_rao = owner_rao + 1 WHERE number = 1",
+    ),
+    (
+        "terms sum to what miners",
+        "UPDATE subnets_epochterm SET miner_rao = miner_rao + 1 WHERE uid = 2",
+    ),
+    ("terms sum to what miners", "DELETE FROM subnets_epochterm WHERE uid = 0"),
+    (
+        "entry moves its emission",
+        "UPDATE subnets_epoch SET emission_rao = emission_rao - 1, owner_rao = owner_rao - 1",
+    ),
+    ("entry moves its emission", "UPDATE ledger_entry SET key = 'lost' WHERE key = 'epoch:1:2'"),
+    (
+        "entry moves its emission",
+        "UPDATE subnets_epoch SET burned_rao = burned_rao - 1, owner_rao = owner_rao + 1",
+    ),
+    ("belongs to an epoch", "UPDATE ledger_entry SET key = 'epoch:1:9' WHERE key = 'epoch:1:2'"),
+    (
+        "pays every account what the bundle says",
+        """
+        UPDATE ledger_transfer
+        SET credit_id = (SELECT id FROM ledger_account WHERE kind = 'treasury')
+        WHERE id = (
+            SELECT min(moved.id) FROM ledger_transfer AS moved
+            JOIN ledger_entry AS entry ON entry.id = moved.entry_id WHERE entry.key = 'epoch:1:1'
+        )
+        """,
+    ),
+    (
+        "pays every account what the bundle says",
+        "UPDATE subnets_epoch SET bundle = jsonb_set(bundle, '{payroll,payouts}', '{}')",
+    ),
+    ("without a gap", "UPDATE subnets_epoch SET number = 7 WHERE number = 2"),
+    ("without a gap", "UPDATE subnets_epoch SET start_block = start_block + 1 WHERE number = 2"),
+    ("names that of the one before", "UPDATE subnets_epoch SET digest = 'x' WHERE number = 1"),
+    (
+        "names that of the one before",
+        "UPDATE subnets_epoch SET bundle = jsonb_set(bundle, '{previous_digest}', '\"x\"')",
+    ),
+    ("names that of the one before", "UPDATE subnets_epoch SET bundle = bundle - 'digest'"),
+    ("bucket stands at the end", "UPDATE subnets_subnet SET last_epoch_block = 5"),
+    (
+        "is not negative",
+        "ALTER TABLE subnets_subnet DROP CONSTRAINT subnets_subnet_pending_is_not_negative",
+        "UPDATE subnets_subnet SET pending_rao = -1",
+    ),
+    ("one owner", "UPDATE subnets_subnet SET owner = gen_random_uuid()"),
+    ("one owner", "UPDATE subnets_ownership SET ends_at = now() + interval '9 years'"),
+    (
+        "one owner",
+        "DROP INDEX subnets_ownership_one_owner_now",
+        "ALTER TABLE subnets_ownership DROP CONSTRAINT subnets_ownership_one_owner_at_any_instant",
+        """
+        INSERT INTO subnets_ownership (subnet_id, owner, starts_at, price_rao, reason)
+        SELECT subnet_id, owner, now() + interval '1 year', 0, 'sold' FROM subnets_ownership
+        """,
+    ),
+]
+
+
+@pytest.fixture
+def _two_epochs():
+    with worlds.quick_cel():
+        place = town.founded(miner_count=1)
+        for _ in range(2):
+            town.closed(place, rows=[(10,), (10,)])
+
+
+@pytest.mark.breaks_books
+@pytest.mark.usefixtures("_two_epochs")
+def test_every_fault_is_named():
+    for claim, *statements in FAULTS:
+        assert check_books() == []
+        with forced(*statements):
+            assert any(claim in fault for fault in check_books()), (claim, check_books())
+
+
+def test_every_claim_has_a_fault_that_it_finds():
+    for claim in CLAIMS:
+        assert any(part in claim for part, *_ in FAULTS), claim
+
+
+@pytest.mark.usefixtures("_two_epochs")
+def test_the_check_is_one_statement(django_assert_num_queries):
+    with django_assert_num_queries(1):
+        check_books()
