@@ -234,7 +234,7 @@ def test_an_epoch_that_does_not_take_up_what_its_predecessor_handed_on_is_named(
 
 def test_a_bundle_is_fetched_over_http(chain, capsys):
     class Server(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802  the library's name
+        def do_GET(self):
             body = json.dumps(chain[0]).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))

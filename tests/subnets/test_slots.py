@@ -1,0 +1,205 @@
+"""Slots: their price, their limits, and who may change what is said of them."""
+
+import pytest
+
+from ledger import queries as books
+from ledger.chart import subnet_lock
+from ledger.errors import InsufficientFunds
+from subnets import hyperparameters, operations, queries, registration
+from subnets.errors import (
+    HyperparameterNotYours,
+    HyperparameterOutOfBounds,
+    HyperparametersFrozen,
+    LockCostAboveLimit,
+    NameTaken,
+    NoFreeSlot,
+    NotTheOwner,
+    SubnetUnknown,
+)
+from subnets.models import IncentiveRule, Network, Ownership, Subnet
+from subnets.queries.network import LOCK_REDUCTION_INTERVAL_BLOCKS
+from tests import make
+from tests.subnets import worlds
+from tests.subnets.town import NOW, TAO, at_block
+
+pytestmark = pytest.mark.django_db
+LOCK_RAO = make.MIN_LOCK_TAO * TAO
+
+
+@pytest.fixture(autouse=True)
+def _quick_cel():
+    with worlds.quick_cel():
+        yield
+
+
+def buy(owner, *, name="Alpha", max_cost_rao=10**6 * TAO, now=NOW):
+    return operations.register_subnet(
+        owner=owner, name=name, summary="Multiplies.", blueprint="matmul",
+        max_cost_rao=max_cost_rao, key=f"slot {name}", now=now,
+    )  # fmt: skip
+
+
+def test_a_slot_is_paid_into_its_lock_and_opens_with_the_blueprints_rule():
+    owner = make.rich_owner(100)
+
+    bought = buy(owner)
+
+    assert (bought.netuid, bought.cost_rao) == (1, LOCK_RAO)
+    assert make.wallet_rao(owner) == 100 * TAO - LOCK_RAO
+    assert books.balance(subnet_lock(1)).posted_rao == LOCK_RAO
+    subnet = queries.subnet(1)
+    assert (subnet.owner, subnet.hyperparameters) == (owner, hyperparameters.defaults())
+    assert (subnet.last_epoch_block, subnet.next_epoch_block) == (0, 360)
+    rule = queries.rule_in_force(1, 1)
+    assert (rule.version, rule.state, rule.from_epoch) == (1, IncentiveRule.State.PUBLISHED, 1)
+    (owned,) = Ownership.objects.all()
+    assert (owned.owner, owned.price_rao, owned.ends_at) == (owner, LOCK_RAO, None)
+
+
+def test_the_price_doubles_with_each_slot_and_falls_back_block_by_block():
+    owner = make.rich_owner(1_000)
+    first = buy(owner, name="A", now=at_block(100))
+    second = buy(owner, name="B", now=at_block(100))
+    assert (first.cost_rao, second.cost_rao) == (LOCK_RAO, 2 * LOCK_RAO)
+    network = Network.objects.get()
+    assert (network.last_lock_rao, network.last_lock_block) == (2 * LOCK_RAO, 100)
+
+    prices = [queries.lock_cost(at_block(100 + elapsed)) for elapsed in (0, 1, 50_400, 100_800)]
+
+    per_block = 2 * LOCK_RAO // LOCK_REDUCTION_INTERVAL_BLOCKS
+    assert prices == [4 * LOCK_RAO - per_block * n for n in (0, 1, 50_400, 100_800)]
+    assert queries.lock_cost(at_block(10**6)) == LOCK_RAO
+    third = buy(owner, name="C", now=at_block(5_000))
+    assert third.cost_rao == registration.lock_cost(
+        last_lock_rao=2 * LOCK_RAO, last_lock_block=100, block=5_000,
+        interval_blocks=LOCK_REDUCTION_INTERVAL_BLOCKS, min_lock_rao=LOCK_RAO,
+    )  # fmt: skip
+
+
+def test_a_price_above_the_buyers_limit_buys_nothing():
+    owner = make.rich_owner(100)
+
+    with pytest.raises(LockCostAboveLimit) as caught:
+        buy(owner, max_cost_rao=LOCK_RAO - 1)
+
+    assert caught.value.fields == {"cost_rao": LOCK_RAO, "max_cost_rao": LOCK_RAO - 1}
+    assert not Subnet.objects.exists()
+    assert buy(owner, max_cost_rao=LOCK_RAO).netuid == 1
+
+
+def test_who_cannot_pay_gets_no_slot():
+    with pytest.raises(InsufficientFunds):
+        buy(make.rich_owner(9))
+
+    assert not Subnet.objects.exists()
+    assert Network.objects.get().last_lock_block == 0
+
+
+def test_a_name_is_taken_once_whatever_its_case():
+    owner = make.rich_owner(1_000)
+    buy(owner, name="Alpha")
+
+    with pytest.raises(NameTaken) as caught:
+        buy(owner, name="ALPHA")
+
+    assert caught.value.fields == {"name": "ALPHA"}
+    assert buy(owner, name="Alphabet").netuid == 2
+
+
+def test_when_all_slots_are_taken_none_is_sold():
+    owner = make.rich_owner(1_000)
+    buy(owner, name="the first")
+    template = Subnet.objects.get()
+    for netuid in range(2, 129):
+        template.pk, template.name = netuid, f"slot {netuid}"
+        template.save(force_insert=True)
+        Ownership.objects.create(
+            subnet_id=netuid, owner=owner, starts_at=NOW, price_rao=0, reason="registered"
+        )
+
+    with pytest.raises(NoFreeSlot) as caught:
+        buy(owner, name="one too many")
+
+    assert caught.value.fields == {"limit": 128}
+    assert queries.network_figures(NOW).free_slot_count == 0
+
+
+def describe(netuid, owner, name):
+    return operations.describe_subnet(
+        netuid=netuid, owner=owner, name=name, summary="s", description="d", repository_url=""
+    )
+
+
+def test_a_subnet_is_described_by_its_owner_under_a_free_name():
+    owner, other = make.rich_owner(), make.rich_owner()
+    first, second = buy(owner, name="A").netuid, buy(other, name="B").netuid
+
+    assert describe(first, owner, "a").name == "a"
+    with pytest.raises(NameTaken):
+        describe(second, other, "A")
+    with pytest.raises(NotTheOwner):
+        describe(first, other, "C")
+    with pytest.raises(SubnetUnknown):
+        describe(77, owner, "C")
+    assert sorted(Subnet.objects.values_list("name", flat=True)) == ["B", "a"]
+
+
+def tune(netuid, owner, name, value, *, now=NOW):
+    return operations.set_hyperparameter(
+        netuid=netuid, owner=owner, name=name, value=value, now=now
+    ).hyperparameters[name]
+
+
+def test_hyperparameters_are_the_owners_within_their_bounds_and_outside_the_freeze():
+    owner = make.rich_owner()
+    netuid = buy(owner).netuid
+
+    assert tune(netuid, owner, "immunity_period", 7) == 7
+    with pytest.raises(HyperparameterOutOfBounds):
+        tune(netuid, owner, "tempo", 1)
+    with pytest.raises(HyperparameterNotYours):
+        tune(netuid, owner, "kappa", 1)
+    with pytest.raises(NotTheOwner):
+        tune(netuid, make.rich_owner(), "immunity_period", 8)
+    assert tune(netuid, owner, "immunity_period", 9, now=at_block(350)) == 9
+    with pytest.raises(HyperparametersFrozen):
+        tune(netuid, owner, "immunity_period", 10, now=at_block(351))
+    assert queries.subnet(netuid).hyperparameters["immunity_period"] == 9
+
+
+def test_a_new_tempo_acts_from_the_epoch_after_the_running_one():
+    owner = make.rich_owner()
+    netuid = buy(owner).netuid
+    tune(netuid, owner, "tempo", 720)
+
+    (due,) = queries.due_epochs(at_block(360))
+    operations.run_epoch(netuid=netuid, number=1, scores=(), deliveries=(), now=due.ends_at)
+
+    assert queries.subnet(netuid).next_epoch_block == 360 + 720
+
+
+@pytest.mark.parametrize("sort", ["netuid", "name", "stake", "neurons", "emission", "nonsense"])
+def test_the_list_of_subnets_takes_as_many_statements_for_four_as_for_one(
+    sort, django_assert_num_queries
+):
+    make.subnet(name="one")
+    for count in (1, 4):
+        with django_assert_num_queries(2):
+            rows = queries.subnet_rows(sort=sort)
+        assert len(rows) == count
+        for n in range(3):
+            make.subnet(name=f"{count} {n}")
+
+
+def test_subnets_are_found_by_name_blueprint_and_order():
+    poor, rich = make.subnet(name="Beta"), make.subnet(name="alpha", blueprint="embeddings")
+    make.validator(rich, stake_tao=10)
+
+    def found(**asked):
+        return [row.netuid for row in queries.subnet_rows(**asked)]
+
+    assert found() == [poor, rich]
+    assert found(sort="name") == found(sort="stake") == found(sort="neurons") == [rich, poor]
+    assert found(search="BET") == [poor]
+    assert found(blueprint="embeddings") == [rich]
+    assert found(search="100%") == []
