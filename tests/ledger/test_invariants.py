@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from ledger import operations as ledger
-from ledger.chart import FEES, TREASURY, subnet_lock
+from ledger.chart import FEES, TREASURY, Code, subnet_lock
 from ledger.entries import Move, PostHold, VoidHold
 from ledger.invariants import CLAIMS, check_all_books, check_books
 from tests.ledger.make import entry, funded_wallet, hold
@@ -62,9 +62,11 @@ FAULTS = [
 def _history():
     account = funded_wallet(100)
     hold(account, 10)
-    ledger.post(entry(VoidHold(hold(account, 20))))
-    ledger.post(entry(PostHold(hold(account, 20), ((FEES, 5), (TREASURY, 1)))))
-    ledger.post(entry(Move(account, subnet_lock(1), 5)))
+    ledger.post(entry(VoidHold(hold(account, 20)), code=Code.WITHDRAWAL_RELEASED))
+    # Codes that no upper app answers for: the command asks every app about its own.
+    paid = PostHold(hold(account, 20), ((FEES, 5), (TREASURY, 1)))
+    ledger.post(entry(paid, code=Code.WITHDRAWAL_PAID))
+    ledger.post(entry(Move(account, subnet_lock(1), 5), code=Code.SUBNET_BOUGHT))
 
 
 def break_books(sql):

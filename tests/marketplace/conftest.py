@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.ledger.conftest import _flush_may_truncate  # noqa: F401  tests here commit too
 from tests.stripe_server import StripeServer
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
