@@ -88,3 +88,27 @@ def now():
 
 def miner(netuid, **options):
     return make.miner(netuid, now=now(), **options)
+
+
+def leased(netuid):
+    """Return a miner and its open lease on an ordered job."""
+    worker = miner(netuid)
+    make.job(netuid, make.rich_owner(10, now=now()), now=now())
+    [lease] = make.dispatched(now=now())
+    return worker, lease
+
+
+def judged(netuid):
+    """Return a result that waits for scores, and a validator."""
+    worker, lease = leased(netuid)
+    validator = make.validator(netuid, now=now())
+    return make.returned(lease, worker, now=now()), validator
+
+
+def as_json(score):
+    return {
+        "result_id": str(score.result_id),
+        "score_ppm": score.score_ppm,
+        "reason": score.reason,
+        "signature": score.signature,
+    }
