@@ -253,6 +253,10 @@ class StripeServer:
         self._outbox.append(event)
         return event
 
+    def has_waiting(self) -> bool:
+        """Say whether an event was not delivered yet."""
+        return bool(self._outbox)
+
     def deliver_waiting(self) -> list[int]:
         """Deliver what was not delivered yet, oldest first; without an address it goes on waiting."""
         if not self.webhook_url:
@@ -341,8 +345,11 @@ class Visit(BaseHTTPRequestHandler):
             else:
                 made, replayed = self.server.far_end.answer(method, path, form, self.headers)
                 extra = {"Idempotent-Replayed": "true"} if replayed else {}
+                # Decided before the answer leaves: the caller may make events of its own right after it.
+                has_news = self.server.far_end.has_waiting()
                 self._send(200, json.dumps(public(made)), **extra)
-                self.server.far_end.deliver_waiting()
+                if has_news:
+                    self.server.far_end.deliver_waiting()
         except Refusal as refusal:
             self._send(refusal.status, json.dumps(refusal.body))
 
