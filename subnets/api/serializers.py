@@ -35,7 +35,7 @@ class RegistrationOutput(serializers.Serializer):
 
 
 class StakeInput(serializers.Serializer):
-    amount_rao = RaoField()
+    amount_rao = RaoField(min_rao=1)
 
 
 class StakeOutput(serializers.Serializer):
