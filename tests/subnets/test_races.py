@@ -1,7 +1,7 @@
 """Many at once: epochs are paid once, slots sold one by one, keys linked to one, and nobody waits for ever."""
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from ledger import queries as books
 from ledger.chart import BURNED, subnet_lock
@@ -80,6 +80,26 @@ def test_one_name_bought_and_taken_by_another_at_once_is_one_subnets():
 
     assert sum(isinstance(answer, NameTaken) for answer in answers) == 1
     assert Subnet.objects.filter(name__iexact="wanted").count() == 1
+
+
+def test_a_rename_waits_for_whoever_is_buying_a_slot():
+    owner = make.rich_owner()
+    netuid = make.subnet(owner, name="before")
+
+    def rename():
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        return operations.describe_subnet(
+            netuid=netuid, owner=owner, name="after", summary="s", description="", repository_url=""
+        )
+
+    with transaction.atomic():
+        queries.lock_network()
+        (answer,) = together([rename])
+
+    assert isinstance(answer, OperationalError)
+    assert queries.subnet(netuid).name == "before"
+    assert together([rename])[0].name == "after"
 
 
 def test_a_hotkey_that_registers_many_times_at_once_pays_once():
