@@ -1,6 +1,7 @@
 """Dispatch: queued jobs meet live machines."""
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,6 +15,7 @@ from compute.models import Job, Lease
 
 log = logging.getLogger(__name__)
 
+BLIND_WAIT_S = 1.0  # without Redis a poll still waits, or miners would ask without end
 NUDGE_KEPT_S = 30  # a nudge nobody waits for is stale by the next poll
 
 
@@ -63,6 +65,7 @@ def await_nudge(machine_id: UUID, *, wait_s: float) -> None:
         connection().blpop([bell(machine_id)], timeout=wait_s)
     except redis.RedisError as fault:
         log.warning("nudge unavailable error=%s", fault)
+        time.sleep(min(wait_s, BLIND_WAIT_S))
 
 
 def bell(machine_id: UUID) -> str:

@@ -78,7 +78,7 @@ def jobs_of_owner(owner: UUID, *, limit: int = 50) -> list[Job]:
 
 def last_result(job: Job) -> Result:
     """Return the newest result of a job that has one."""
-    found = Result.objects.filter(job=job).order_by("-submitted_at").first()
+    found = Result.objects.filter(job=job).order_by("-submitted_at", "-pk").first()
     assert found is not None, "a job that was returned has a result"
     return found
 

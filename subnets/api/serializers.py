@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from ledger.rest import RaoField
 from subnets.models import Epoch, IncentiveRule, Subnet
+from subnets.queries.neurons import PAGE_MAX
 
 NAME_MAX = 40
 
@@ -139,5 +140,12 @@ class EpochOutput(serializers.Serializer):
         return f"/api/v1/subnets/{epoch.subnet_id}/epochs/{epoch.number}/bundle.json"
 
 
+class EpochsAsked(serializers.Serializer):
+    netuid = serializers.IntegerField(min_value=1, max_value=128, required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=20)
+    before = serializers.UUIDField(required=False, help_text="From `next`: where a page ended.")
+
+
 class EpochsOutput(serializers.Serializer):
     results = EpochOutput(many=True)
+    next = serializers.URLField(allow_null=True, help_text="The page of older epochs.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -19,8 +20,6 @@ from neurons.protocol import canonical_json
 from subnets import operations, queries
 from subnets.api import serializers as wire
 from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, IsSigned, SignedCaller
-
-EPOCHS_MAX = 100
 
 
 def signed_caller(request: Request) -> SignedCaller:
@@ -163,18 +162,17 @@ class RulesView(PublicView):
 
 
 class EpochsView(PublicView):
-    @extend_schema(
-        parameters=[OpenApiParameter("netuid", int), OpenApiParameter("limit", int)],
-        responses=wire.EpochsOutput,
-    )
+    @extend_schema(parameters=[wire.EpochsAsked], responses=wire.EpochsOutput)
     def get(self, request: Request, netuid: int | None = None) -> Response:
         """List closed epochs, newest first."""
-        asked = request.query_params
-        if netuid is None and asked.get("netuid", "").isdecimal():
-            netuid = int(asked["netuid"])
-        limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else 20
-        rows = queries.epochs(netuid, limit=max(1, min(limit, EPOCHS_MAX)))
-        return Response(wire.EpochsOutput({"results": rows}).data)
+        asked = wire.EpochsAsked(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        rows = queries.epochs(**({"netuid": netuid} | asked.validated_data))
+        following = None
+        if len(rows) == asked.validated_data["limit"]:
+            query = {**request.query_params.dict(), "before": str(rows[-1].pk)}
+            following = request.build_absolute_uri(f"?{urlencode(query)}")
+        return Response(wire.EpochsOutput({"results": rows, "next": following}).data)
 
 
 class BundleView(PublicView):

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from subnets import clock
 from subnets.errors import EpochUnknown, RuleUnknown
@@ -35,12 +36,22 @@ def rule_in_force(netuid: int, epoch_number: int) -> IncentiveRule:
     return found[0]
 
 
-def epochs(netuid: int | None = None, *, limit: int = 20) -> list[Epoch]:
-    """List closed epochs, newest first, without their bundles."""
-    rows = Epoch.objects.defer("bundle").order_by("-closed_at", "-number")
+def epochs(
+    netuid: int | None = None, *, limit: int = 20, before: UUID | None = None
+) -> list[Epoch]:
+    """List closed epochs, newest first, without their bundles; `before` is the last one of the page before.
+
+    Raises: EpochUnknown when `before` is no epoch.
+    """
+    rows = Epoch.objects.defer("bundle").select_related("rule").order_by("-closed_at", "-pk")
     if netuid is not None:
-        rows = rows.filter(subnet=netuid).order_by("-number")
-    return list(rows.select_related("rule")[: min(limit, PAGE_MAX)])
+        rows = rows.filter(subnet=netuid)
+    if before is not None:
+        last = Epoch.objects.filter(pk=before).values_list("closed_at", flat=True).first()
+        if last is None:
+            raise EpochUnknown(netuid=netuid, number=str(before))
+        rows = rows.filter(Q(closed_at__lt=last) | Q(closed_at=last, pk__lt=before))
+    return list(rows[: min(limit, PAGE_MAX)])
 
 
 def epoch(netuid: int, number: int) -> Epoch:
