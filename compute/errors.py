@@ -91,11 +91,11 @@ class ResultSignatureInvalid(DomainError):
 
 
 class NotAValidator(DomainError):
-    """The hotkey has no uid, or no stake, on the subnet."""
+    """The hotkey has no uid on the subnet, or less stake there than counts."""
 
     code = "not_a_validator"
     http_status = 403
-    message = "Register the hotkey {hotkey} on subnet {netuid} and stake TAO on it first."
+    message = "Register the hotkey {hotkey} on subnet {netuid} and stake at least {least_rao} rao on it first."
 
 
 class BlueprintUnknown(DomainError):

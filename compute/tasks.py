@@ -1,15 +1,11 @@
 """Celery's sweeps over the work: each asks for a bounded batch and calls one operation per id."""
 
-import logging
-
 from celery import shared_task
 from django.utils import timezone
 
 from compute import operations, queries
-from ledger.errors import DomainError
+from ledger import sweeps
 from subnets import queries as subnets
-
-log = logging.getLogger(__name__)
 
 # One sweep's batch: small enough to finish well within the sweep's own interval.
 JOBS_PER_SWEEP = 200
@@ -18,8 +14,10 @@ JOBS_PER_SWEEP = 200
 @shared_task
 def plant_known_answer_jobs() -> None:
     """Keep every miner measured."""
-    for netuid in queries.netuids_at_work():
-        operations.plant_known_answers(netuid=netuid, now=timezone.now())
+    sweeps.each(
+        queries.netuids_at_work(),
+        lambda netuid: operations.plant_known_answers(netuid=netuid, now=timezone.now()),
+    )
 
 
 @shared_task
@@ -31,23 +29,25 @@ def dispatch_queued_jobs() -> None:
 @shared_task
 def expire_due_leases() -> None:
     """Take jobs back from machines that let the deadline pass."""
-    for lease_id in queries.due_lease_ids(timezone.now(), limit=JOBS_PER_SWEEP):
-        operations.expire_lease(lease_id=lease_id, now=timezone.now())
+    sweeps.each(
+        queries.due_lease_ids(timezone.now(), limit=JOBS_PER_SWEEP),
+        lambda lease_id: operations.expire_lease(lease_id=lease_id, now=timezone.now()),
+    )
 
 
 @shared_task
 def settle_scored_jobs() -> None:
     """Pay, retry or give up the jobs that were scored."""
-    for job_id in queries.scored_job_ids(timezone.now(), limit=JOBS_PER_SWEEP):
-        operations.settle_job(job_id=job_id, now=timezone.now())
+    sweeps.each(
+        queries.scored_job_ids(timezone.now(), limit=JOBS_PER_SWEEP),
+        lambda job_id: operations.settle_job(job_id=job_id, now=timezone.now()),
+    )
 
 
 @shared_task
 def close_due_epochs() -> None:
     """Close and pay one epoch of every subnet that is due; after an outage epoch by epoch."""
-    for due in subnets.due_epochs(timezone.now()):
-        try:
-            operations.close_epoch(due=due, now=timezone.now())
-        except DomainError:
-            # One subnet that cannot be paid must not keep the others from it; the next sweep tries again.
-            log.exception("epoch failed netuid=%s number=%s", due.netuid, due.number)
+    sweeps.each(
+        subnets.due_epochs(timezone.now()),
+        lambda due: operations.close_epoch(due=due, now=timezone.now()),
+    )

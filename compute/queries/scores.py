@@ -40,7 +40,9 @@ def samples(*, validator: str, owner: UUID, netuid: int, limit: int) -> list[Sam
     """
     subnets.subnet(netuid)
     if validator not in subnets.permitted_validators(netuid):
-        raise NotAValidator(hotkey=validator, netuid=netuid)
+        raise NotAValidator(
+            hotkey=validator, netuid=netuid, least_rao=subnets.least_stake_rao(netuid)
+        )
     own = Hotkey.objects.filter(owner=owner).values("ss58")
     scored = Score.objects.filter(result=OuterRef("pk"), validator=validator)
     rows = (

@@ -61,10 +61,20 @@ def stake_of(hotkey: str, netuid: int) -> int:
     return stake_by_hotkey(netuid).get(hotkey, 0)
 
 
+def least_stake_rao(netuid: int) -> int:
+    """Return the least stake by which a validator of the subnet is heard, in rao; never less than one."""
+    values = Subnet.objects.filter(pk=netuid).values_list("hyperparameters", flat=True).first()
+    return max(1, values["stake_threshold"]) if values else 1
+
+
 def permitted_validators(netuid: int) -> dict[str, int]:
-    """Return the validators whose scores count now: registered hotkeys with stake, and how much."""
+    """Return the validators whose scores count now: registered, with the subnet's least stake or more.
+
+    Consensus takes less than the threshold for none; who would not be heard there is not asked here.
+    """
+    least_rao = least_stake_rao(netuid)
     staked = stake_by_hotkey(netuid)
-    return {key: staked[key] for key in hotkeys_on(netuid) if staked.get(key, 0) > 0}
+    return {key: staked[key] for key in hotkeys_on(netuid) if staked.get(key, 0) >= least_rao}
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,8 +245,8 @@ def test_a_miners_own_stake_does_not_count_towards_the_quorum(market):
     assert market.settle() is Verdict.ACCEPTED
 
 
-@pytest.mark.parametrize("stake_tao", [0])
-def test_who_has_no_stake_judges_nothing(market, stake_tao):
+@pytest.mark.parametrize("stake_tao", [0, 999])
+def test_who_has_too_little_stake_judges_nothing(market, stake_tao):
     result, _ = market.result()
     poor = make.validator(market.netuid, stake_tao=stake_tao)
 

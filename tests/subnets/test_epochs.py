@@ -9,6 +9,7 @@ from django.db.models import F, ProtectedError
 from django.test.utils import CaptureQueriesContext
 
 from compute import operations as compute
+from compute.operations.epochs import SCORES_IN_FLIGHT
 from ledger import queries as books
 from ledger.chart import BURNED
 from ledger.models import Entry
@@ -207,9 +208,9 @@ def test_work_scored_in_the_window_is_paid_and_its_evidence_published(place):
     make.scored(result, place.validators[1], now=at_block(360))
 
     first, second = (
-        compute.close_epoch(due=due, now=at_block(720))
+        compute.close_epoch(due=due, now=at_block(721))
         for _ in range(2)
-        for due in queries.due_epochs(at_block(720))
+        for due in queries.due_epochs(at_block(721))
     )
 
     said = [
@@ -230,6 +231,15 @@ def test_work_scored_in_the_window_is_paid_and_its_evidence_published(place):
     assert audit.audit(second.bundle).is_match
 
 
+def test_a_window_is_read_only_when_its_last_scores_must_have_been_written(place):
+    (due,) = queries.due_epochs(at_block(360))
+
+    assert compute.close_epoch(due=due, now=due.ends_at) is None
+    assert Epoch.objects.count() == 0
+
+    assert compute.close_epoch(due=due, now=due.ends_at + SCORES_IN_FLIGHT).number == 1
+
+
 def test_a_lease_that_was_never_fetched_is_not_held_against_the_miner(place):
     make.job(place.netuid)
     make.job(place.netuid)
@@ -238,8 +248,8 @@ def test_a_lease_that_was_never_fetched_is_not_held_against_the_miner(place):
     for lease in (fetched, left):
         compute.expire_lease(lease_id=lease.pk, now=lease.deadline_at)
 
-    (due,) = queries.due_epochs(at_block(360))
-    epoch = compute.close_epoch(due=due, now=at_block(360))
+    (due,) = queries.due_epochs(at_block(361))
+    epoch = compute.close_epoch(due=due, now=at_block(361))
 
     assert epoch.bundle["record"]["deliveries"] == [
         {"miner": fetched.hotkey, "offered_count": 1, "returned_count": 0, "expired_count": 1}

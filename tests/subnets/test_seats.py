@@ -169,7 +169,14 @@ def test_stake_moves_between_the_wallet_and_the_hotkey(netuid):
     assert make.wallet_rao(judge.owner) == before - 20 * TAO
     assert queries.stake_of(judge.hotkey, netuid) == 20 * TAO
     assert queries.stake_by_subnet() == {netuid: 20 * TAO}
-    assert queries.permitted_validators(netuid) == {judge.hotkey: 20 * TAO}
+
+
+def test_only_who_staked_the_threshold_judges(netuid):
+    poor = make.validator(netuid, stake_tao=999)
+    rich = make.validator(netuid, stake_tao=1_000)
+
+    assert queries.permitted_validators(netuid) == {rich.hotkey: 1_000 * TAO}
+    assert queries.stake_of(poor.hotkey, netuid) == 999 * TAO
 
 
 def test_a_repeated_request_stakes_once_and_another_under_its_key_is_refused(netuid):
