@@ -65,9 +65,12 @@ def line(
 
 
 def floor_of(values: Sequence[int]) -> int:
-    """Choose where the axis begins: zero, or just below the lowest value when all lie close together."""
+    """Choose where the axis begins: zero, or just below the lowest value when all lie close together.
+
+    Values that are all the same vary by nothing: they stand at the top of an axis from zero.
+    """
     low, high = min(values), max(values)
-    if low > 0 and high - low < high // 4:
+    if low > 0 and 0 < high - low < high // 4:
         return max(0, low - (high - low) // 4)
     return min(0, low)
 

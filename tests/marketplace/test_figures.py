@@ -147,3 +147,9 @@ def test_a_rule_is_told_gate_by_gate_with_what_its_names_mean(kind):
     assert expressions[: len(document["gates"])] == [gate["if"] for gate in document["gates"]]
     assert document["score"] in expressions
     assert {"success_rate", "canary_quality"} <= {name.name for name in words.names}
+
+
+def test_a_value_that_never_changed_is_drawn_over_an_axis_from_zero():
+    drawn = drawing.line([(0, 1_000), (10, 1_000)], is_step=True)
+
+    assert (drawn.low, drawn.high) == (0, 1_000)
