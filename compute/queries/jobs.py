@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 
 from compute.errors import JobUnknown, LeaseUnknown
 from compute.models import Job, Lease, Result
@@ -35,16 +35,15 @@ def lock_lease(lease_id: UUID) -> Lease:
 
 
 def lock_open_lease(*, machine_id: UUID, hotkey: str, now: datetime) -> Lease | None:
-    """Lock a machine's next open lease: one it was offered, before one whose answer may have got lost."""
+    """Lock a machine's next open lease: one it was offered, before one whose answer may have got lost.
+
+    A machine that works on several at once is not given a taken one again: it may well be at it.
+    """
+    waiting = Q(state=Lease.State.OFFERED) | Q(state=Lease.State.TAKEN, machine__concurrency=1)
     return (
         Lease.objects.select_for_update(skip_locked=True, of=("self",))
         .select_related("job")
-        .filter(
-            machine=machine_id,
-            hotkey=hotkey,
-            state__in=[Lease.State.OFFERED, Lease.State.TAKEN],
-            deadline_at__gt=now,
-        )
+        .filter(waiting, machine=machine_id, hotkey=hotkey, deadline_at__gt=now)
         .order_by("state", "offered_at")
         .first()
     )

@@ -138,6 +138,17 @@ def test_a_new_offer_comes_before_a_lease_that_was_taken(netuid):
     assert second.pk != first.pk
 
 
+def test_a_machine_that_works_on_several_is_not_given_what_it_may_be_at(netuid):
+    miner = make.miner(netuid, concurrency=2)
+    make.job(netuid)
+    make.dispatched()
+    operations.take_lease(machine_id=miner.machine_id, hotkey=miner.hotkey, now=NOW)
+
+    again = operations.take_lease(machine_id=miner.machine_id, hotkey=miner.hotkey, now=NOW)
+
+    assert again is None
+
+
 def test_somebody_else_cannot_take_a_lease_of_my_machine(netuid):
     miner, thief = make.miner(netuid), make.miner(make.subnet())
     make.job(netuid)
