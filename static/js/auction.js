@@ -25,10 +25,11 @@
     if (data.version <= version && data.state === root.dataset.state) return;
     version = data.version;
     if (data.price_rao !== null && data.price_rao !== undefined) {
+      // The first bid makes a price of the start price: the words change even where the figure does not.
+      part("price-label").textContent = "The price now";
       const words = tao(BigInt(data.price_rao));
       if (words !== price.textContent) {
         price.textContent = words;
-        part("price-label").textContent = "The price now";
         priceBox.classList.add("has-moved");
         setTimeout(() => priceBox.classList.remove("has-moved"), 1200);
       }
