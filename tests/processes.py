@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
@@ -31,7 +30,9 @@ from marketplace import operations as market
 from neurons.keys import Keypair
 from tests.people import Person
 
-START_S = 60.0  # two cores, shared with another worker that starts a house too
+WAIT_S = (
+    60.0  # a story that goes well waits a tenth of it, but two cores may start two houses at once
+)
 GRACE_S = 4.0
 POLL_S = 0.05
 LOG_TAIL_LINES = 12
@@ -81,9 +82,9 @@ class House:
             self._started(child)
         if "web" in names:
             page = f"{self.address}/accounts/login/"
-            self.until(lambda: goals.is_answering(page), "web answers", timeout_s=START_S)
+            self.until(lambda: goals.is_answering(page), "web answers")
         if "events" in names:
-            self.until(lambda: is_port_taken(self.port + 1), "events answers", timeout_s=START_S)
+            self.until(lambda: is_port_taken(self.port + 1), "events answers")
 
     def stop(self) -> None:
         """Stop neurons first, so that nothing they do is refused by a house half closed."""
@@ -136,13 +137,13 @@ class House:
         self._started(programs.python(name, *argv, env=given, state=self.state))
         return keypair
 
-    def until(self, question, what, *, timeout_s=20.0):
+    def until(self, question, what):
         """Ask until the answer is true and return it; fail at once when a process has ended by itself."""
-        until_s = time.monotonic() + timeout_s
+        until_s = time.monotonic() + WAIT_S
         while not (answer := question()):
             ended = [child for child in self.children if not child.is_alive()]
             assert not ended, f"{ended[0].name} ended ({ended[0].exit_status()}): {ended[0].tail()}"
-            assert time.monotonic() < until_s, f"not within {timeout_s:.0f} s: {what}"
+            assert time.monotonic() < until_s, f"not within {WAIT_S:.0f} s: {what}"
             time.sleep(POLL_S)
         return answer
 
@@ -177,15 +178,11 @@ def collected_static(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    """Show the logs of a failed test's processes: conftest modules of tests with a house import this hook."""
-    report = yield
-    if report.failed:
-        for value in getattr(item, "funcargs", {}).values():
-            if isinstance(value, House):
-                report.sections += [(f"end of {name}", text) for name, text in value.log_tails()]
-    return report
+def show_logs(item, report) -> None:
+    """Add the ends of the logs of a failed test's house to its report."""
+    for value in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(value, House):
+            report.sections += [(f"end of {name}", text) for name, text in value.log_tails()]
 
 
 def _free_pair() -> int:

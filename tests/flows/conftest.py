@@ -4,7 +4,14 @@ import pytest
 from django.utils import timezone
 
 from tests import make
-from tests.processes import House, collected_static, pytest_runtest_makereport  # noqa: F401
+from tests.processes import House, collected_static, show_logs
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    show_logs(item, report)
+    return report
 
 
 @pytest.fixture

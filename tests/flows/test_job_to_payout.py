@@ -117,14 +117,14 @@ def test_honest_work_is_paid_and_lies_are_not(house, tmp_path):
         said = [consumer.get(f"jobs/{job_id}/") for job_id in jobs]
         return said if all(job["ended_at"] for job in said) else None
 
-    done = house.until(ends, "every job ends", timeout_s=40)
+    done = house.until(ends, "every job ends")
     assert {job["state"] for job in done} == {"verified"}
     assert all(job["output"] == matmul.run(jobs[job["id"]]) for job in done)
     assert leases(jobs, honest).filter(state=Lease.State.RETURNED).count() == JOB_COUNT
     assert leases(jobs, mortal).filter(state=Lease.State.EXPIRED).exclude(taken_at=None).exists()
 
     # The consumer paid each job's price, once; the miner, the subnet's owner and the market shared it.
-    house.until(lambda: len(earned_rao(honest)) >= 2, "two epochs paid the miner", timeout_s=40)
+    house.until(lambda: len(earned_rao(honest)) >= 2, "two epochs paid the miner")
     prices = [int(job["price_rao"]) for job in done]
     assert consumer.wallet == (10 * TAO - sum(prices), 0)
     paid = {

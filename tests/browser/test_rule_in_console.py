@@ -1,0 +1,31 @@
+"""The owners' console: a mistake in a rule is shown while it is typed, and a rule without one is published."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.network]
+
+
+def test_a_mistake_shows_at_once_and_the_mended_rule_is_published(site, browsing):
+    page = browsing.open(
+        f"/owner/subnets/incentiverule/add/?subnet={site.netuid}", person=site.owner
+    )
+    document, report = page.get_by_label("Document"), page.locator(".rule-report")
+    right = document.input_value()
+    expect(report).to_have_text("Valid. It can be published.")
+
+    document.fill(right.replace("success_rate * credited", "success_rat * credited"))
+    expect(report.locator(".rule-problem")).to_contain_text("/score")
+    expect(report).to_contain_text("success_rat")
+    page.get_by_role("button", name="Save and publish").click()
+    expect(page.locator(".errorlist")).to_contain_text("/score")
+
+    mended = right.replace("success_rate * credited", "quality * credited")
+    page.get_by_label("Document").fill(mended)
+    expect(page.locator(".rule-report")).to_have_text("Valid. It can be published.")
+    page.get_by_role("button", name="Save and publish").click()
+    expect(page.locator(".messagelist")).to_contain_text("Version 2 of subnet")
+
+    newest = site.owner.get(f"subnets/{site.netuid}/rules/")["results"][0]
+    assert (newest["version"], newest["state"]) == (2, "published")
+    assert newest["document"]["score"].startswith("quality *")
