@@ -90,78 +90,106 @@ def audit(source):
     return run.returncode, run.stdout + run.stderr
 
 
-def test_honest_work_is_paid_and_lies_are_not(house, tmp_path):
-    house.start("web", "worker", "beat")
-    people = {name: house.person(name, tao=tao) for name, tao in FUNDS_TAO.items()}
-    consumer = people["consumer"]
-    netuid = slot(people["owner"])
-    words = ("--netuid", str(netuid), "--workloads", "matmul")
-
-    # The jobs wait before there is a miner, so that the first ones to come are given these.
-    jobs = ordered(consumer, netuid)
+def start_miners(house, people, netuid, jobs):
+    """Let one miner die at work, one lie, and an honest one come last; return the keys of all three by name."""
+    words = ("miner", "--netuid", str(netuid), "--workloads", "matmul")
     slow = {"NEURON_LIE": "slow", "NEURON_LIE_DELAY_S": "600"}
-    mortal = house.neuron("mortal", "miner", *words, owner=people["mortal"], program=LIAR, env=slow)
-    liar = house.neuron("liar", "miner", *words, owner=people["liar"], program=LIAR)
-    for name, stake_tao in STAKES_TAO.items():
-        stake = ("--stake-tao", str(stake_tao))
-        house.neuron(name, "validator", *words, *stake, owner=people[name])
+    mortal = house.neuron("mortal", *words, owner=people["mortal"], program=LIAR, env=slow)
+    liar = house.neuron("liar", *words, owner=people["liar"], program=LIAR)
     at_work = leases(jobs, mortal).filter(state=Lease.State.TAKEN)
     house.until(at_work.exists, "the mortal miner has a job in hand")
     house.kill("mortal")
     lied = leases(jobs, liar).filter(state=Lease.State.RETURNED)
     house.until(lied.exists, "the liar returns a job")
-    honest = house.neuron("honest", "miner", *words, owner=people["honest"])
+    honest = house.neuron("honest", *words, owner=people["honest"])
+    return {"mortal": mortal, "liar": liar, "honest": honest}
 
-    # Every job ends well: what the liar and the dead had goes on to the honest miner.
+
+def start_validators(house, people, netuid):
+    for name, stake_tao in STAKES_TAO.items():
+        words = ("--netuid", str(netuid), "--workloads", "matmul", "--stake-tao", str(stake_tao))
+        house.neuron(name, "validator", *words, owner=people[name])
+
+
+def lines(person, code):
+    """Return what a wallet's lines of one kind changed, smallest first."""
+    return sorted(rao for why, rao in person.statement() if why == code)
+
+
+def test_honest_work_is_paid_and_lies_are_not(house, tmp_path):
+    house.start("web", "worker", "beat")
+    people = {name: house.person(name, tao=tao) for name, tao in FUNDS_TAO.items()}
+    consumer = people["consumer"]
+    netuid = slot(people["owner"])
+    # The jobs wait before there is a miner, so that the first ones to come are given these.
+    jobs = ordered(consumer, netuid)
+    start_validators(house, people, netuid)
+    keys = start_miners(house, people, netuid, jobs)
+
     def ends():
         said = [consumer.get(f"jobs/{job_id}/") for job_id in jobs]
         return said if all(job["ended_at"] for job in said) else None
 
     done = house.until(ends, "every job ends")
+    every_job_is_done_by_the_honest_miner(done, jobs, keys)
+    house.until(lambda: len(earned_rao(keys["honest"])) >= 2, "two epochs paid the miner")
+    each_price_is_paid_once_and_shared(done, people)
+    epochs_pay_who_was_right(people, keys)
+    a_miner_is_told_why(house, keys)
+    anybody_can_audit(house, netuid, people, tmp_path)
+    assert consumer.get("network/")["is_balanced"] is True
+
+
+def every_job_is_done_by_the_honest_miner(done, jobs, keys):
     assert {job["state"] for job in done} == {"verified"}
     assert all(job["output"] == matmul.run(jobs[job["id"]]) for job in done)
-    assert leases(jobs, honest).filter(state=Lease.State.RETURNED).count() == JOB_COUNT
-    assert leases(jobs, mortal).filter(state=Lease.State.EXPIRED).exclude(taken_at=None).exists()
+    returned = leases(jobs, keys["honest"]).filter(state=Lease.State.RETURNED)
+    assert returned.count() == JOB_COUNT
+    died = leases(jobs, keys["mortal"]).filter(state=Lease.State.EXPIRED, taken_at__isnull=False)
+    assert died.exists()
 
-    # The consumer paid each job's price, once; the miner, the subnet's owner and the market shared it.
-    house.until(lambda: len(earned_rao(honest)) >= 2, "two epochs paid the miner")
-    prices = [int(job["price_rao"]) for job in done]
-    assert consumer.wallet == (10 * TAO - sum(prices), 0)
-    paid = {
-        name: [rao for code, rao in people[name].statement() if code == "job:settled"]
-        for name in people
-    }
-    assert sorted(paid["honest"]) == sorted(price * 80 // 100 for price in prices)
-    assert sorted(paid["owner"]) == sorted(price * 18 // 100 for price in prices)
-    assert paid["liar"] == paid["mortal"] == paid["val"] == paid["vic"] == []
+
+def each_price_is_paid_once_and_shared(done, people):
+    prices = sorted(int(job["price_rao"]) for job in done)
+    assert people["consumer"].wallet == (FUNDS_TAO["consumer"] * TAO - sum(prices), 0)
+    assert lines(people["honest"], "job:settled") == [price * 80 // 100 for price in prices]
+    assert lines(people["owner"], "job:settled") == [price * 18 // 100 for price in prices]
     assert books.balance(chart.FEES).posted_rao == sum(price * 2 // 100 for price in prices)
+    for name in ("liar", "mortal", *STAKES_TAO):
+        assert lines(people[name], "job:settled") == [], name
 
-    # Epochs pay the honest miner and not the liar; owner and validators have their part.
-    assert sum(earned_rao(liar)) == 0
+
+def epochs_pay_who_was_right(people, keys):
     for name in ("honest", "owner", *STAKES_TAO):
-        assert [rao for code, rao in people[name].statement() if code == "epoch:paid"], name
-    assert not [rao for code, rao in people["liar"].statement() if code == "epoch:paid"]
-    explained = standings(house, liar)
-    assert explained["neurons"][0]["incentive_u16"] == 0
-    assert {score["score_ppm"] for score in explained["scores"]} == {0}
-    assert all(score["reason"] for score in explained["scores"])
-    explained = standings(house, honest)
-    assert explained["neurons"][0]["rank"] == 1
-    assert {int(p["payout_rao"]) for p in explained["payouts"]} >= set(earned_rao(honest)[:2])
-    assert {score["score_ppm"] for score in explained["scores"]} == {1_000_000}
+        assert lines(people[name], "epoch:paid"), name
+    for name in ("liar", "mortal"):
+        assert lines(people[name], "epoch:paid") == earned_rao(keys[name]) == [], name
 
-    # Anybody recomputes an epoch from its public bundle, and finds where a copy was touched.
-    epochs = consumer.get("epochs/", netuid=netuid)["results"]
-    paid_epoch = next(epoch for epoch in epochs if int(epoch["miners_rao"]))
-    url = urljoin(house.address, paid_epoch["bundle_url"])
+
+def a_miner_is_told_why(house, keys):
+    liar, honest = standings(house, keys["liar"]), standings(house, keys["honest"])
+    assert liar["neurons"][0]["incentive_u16"] == 0
+    assert {score["score_ppm"] for score in liar["scores"]} == {0}
+    assert all(score["reason"] for score in liar["scores"])
+    assert honest["neurons"][0]["rank"] == 1
+    assert {score["score_ppm"] for score in honest["scores"]} == {1_000_000}
+    payouts = {int(payout["payout_rao"]) for payout in honest["payouts"]}
+    assert payouts >= set(earned_rao(keys["honest"])[:2])
+
+
+def anybody_can_audit(house, netuid, people, folder):
+    """Recompute a paid epoch from its public bundle, and find where a copy was touched."""
+    epochs = people["consumer"].get("epochs/", netuid=netuid)["results"]
+    paid = next(epoch for epoch in epochs if int(epoch["miners_rao"]))
+    url = urljoin(house.address, paid["bundle_url"])
     status, said = audit(url)
     assert (status, said.split()[0]) == (0, "MATCH"), said
+
     bundle = httpx.get(url, trust_env=False).json()
-    account = str(people["honest"].id)
-    bundle["payroll"]["payouts"][account] = str(int(bundle["payroll"]["payouts"][account]) + 1)
-    copy = tmp_path / "bundle.json"
+    payouts, account = bundle["payroll"]["payouts"], str(people["honest"].id)
+    payouts[account] = str(int(payouts[account]) + 1)
+    copy = folder / "bundle.json"
     copy.write_text(json.dumps(bundle))
     status, said = audit(copy)
     assert status == 1
     assert f"/payroll/payouts/{account}" in said
-    assert consumer.get("network/")["is_balanced"] is True
