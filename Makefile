@@ -26,7 +26,7 @@ test: setup  ## run every test, browser and servers included (ARGS="-k words")
 	@exec $(V)/python -m launch with-servers -- $(V)/pytest -n 2 $(ARGS)
 
 fast: setup  ## run the tests that need no server and no browser
-	@$(DEVELOPER) $(V)/pytest -m "not database and not browser and not network" $(ARGS)
+	@$(DEVELOPER) $(V)/pytest -n 2 -m "not database and not browser and not network" $(ARGS)
 
 check: setup  ## lint, format, types, layers, migrations
 	@$(V)/ruff check -q .
