@@ -12,16 +12,19 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import exception_handler
 from drf_standardized_errors.types import ErrorResponse, ExceptionHandlerContext
 from rest_framework.response import Response
 
 from ledger.errors import DomainError
+from marketplace.pages import refusals
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+API_PREFIX = "/api/"
 TITLES = {
     400: "Bad request",
     401: "Not signed in",
@@ -114,3 +117,27 @@ def jsonable(value: object) -> object:
 def is_lock_timeout(exc: OperationalError) -> bool:
     """Tell a wait for a lock that ran out (SQLSTATE 55P03) or a deadlock (40P01) from a broken database."""
     return getattr(exc.__cause__, "sqlstate", "") in {"55P03", "40P01"}
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that leads nowhere: a problem below /api/, a page elsewhere (Django's handler404)."""
+    if request.path.startswith(API_PREFIX):
+        return plain_problem(
+            status=404, code="not_found", detail="There is nothing at this address."
+        )
+    return refusals.not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer a fault of ours: a problem below /api/, a page elsewhere (Django's handler500)."""
+    if request.path.startswith(API_PREFIX):
+        return plain_problem(
+            status=500, code="error", detail="The server failed; it is not your request."
+        )
+    return refusals.broken(request)
+
+
+def plain_problem(*, status: int, code: str, detail: str) -> HttpResponse:
+    """Return a problem document outside of DRF."""
+    body = problem(status=status, code=code, detail=detail)
+    return JsonResponse(body, status=status, content_type=MEDIA_TYPE)

@@ -17,5 +17,5 @@ urlpatterns = [
     path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
 ]
 
-handler404 = "marketplace.pages.refusals.not_found"
-handler500 = "marketplace.pages.refusals.broken"
+handler404 = "config.problems.page_not_found"
+handler500 = "config.problems.server_error"

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from ledger.rest import RaoField
-from subnets.models import Epoch, IncentiveRule, Subnet
+from subnets.models import Blueprint, Epoch, IncentiveRule, Subnet
 from subnets.queries.neurons import PAGE_MAX
 
 NAME_MAX = 40
@@ -138,6 +138,14 @@ class EpochOutput(serializers.Serializer):
     def get_bundle_url(self, epoch: Epoch) -> str:
         """Return where the public bundle lies."""
         return f"/api/v1/subnets/{epoch.subnet_id}/epochs/{epoch.number}/bundle.json"
+
+
+class SubnetsAsked(serializers.Serializer):
+    search = serializers.CharField(max_length=100, default="", allow_blank=True)
+    blueprint = serializers.ChoiceField(Blueprint.choices, default="", allow_blank=True)
+    sort = serializers.ChoiceField(
+        ["netuid", "name", "emission", "stake", "neurons"], default="netuid"
+    )
 
 
 class EpochsAsked(serializers.Serializer):

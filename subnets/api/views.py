@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -123,16 +123,13 @@ class StakeView(SignedView):
 
 
 class SubnetsView(PublicView):
-    @extend_schema(
-        parameters=[OpenApiParameter(name) for name in ("search", "blueprint", "sort")],
-        responses=wire.SubnetsOutput,
-    )
+    @extend_schema(parameters=[wire.SubnetsAsked], responses=wire.SubnetsOutput)
     def get(self, request: Request) -> Response:
         """List subnets; `sort` is netuid, name, emission, stake or neurons."""
-        asked = {
-            name: request.query_params.get(name, "") for name in ("search", "blueprint", "sort")
-        }
-        return Response(wire.SubnetsOutput({"results": queries.subnet_rows(**asked)}).data)
+        asked = wire.SubnetsAsked(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        rows = queries.subnet_rows(**asked.validated_data)
+        return Response(wire.SubnetsOutput({"results": rows}).data)
 
 
 class SubnetView(PublicView):
