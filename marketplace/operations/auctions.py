@@ -73,6 +73,7 @@ def open_auction(
     IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("auction", caller=seller, key=key)
+    _check_terms(start_rao=start_rao, reserve_rao=reserve_rao, duration_s=duration_s)
     subnet = slots.lock_subnet(netuid)
     closes_at = now + timedelta(seconds=duration_s)
     if earlier := queries.auction_by_key(stored):
@@ -85,7 +86,6 @@ def open_auction(
     # and an insert that waited for the settlement would wait for ever.
     if queries.open_auction_of(netuid) is not None:
         raise AuctionAlreadyOpen(netuid=netuid)
-    _check_terms(start_rao=start_rao, reserve_rao=reserve_rao, duration_s=duration_s)
     house = house or house_terms()
     return Auction.objects.create(
         netuid=netuid,

@@ -29,3 +29,28 @@ def test_a_list_asked_for_with_nonsense_is_refused_by_field(client, query):
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid_input"
     assert answer.json()["errors"][0]["pointer"] == f"/{query.split('=')[0]}"
+
+
+def test_half_of_a_surrogate_pair_is_refused_where_it_is_read(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("ada@example.com"))
+
+    answer = client.post(
+        "/api/v1/slots/", r'{"name": "a", "blueprint": "\ud800"}', content_type="application/json"
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "parse_error"
+
+
+def test_an_auction_that_runs_for_ever_is_refused(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("ada@example.com"))
+
+    answer = client.post(
+        "/api/v1/auctions/",
+        {"netuid": 1, "start_rao": "1", "duration_s": 99_999_999_999_999_999_999},
+        content_type="application/json",
+        headers={"Idempotency-Key": "k"},
+    )
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "auction_terms_invalid"
