@@ -11,11 +11,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import exception_handler
 from drf_standardized_errors.types import ErrorResponse, ExceptionHandlerContext
+from redis.exceptions import RedisError
 from rest_framework.response import Response
 
 from ledger.errors import DomainError
@@ -32,6 +33,7 @@ TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    406: "Not acceptable",
     409: "Conflict",
     410: "Gone",
     413: "Too large",
@@ -74,6 +76,12 @@ def problem_response(exc: Exception, context: ExceptionHandlerContext) -> Respon
     elif isinstance(exc, OperationalError) and is_lock_timeout(exc):
         body = problem(status=503, code="busy", detail="Others are writing here; try again.")
         response = Response(body, status=503, headers={"Retry-After": "1"})
+    elif isinstance(exc, (OperationalError, InterfaceError, RedisError)):
+        log.error("unavailable cause=%s", type(exc).__name__, exc_info=exc)
+        body = problem(
+            status=503, code="unavailable", detail="A part of the server is away; try again."
+        )
+        response = Response(body, status=503, headers={"Retry-After": "5"})
     elif isinstance(exc, RequestDataTooBig):
         detail = f"A request has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
         response = Response(problem(status=413, code="body_too_large", detail=detail), status=413)

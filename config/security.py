@@ -18,8 +18,9 @@ class SecurityHeadersMiddleware:
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"
         )
-        if request.user.is_authenticated:
-            # Pages that show money are not for a shared computer's disk.
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            # Pages that show money are not for a shared computer's disk. Asked of the cookie, not of
+            # request.user: that would look into the database again, which may be what just failed.
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -164,7 +164,8 @@ class EpochsView(PublicView):
         """List closed epochs, newest first."""
         asked = wire.EpochsAsked(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        rows = queries.epochs(**({"netuid": netuid} | asked.validated_data))
+        # The address names the subnet before the query may.
+        rows = queries.epochs(**asked.validated_data | ({"netuid": netuid} if netuid else {}))
         following = None
         if len(rows) == asked.validated_data["limit"]:
             query = {**request.query_params.dict(), "before": str(rows[-1].pk)}

@@ -1,6 +1,9 @@
 """Whatever goes wrong below /api/ is a problem document; elsewhere it is a page."""
 
 import pytest
+from django.db import OperationalError
+
+from subnets import queries
 
 pytestmark = pytest.mark.django_db
 
@@ -54,3 +57,22 @@ def test_an_auction_that_runs_for_ever_is_refused(client, django_user_model):
 
     assert answer.status_code == 422
     assert answer.json()["code"] == "auction_terms_invalid"
+
+
+def test_a_database_that_is_away_is_said_as_a_problem(client, monkeypatch):
+    def gone(**_):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(queries, "subnet_rows", gone)
+
+    answer = client.get("/api/v1/subnets/")
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.json()["code"] == "unavailable"
+
+
+def test_a_page_for_somebody_signed_in_is_kept_on_no_disk(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("ada@example.com"))
+
+    assert client.get("/wallet/").headers["Cache-Control"] == "no-store"
