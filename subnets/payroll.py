@@ -6,7 +6,7 @@
 (`subnets.bundle`). Nothing here knows Django, the clock or the database.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -231,10 +231,20 @@ def apply_rule(record: Record) -> Ruling:
             faults.append(f"Version {version.version}: {error}")
             refusal = error
             continue
+        # The last version, the subnet's first, applies whatever it computes: somebody has to pay.
+        if version is not record.versions[-1] and computes_nobody(said):
+            faults.append(f"Version {version.version}: its score could be computed for no miner.")
+            continue
         by_validator = dict(zip(validators, said, strict=True))
         return Ruling(rule, version.version, by_validator, " ".join(faults)[:FAULT_MAX], heard)
     assert refusal is not None, "a subnet has a rule from its first epoch on"
     raise refusal
+
+
+def computes_nobody(said: Sequence[rules.Evaluation]) -> bool:
+    """Say whether a rule failed for every miner that was sampled, such as by dividing by zero."""
+    sampled = [outcome for one in said for outcome in one.outcomes if outcome.is_sampled]
+    return bool(sampled) and all(outcome.raw_score is None for outcome in sampled)
 
 
 def epoch_inputs(

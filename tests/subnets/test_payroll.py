@@ -119,6 +119,17 @@ def test_a_rule_that_fails_gives_way_to_its_predecessor_and_the_fault_says_why()
     assert replace(paid, rule_fault="") == expected
 
 
+def test_a_rule_that_computes_nobody_gives_way_and_the_fault_says_so():
+    good = second(versions=(worlds.version(1),))
+    hollow = replace(good, versions=(worlds.version(2, score="1 / 0"), worlds.version(1)))
+
+    paid, expected = payroll.settle(hollow), payroll.settle(good)
+
+    assert paid.rule_version == 1
+    assert paid.rule_fault == "Version 2: its score could be computed for no miner."
+    assert replace(paid, rule_fault="") == expected
+
+
 def test_an_epoch_without_any_rule_that_works_is_refused():
     record = second(versions=(worlds.broken_version(2), worlds.broken_version(1)))
 
