@@ -89,9 +89,13 @@ class Demo:
         )
         env = self._start_servers()
         self._prepare_database(env)
+        web, events = self._start(programs.web(env=env, state=state, port=self.options.port))
         # Before the sweeps start: they would pay for the hours in which the demo was switched off.
         self._step("world", "manage.py", "seed_demo", env=env, is_told=True)
-        self._start_product(env)
+        self._start(programs.sweepers(env=env, state=state))
+        self._wait(web, lambda: goals.is_answering(f"{self.address}/api/v1/network/"))
+        self._wait(events, lambda: is_port_taken(self.options.port + 1))
+        self.voice.say("product", "web, events, worker, beat")
         self._step("seed", "-m", "launch.seeding", env=env, is_told=True)
         self._start_neurons()
         logins = json.loads((state / "logins.json").read_text())
@@ -148,15 +152,11 @@ class Demo:
         self._step("static", "manage.py", "collectstatic", "--no-input", "--clear", env=env)
         done.write_text(fingerprint)
 
-    def _start_product(self, env: Mapping[str, str]) -> None:
-        """Start web, events, worker and beat, and wait for the first two."""
-        children = programs.product(env=env, state=self.options.state, port=self.options.port)
+    def _start(self, children: list[Child]) -> list[Child]:
+        """Start children that the network cannot be without."""
         for child in children:
             self.watch.add(child)
-        web, events = children[0], children[1]
-        self._wait(web, lambda: goals.is_answering(f"{self.address}/api/v1/network/"))
-        self._wait(events, lambda: is_port_taken(self.options.port + 1))
-        self.voice.say("product", ", ".join(child.name for child in children))
+        return children
 
     def _start_neurons(self) -> None:
         children = programs.neurons(given=os.environ, state=self.options.state)

@@ -85,10 +85,9 @@ def python(name: str, *words: str, env: Mapping[str, str], state: Path) -> Child
     )
 
 
-def product(*, env: Mapping[str, str], state: Path, port: int) -> list[Child]:
-    """Return the product's processes: web, events, worker, beat."""
+def web(*, env: Mapping[str, str], state: Path, port: int) -> list[Child]:
+    """Return the processes that answer: web and events."""
     granian = ("-m", "granian", "--host", "127.0.0.1", "--workers-kill-timeout", str(EVENTS_KILL_S))
-    celery = ("-m", "celery", "-A", "config")
     return [
         python(
             "web",
@@ -105,6 +104,14 @@ def product(*, env: Mapping[str, str], state: Path, port: int) -> list[Child]:
             env=env,
             state=state,
         ),
+    ]
+
+
+def sweepers(*, env: Mapping[str, str], state: Path) -> list[Child]:
+    """Return the processes that act by themselves: worker and beat."""
+    # The system checks cost each of them more than a second; migrating has made them already.
+    celery = ("-m", "celery", "-A", "config", "--skip-checks")
+    return [
         python(
             "worker",
             *(*celery, "worker", "-c", "2", "-l", "INFO", "--without-gossip", "--without-mingle"),

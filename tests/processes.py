@@ -75,7 +75,8 @@ class House:
 
     def start(self, *names: str) -> None:
         """Start some of web, events, worker and beat, and wait until those that answer do."""
-        made = programs.product(env=self.env, state=self.state, port=self.port)
+        made = programs.web(env=self.env, state=self.state, port=self.port)
+        made += programs.sweepers(env=self.env, state=self.state)
         chosen = [child for child in made if child.name in names]
         assert len(chosen) == len(names)
         for child in chosen:

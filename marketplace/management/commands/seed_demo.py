@@ -37,6 +37,7 @@ PEOPLE = (
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # they cost a second of every start; migrating has made them
     help = (
         "Found the network (or let its clock go on where it stood), fund the treasury, make the demo's "
         "people and give them test TAO. Doing it again changes nothing."
