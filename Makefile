@@ -11,7 +11,7 @@ SETUP_KB := 1500000
 DEVELOPER := DEBUG=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast check fmt lock openapi tables books shell worker migrations clean
+.PHONY: help setup demo test fast bench check fmt lock openapi tables books shell worker migrations clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: setup  ## run every test, browser and servers included (ARGS="-k words")
 
 fast: setup  ## run the tests that need no server and no browser
 	@$(DEVELOPER) $(V)/pytest -n 2 -m "not database and not browser and not network" $(ARGS)
+
+bench: setup  ## measure what we claim, beside a peer or a physical floor (ARGS="consensus")
+	@$(DEVELOPER) $(V)/python -m launch with-servers -- $(V)/python -m bench $(ARGS)
 
 check: setup  ## lint, format, types, layers, migrations
 	@$(V)/ruff check -q .

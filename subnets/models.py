@@ -9,6 +9,9 @@ Neuron           a hotkey's uid on a subnet
 IncentiveRule    one version of a subnet's rule document, draft or published
 Epoch            one tempo of one subnet, closed and paid: a fact, with its public bundle
 EpochTerm        what consensus said of one uid in one epoch, and what it was paid: a fact
+EpochEvidence    the metrics an epoch was paid by, packed: what a backtest replays
+HyperparameterChange  who changed which hyperparameter when, from what to what: a fact
+Backtest         a draft rule replayed over past epochs: asked for, under way, answered
 
 Stake is money and lives in the ledger alone (`chart.stake`); no row here repeats it.
 """
@@ -21,14 +24,14 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
 
+from subnets.hyperparameters import Authority
+
 SUBNET_LIMIT = 128  # subtensor: the network holds 128 subnets besides root
 
 
 def append_only(name: str) -> list[pgtrigger.Trigger]:
     """Refuse UPDATE and DELETE of facts, whoever asks."""
-    return [
-        pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete),
-    ]
+    return [pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete)]
 
 
 class Blueprint(models.TextChoices):
@@ -209,6 +212,9 @@ class IncentiveRule(models.Model):
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, blank=True)
     from_epoch = models.PositiveIntegerField(null=True, blank=True)
+    restores = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The earlier version that this one brings back."
+    )
 
     class Meta:
         ordering = ["subnet_id", "-version"]
@@ -307,3 +313,88 @@ class EpochTerm(models.Model):
 
     def __str__(self) -> str:
         return f"uid {self.uid} in {self.epoch_id}"
+
+
+class EpochEvidence(models.Model):
+    """Kept beside the epoch, not in its bundle: the bundle's scores give the same metrics again."""
+
+    epoch = models.OneToOneField(
+        Epoch, on_delete=models.PROTECT, primary_key=True, related_name="evidence"
+    )
+    packed = models.BinaryField()
+
+    class Meta:
+        triggers = append_only("epoch_evidence_is_a_fact")
+
+    def __str__(self) -> str:
+        return f"evidence of {self.epoch_id}"
+
+
+class HyperparameterChange(models.Model):
+    subnet = models.ForeignKey(
+        Subnet, on_delete=models.PROTECT, related_name="hyperparameter_changes"
+    )
+    name = models.CharField(max_length=40)
+    old_value = models.BigIntegerField()
+    new_value = models.BigIntegerField()
+    authority = models.CharField(
+        max_length=5, choices=[(one.value, one.name.title()) for one in Authority]
+    )
+    account = models.UUIDField()
+    at = models.DateTimeField()
+    block = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["subnet_id", "-id"]
+        indexes = [models.Index(fields=["subnet", "name", "-id"], name="subnets_change_by_name")]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(old_value=F("new_value")),
+                name="subnets_hyperparameterchange_changes_something",
+            ),
+        ]
+        triggers = append_only("hyperparameter_changes_are_facts")
+
+    def __str__(self) -> str:
+        return f"{self.name} of subnet {self.subnet_id}: {self.old_value} to {self.new_value}"
+
+
+class Backtest(models.Model):
+    class State(models.TextChoices):
+        ASKED = "asked", "Asked for"
+        """Waits for a worker."""
+        RUNNING = "running", "Under way"
+        """A worker replays epoch after epoch."""
+        DONE = "done", "Done"
+        """The answer is in `answer`."""
+        FAILED = "failed", "Failed"
+        """Why is in `fault`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    subnet = models.ForeignKey(Subnet, on_delete=models.PROTECT, related_name="backtests")
+    document = models.JSONField()
+    digest = models.CharField(max_length=64)
+    author = models.UUIDField()
+    asked_at = models.DateTimeField()
+    state = models.CharField(max_length=7, choices=State, default=State.ASKED)
+    epoch_count = models.PositiveIntegerField()
+    done_count = models.PositiveIntegerField(default=0)
+    answer = models.JSONField(null=True)
+    fault = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["subnet_id", "-asked_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subnet"],
+                condition=Q(state__in=["asked", "running"]),
+                name="subnets_backtest_one_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(done_count__lte=F("epoch_count")),
+                name="subnets_backtest_done_is_within_all",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"backtest of subnet {self.subnet_id} from {self.asked_at:%Y-%m-%d %H:%M}"
