@@ -238,6 +238,15 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
         _R,
         "The stake below which a validator counts as having none.",
     ),
+    Hyperparameter(
+        "rule_notice",
+        1,
+        1,
+        10,
+        "epochs",
+        _O,
+        "How many epochs after the running one a published rule begins: 1 is the next epoch.",
+    ),
 )
 
 BY_NAME: Mapping[str, Hyperparameter] = {row.name: row for row in HYPERPARAMETERS}
@@ -255,6 +264,11 @@ def defaults() -> dict[str, int]:
     return {row.name: row.default for row in HYPERPARAMETERS}
 
 
+def completed(values: Mapping[str, int]) -> dict[str, int]:
+    """Return a table whole: rows that did not exist when it was written stand at their defaults."""
+    return defaults() | dict(values)
+
+
 def checked(
     values: Mapping[str, int],
     *,
@@ -268,7 +282,7 @@ def checked(
     Raises: HyperparameterUnknown, HyperparameterOutOfBounds, HyperparameterNotYours (root's, and `by` is
     the owner), HyperparametersContradict (two values that do not fit together).
     """
-    merged = defaults() | dict(current or {})
+    merged = completed(current or {})
     for name, value in values.items():
         if name not in BY_NAME:
             raise HyperparameterUnknown(name=name)

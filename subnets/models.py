@@ -1,4 +1,4 @@
-"""Slots and what happens in them.
+"""Slots and what happens in them. Stake is money and lives in the ledger alone (`chart.stake`).
 
 Network          one row: genesis, block length, how far emission has been accrued, the last lock cost
 Subnet           a slot taken: owner, blueprint, hyperparameters, pending emission, burn price
@@ -12,8 +12,6 @@ EpochTerm        what consensus said of one uid in one epoch, and what it was pa
 EpochEvidence    the metrics an epoch was paid by, packed: what a backtest replays
 HyperparameterChange  who changed which hyperparameter when, from what to what: a fact
 Backtest         a draft rule replayed over past epochs: asked for, under way, answered
-
-Stake is money and lives in the ledger alone (`chart.stake`); no row here repeats it.
 """
 
 import uuid
@@ -24,6 +22,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
 
+from subnets.columns import HyperparametersField
 from subnets.hyperparameters import Authority
 
 SUBNET_LIMIT = 128  # subtensor: the network holds 128 subnets besides root
@@ -73,7 +72,7 @@ class Subnet(models.Model):
     repository_url = models.URLField(max_length=200, blank=True)
     blueprint = models.CharField(max_length=20, choices=Blueprint)
     owner = models.UUIDField(db_index=True)
-    hyperparameters = models.JSONField()
+    hyperparameters = HyperparametersField()
     emission_enabled = models.BooleanField(default=True)
     pending_rao = models.BigIntegerField(default=0)
     burn_rao = models.BigIntegerField()
