@@ -6,7 +6,7 @@
 (`subnets.bundle`). Nothing here knows Django, the clock or the database.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,27 +167,13 @@ def settle(record: Record) -> Payroll:
         for validator, evaluation in ruling.by_validator.items()
         if evaluation.weights_u16
     }
-    # Whoever scores is active, even where nobody passes its gates; who is silent grows inactive, and
-    # the weights it carries on stop counting with the activity cutoff.
-    updates = [
-        record.end_block if seat.hotkey in ruling.heard else seat.last_update_block
-        for seat in record.seats
-    ]
-    terms = consensus.run_yuma(epoch_inputs(record, weights, updates))
-    split = emission.split_epoch(
-        record.emission_rao,
-        owner_cut_u16=record.hyperparameters["owner_cut"],
-        server_share=terms.server_share,
-        validator_share=terms.validator_share,
-        burn_u16=ruling.rule.burn_bps * emission.U16_MAX // BPS,
-        # subtensor: what the owner's own miners earn is withheld, or the owner would pay themselves twice.
-        withheld_uids=[seat.uid for seat in record.seats if seat.owner == record.owner],
-    )
+    settlement = settle_weights(record, weights, heard=ruling.heard, burn_bps=ruling.rule.burn_bps)
+    split = settlement.split
     return Payroll(
         rule_version=ruling.version,
         rule_fault=ruling.fault,
         weights=weights,
-        terms=tuple(_terms(record, terms, split, updates)),
+        terms=settlement.terms,
         owner_rao=split.owner_rao,
         miners_rao=sum(split.miner_rao),
         validators_rao=sum(split.validator_rao),
@@ -200,6 +186,44 @@ def settle(record: Record) -> Payroll:
         },
         reasons=_reasons(ruling),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What consensus makes of weights: the terms by uid and how the emission is split."""
+
+    terms: tuple[Term, ...]
+    split: emission.EpochSplit
+
+
+def settle_weights(
+    record: Record,
+    weights: Mapping[int, Mapping[int, int]],
+    *,
+    heard: Collection[str],
+    burn_bps: int,
+) -> Settlement:
+    """Take an epoch's weights through consensus and split its emission; a backtest brings its own weights.
+
+    weights: validator uid → miner uid → u16. heard: the validators that scored in this window.
+    """
+    # Whoever scores is active, even where nobody passes its gates; who is silent grows inactive, and
+    # the weights it carries on stop counting with the activity cutoff.
+    updates = [
+        record.end_block if seat.hotkey in heard else seat.last_update_block
+        for seat in record.seats
+    ]
+    terms = consensus.run_yuma(epoch_inputs(record, weights, updates))
+    split = emission.split_epoch(
+        record.emission_rao,
+        owner_cut_u16=record.hyperparameters["owner_cut"],
+        server_share=terms.server_share,
+        validator_share=terms.validator_share,
+        burn_u16=burn_bps * emission.U16_MAX // BPS,
+        # subtensor: what the owner's own miners earn is withheld, or the owner would pay themselves twice.
+        withheld_uids=[seat.uid for seat in record.seats if seat.owner == record.owner],
+    )
+    return Settlement(tuple(_terms(record, terms, split, updates)), split)
 
 
 def apply_rule(record: Record) -> Ruling:
