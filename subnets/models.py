@@ -345,7 +345,7 @@ class HyperparameterChange(models.Model):
 
     class Meta:
         ordering = ["subnet_id", "-id"]
-        indexes = [models.Index(fields=["subnet", "name", "-id"], name="subnets_change_by_name")]
+        indexes = [models.Index(fields=["subnet", "name", "-id"])]
         constraints = [
             models.CheckConstraint(
                 condition=~Q(old_value=F("new_value")),

@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='hyperparameterchange',
-            index=models.Index(fields=['subnet', 'name', '-id'], name='subnets_change_by_name'),
+            index=models.Index(fields=['subnet', 'name', '-id'], name='subnets_hyp_subnet__e7cd90_idx'),
         ),
         migrations.AddConstraint(
             model_name='hyperparameterchange',
