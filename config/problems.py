@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from drf_standardized_errors.formatter import ExceptionFormatter
@@ -25,7 +25,8 @@ from marketplace.pages import refusals
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-API_PREFIX = "/api/"
+# Below these, programs ask: they get problems where people get pages.
+PROGRAMS_ASK = ("/api/", "/owner/rules/check/")
 TITLES = {
     400: "Bad request",
     401: "Not signed in",
@@ -52,18 +53,18 @@ class ProblemFormatter(ExceptionFormatter):
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
         status = self.exc.status_code
         first = error_response.errors[0]
-        body = problem(status=status, code=first.code, detail=first.detail)
-        if any(error.attr for error in error_response.errors):
-            body["code"] = "invalid_input"
-            body["detail"] = "Some fields are not acceptable; `errors` names each."
-            body["errors"] = [
-                {
-                    "pointer": "/" + (error.attr or "").replace(".", "/"),
-                    "code": error.code,
-                    "detail": error.detail,
-                }
-                for error in error_response.errors
-            ]
+        if not any(error.attr for error in error_response.errors):
+            return problem(status=status, code=first.code, detail=first.detail)
+        detail = "Some fields are not acceptable; `errors` names each."
+        body = problem(status=status, code="invalid_input", detail=detail)
+        body["errors"] = [
+            {
+                "pointer": "/" + (error.attr or "").replace(".", "/"),
+                "code": error.code,
+                "detail": error.detail,
+            }
+            for error in error_response.errors
+        ]
         return body
 
 
@@ -83,8 +84,8 @@ def problem_response(exc: Exception, context: ExceptionHandlerContext) -> Respon
         )
         response = Response(body, status=503, headers={"Retry-After": "5"})
     elif isinstance(exc, RequestDataTooBig):
-        detail = f"A request has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
-        response = Response(problem(status=413, code="body_too_large", detail=detail), status=413)
+        body = problem(status=413, code="body_too_large", detail=too_large())
+        response = Response(body, status=413)
     else:
         response = exception_handler(exc, context)
     if response is not None:
@@ -127,9 +128,27 @@ def is_lock_timeout(exc: OperationalError) -> bool:
     return getattr(exc.__cause__, "sqlstate", "") in {"55P03", "40P01"}
 
 
+def too_large() -> str:
+    """Say how long a request may be."""
+    return f"A request has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what no view got to see: too long a body, a host that is not ours (Django's handler400)."""
+    if isinstance(exception, RequestDataTooBig):
+        status, code, detail = 413, "body_too_large", too_large()
+    elif isinstance(exception, DisallowedHost):
+        status, code, detail = 400, "wrong_host", "This server does not answer to that host name."
+    else:
+        status, code, detail = 400, "bad_request", "The request cannot be read."
+    if request.path.startswith(PROGRAMS_ASK):
+        return plain_problem(status=status, code=code, detail=detail)
+    return refusals.unreadable(request, detail, status=status)
+
+
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an address that leads nowhere: a problem below /api/, a page elsewhere (Django's handler404)."""
-    if request.path.startswith(API_PREFIX):
+    if request.path.startswith(PROGRAMS_ASK):
         return plain_problem(
             status=404, code="not_found", detail="There is nothing at this address."
         )
@@ -138,7 +157,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer a fault of ours: a problem below /api/, a page elsewhere (Django's handler500)."""
-    if request.path.startswith(API_PREFIX):
+    if request.path.startswith(PROGRAMS_ASK):
         return plain_problem(
             status=500, code="error", detail="The server failed; it is not your request."
         )

@@ -17,5 +17,6 @@ urlpatterns = [
     path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
 ]
 
+handler400 = "config.problems.bad_request"
 handler404 = "config.problems.page_not_found"
 handler500 = "config.problems.server_error"

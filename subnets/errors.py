@@ -187,6 +187,14 @@ class EpochUnknown(DomainError):
     message = "Subnet {netuid} has not closed an epoch {number}."
 
 
+class PageUnknown(DomainError):
+    """The page before ended with no epoch that exists."""
+
+    code = "page_unknown"
+    http_status = 404
+    message = "There is no epoch {before} to go on from. Follow `next`, or begin without `before`."
+
+
 class RuleInvalid(DomainError):
     """The incentive rule document cannot be used.
 

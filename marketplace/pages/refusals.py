@@ -33,6 +33,13 @@ def answered(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return answer
 
 
+def unreadable(request: HttpRequest, detail: str, *, status: int) -> HttpResponse:
+    """Answer a request that no view got to see; its host may be a lie, so nothing asks for it."""
+    del request
+    page = {"sentence": detail}
+    return HttpResponse(render_to_string("refusal.html", page), status=status)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404 without touching the database."""
     del request, exception

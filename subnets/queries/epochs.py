@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Max, Q
 
 from subnets import clock
-from subnets.errors import EpochUnknown, RuleUnknown
+from subnets.errors import EpochUnknown, PageUnknown, RuleUnknown
 from subnets.models import SUBNET_LIMIT, Epoch, IncentiveRule, Subnet
 from subnets.queries.network import network
 from subnets.queries.neurons import PAGE_MAX
@@ -41,7 +41,7 @@ def epochs(
 ) -> list[Epoch]:
     """List closed epochs, newest first, without their bundles; `before` is the last one of the page before.
 
-    Raises: EpochUnknown when `before` is no epoch.
+    Raises: PageUnknown when `before` is no epoch.
     """
     rows = Epoch.objects.defer("bundle").select_related("rule").order_by("-closed_at", "-pk")
     if netuid is not None:
@@ -49,7 +49,7 @@ def epochs(
     if before is not None:
         last = Epoch.objects.filter(pk=before).values_list("closed_at", flat=True).first()
         if last is None:
-            raise EpochUnknown(netuid=netuid, number=str(before))
+            raise PageUnknown(before=before)
         rows = rows.filter(Q(closed_at__lt=last) | Q(closed_at=last, pk__lt=before))
     return list(rows[: min(limit, PAGE_MAX)])
 

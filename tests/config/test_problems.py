@@ -1,7 +1,10 @@
 """Whatever goes wrong below /api/ is a problem document; elsewhere it is a page."""
 
+from uuid import UUID
+
 import pytest
 from django.db import OperationalError
+from django.test import Client
 
 from subnets import queries
 
@@ -76,3 +79,73 @@ def test_a_page_for_somebody_signed_in_is_kept_on_no_disk(client, django_user_mo
     client.force_login(django_user_model.objects.create_user("ada@example.com"))
 
     assert client.get("/wallet/").headers["Cache-Control"] == "no-store"
+
+
+def test_the_type_of_a_problem_names_its_code(client):
+    answer = client.get("/api/v1/subnets/?sort=nonsense")
+
+    assert answer.json()["type"] == "urn:problem:invalid_input"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        r'{"name": "mine", "name": "yours"}',
+        r'{"name": "mine", "n\u0061me": "yours"}',
+        r'{"payload": [{"a": 1, "a": 1}]}',
+    ],
+)
+def test_a_name_that_stands_twice_in_an_object_is_refused(client, django_user_model, body):
+    client.force_login(django_user_model.objects.create_user("ada@example.com"))
+
+    answer = client.post("/api/v1/slots/", body, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "repeated_name"
+    assert answer.json()["type"] == "urn:problem:repeated_name"
+    assert "stands twice" in answer.json()["detail"]
+
+
+def test_a_name_may_stand_once_in_each_of_two_objects(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("ada@example.com"))
+
+    answer = client.post(
+        "/api/v1/slots/", '{"a": {"x": 1}, "b": {"x": 1}}', content_type="application/json"
+    )
+
+    assert answer.json()["code"] == "invalid_input"
+
+
+def test_a_foreign_host_is_a_problem_below_the_api_and_a_page_elsewhere(client):
+    problem = client.get("/api/v1/network/", headers={"Host": "evil.example"})
+    page = client.get("/", headers={"Host": "evil.example"})
+
+    assert (problem.status_code, problem.json()["code"]) == (400, "wrong_host")
+    assert problem.headers["Content-Type"] == "application/problem+json"
+    assert page.status_code == 400
+    assert "does not answer to that host name" in page.content.decode()
+
+
+def test_a_rule_too_long_to_be_read_is_a_problem(django_user_model):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(django_user_model.objects.create_user("ada@example.com"))
+
+    token = client.get("/wallet/").context["csrf_token"]
+    client.cookies["csrftoken"] = token = str(token)
+
+    answer = client.post(
+        "/owner/rules/check/",
+        "document=" + "x" * 3 * 1024 * 1024,
+        content_type="application/x-www-form-urlencoded",
+        headers={"X-CSRFToken": token},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_a_page_that_goes_on_from_no_epoch_is_refused_without_naming_a_subnet(client):
+    answer = client.get(f"/api/v1/epochs/?before={UUID(int=7)}")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "page_unknown")
+    assert str(UUID(int=7)) in answer.json()["detail"]
+    assert "None" not in answer.json()["detail"]
