@@ -80,6 +80,8 @@ class Job(models.Model):
     payload = models.JSONField()
     known_answer = models.JSONField(null=True, blank=True)
     price_rao = models.BigIntegerField(default=0)
+    # What the consumer agreed to pay at most: part of the order that a repeated key is compared with.
+    max_price_rao = models.BigIntegerField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     attempts_count = models.PositiveSmallIntegerField(default=0)
     failure = models.CharField(max_length=200, blank=True)

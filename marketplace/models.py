@@ -186,6 +186,8 @@ class Sale(models.Model):
     buyer = models.UUIDField(db_index=True)
     price_rao = models.BigIntegerField()
     fee_rao = models.BigIntegerField()
+    # What the buyer of a slot agreed to pay at most: a repeated key is compared with it.
+    max_cost_rao = models.BigIntegerField(null=True, blank=True)
     sold_at = models.DateTimeField()
 
     class Meta:

@@ -15,7 +15,6 @@ from compute.api import serializers as wire
 from compute.models import Lease
 from compute.operations.dispatch import await_nudge
 from compute.operations.scores import ScoreInput
-from ledger.idempotency import stored_key
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
 from subnets import queries as subnets
 from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, SignedCaller
@@ -132,10 +131,9 @@ class JobsView(APIView):
         """Order a job and set its price aside; the same key gives the same job again."""
         given = wire.JobInput(data=request.data)
         given.is_valid(raise_exception=True)
-        owner = cast(UUID, request.user.pk)
         job = operations.submit_job(
-            owner=owner,
-            key=stored_key("job", caller=owner, key=idempotency_key(request)),
+            owner=cast(UUID, request.user.pk),
+            key=idempotency_key(request),
             now=timezone.now(),
             **given.validated_data,
         )

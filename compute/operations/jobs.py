@@ -18,6 +18,7 @@ from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, hold_id
 from ledger.errors import IdempotencyConflict
+from ledger.idempotency import stored_key
 from subnets import queries as subnets
 
 QUEUE_MAX = 1_000  # waiting jobs per subnet; a longer queue would promise more than minutes of work
@@ -39,15 +40,18 @@ def submit_job(
     key: str,
     now: datetime,
 ) -> Job:
-    """Queue a consumer's job and hold its price. Replays by key.
+    """Queue a consumer's job and hold its price.
 
+    key: the client's words for this order; the same key with the same input gets the first job.
     Raises: SubnetUnknown, PayloadInvalid, PriceAboveLimit, QueueFull, InsufficientFunds,
-    IdempotencyConflict.
+    IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
+    stored = stored_key("job", caller=owner, key=key)
+    asked = {"netuid": netuid, "payload": dict(payload), "max_price_rao": max_price_rao}
     subnet = subnets.subnet(netuid)
-    known = Job.objects.filter(key=key).first()
+    known = Job.objects.filter(key=stored).first()
     if known is not None:
-        return replayed(known, netuid=netuid, payload=payload, key=key)
+        return replayed(known, asked=asked, key=key)
     work = blueprint(subnet.blueprint)
     price_rao = work.price_rao(work.check_payload(payload))
     if price_rao > max_price_rao:
@@ -59,15 +63,16 @@ def submit_job(
         blueprint=subnet.blueprint,
         origin=Job.Origin.CONSUMER,
         owner=owner,
-        key=key,
+        key=stored,
         payload=dict(payload),
         price_rao=price_rao,
+        max_price_rao=max_price_rao,
         created_at=now,
         queued_at=now,
     )
     job = standing(new)
     if job.pk != new.pk:
-        return replayed(job, netuid=netuid, payload=payload, key=key)
+        return replayed(job, asked=asked, key=key)
     hold = PlaceHold(hold=hold_of(job), account=chart.wallet(owner), amount_rao=price_rao)
     ledger.post(Entry(key=f"job:placed:{job.pk}", code=Code.JOB_PLACED, at=now, steps=(hold,)))
     return job
@@ -80,10 +85,12 @@ def standing(job: Job) -> Job:
     return Job.objects.get(key=job.key)
 
 
-def replayed(job: Job, *, netuid: int, payload: Mapping[str, Any], key: str) -> Job:
+def replayed(job: Job, *, asked: Mapping[str, Any], key: str) -> Job:
     """Return the first answer to a repeated order. Raises: IdempotencyConflict when it differs."""
-    for field, given in (("netuid", netuid), ("payload", dict(payload))):
-        if getattr(job, field) != given:
+    for field, given in asked.items():
+        first = getattr(job, field)
+        # Orders of the time before limits were kept have none to compare with.
+        if first is not None and first != given:
             raise IdempotencyConflict(key=key, field=field)
     return job
 

@@ -45,7 +45,7 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
     stored = stored_key("bid", caller=bidder, key=key)
     auction = queries.lock_auction(auction_id)
     if earlier := queries.bid_by_key(stored):
-        return _replay(auction, earlier, max_rao=max_rao)
+        return _replay(auction, earlier, max_rao=max_rao, key=key)
 
     accepted = _check(auction, bidder=bidder, max_rao=max_rao, now=now)
     steps: list[Step] = []
@@ -118,11 +118,11 @@ def _require_funds(bidder: UUID, max_rao: int) -> None:
         raise InsufficientFunds(needed_rao=max_rao, available_rao=available_rao)
 
 
-def _replay(auction: Auction, earlier: Bid, *, max_rao: int) -> Placed:
+def _replay(auction: Auction, earlier: Bid, *, max_rao: int, key: str) -> Placed:
     if earlier.auction_id != auction.id:
-        raise IdempotencyConflict(key=earlier.key, field="auction")
+        raise IdempotencyConflict(key=key, field="auction")
     if earlier.max_rao != max_rao:
-        raise IdempotencyConflict(key=earlier.key, field="maximum")
+        raise IdempotencyConflict(key=key, field="max_rao")
     return _answer(auction, earlier, replayed=True)
 
 

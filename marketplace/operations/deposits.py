@@ -33,7 +33,7 @@ def start_deposit(
     deposit = _quote(
         owner=owner,
         amount_cents=amount_cents,
-        key=stored_key("deposit", caller=owner, key=key),
+        key=key,
         now=now,
     )
     if deposit.session_id is not None:
@@ -64,7 +64,7 @@ def _quote(*, owner: UUID, amount_cents: int, key: str, now: datetime) -> Deposi
             amount_cents=amount_cents,
         )
     deposit, _ = Deposit.objects.get_or_create(
-        key=key,
+        key=stored_key("deposit", caller=owner, key=key),
         defaults={
             "owner": owner,
             "amount_cents": amount_cents,
@@ -73,5 +73,5 @@ def _quote(*, owner: UUID, amount_cents: int, key: str, now: datetime) -> Deposi
         },
     )
     if deposit.amount_cents != amount_cents:
-        raise IdempotencyConflict(key=key, field="amount")
+        raise IdempotencyConflict(key=key, field="amount_cents")
     return deposit

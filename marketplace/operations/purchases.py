@@ -1,5 +1,6 @@
 """Buying a free slot from the network."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -33,7 +34,13 @@ def buy_slot(
     stored = stored_key("slot", caller=buyer, key=key)
     slots.lock_network()
     if earlier := queries.sale_by_key(stored):
-        return _replay(earlier, name=name, blueprint=blueprint)
+        asked = {
+            "name": name,
+            "summary": summary,
+            "blueprint": blueprint,
+            "max_cost_rao": max_cost_rao,
+        }
+        return _replay(earlier, asked, key=key)
 
     registered = subnets.register_subnet(
         owner=buyer,
@@ -51,13 +58,22 @@ def buy_slot(
         buyer=buyer,
         price_rao=registered.cost_rao,
         fee_rao=0,
+        max_cost_rao=max_cost_rao,
         sold_at=now,
     )
 
 
-def _replay(earlier: Sale, *, name: str, blueprint: str) -> Sale:
-    # The sale keeps no copy of the words: an owner who renamed the subnet since is asked for a new key.
-    bought = slots.subnet(earlier.netuid)
-    if (bought.name, bought.blueprint) != (name, blueprint):
-        raise IdempotencyConflict(key=earlier.key, field="subnet")
+def _replay(earlier: Sale, asked: Mapping[str, object], *, key: str) -> Sale:
+    # The sale keeps no copy of the words: an owner who changed them since is asked for a new key.
+    words = slots.subnet(earlier.netuid)
+    bought = {
+        "name": words.name,
+        "summary": words.summary,
+        "blueprint": words.blueprint,
+        "max_cost_rao": earlier.max_cost_rao,
+    }
+    for field, first in bought.items():
+        # Sales of the time before limits were kept have none to compare with.
+        if first is not None and asked[field] != first:
+            raise IdempotencyConflict(key=key, field=field)
     return earlier

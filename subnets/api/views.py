@@ -14,7 +14,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ledger.idempotency import stored_key
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
 from neurons.protocol import canonical_json
 from subnets import operations, queries
@@ -109,11 +108,7 @@ class StakeView(SignedView):
             netuid=netuid,
             hotkey=caller.hotkey,
             owner=caller.linked_owner,
-            key=stored_key(
-                operation.__name__,
-                caller=f"{netuid}:{caller.hotkey}",
-                key=idempotency_key(request),
-            ),
+            key=idempotency_key(request),
             now=timezone.now(),
             **given.validated_data,
         )

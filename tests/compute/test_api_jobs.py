@@ -42,6 +42,18 @@ def test_a_job_is_ordered_once_per_key(netuid, consumer):
     assert first.json()["price_rao"] == str(make.held_rao(consumer.pk))
 
 
+def test_one_key_for_two_orders_is_refused_in_the_callers_own_words(netuid, consumer):
+    client = wire.session(consumer)
+    first = ordered(client, order(netuid))
+
+    answer = ordered(client, order(netuid, {"max_price_rao": "1"}))
+
+    assert refusal(answer) == (422, "idempotency_key_reused")
+    assert (answer.json()["key"], answer.json()["field"]) == ("one order", "max_price_rao")
+    assert str(consumer.pk) not in answer.content.decode()
+    assert ordered(client, order(netuid)).json()["id"] == first.json()["id"]
+
+
 def test_two_people_may_choose_the_same_key(netuid, consumer):
     other = make.user()
     make.funded(other.pk, tao=10, now=wire.now())

@@ -26,7 +26,7 @@ def order(netuid, owner, **changed):
         "owner": owner,
         "payload": make.payload(),
         "max_price_rao": TAO,
-        "key": "job:once",
+        "key": "once",
         "now": NOW,
     }
     return operations.submit_job(**(asked | changed))
@@ -52,16 +52,21 @@ def test_ordering_twice_with_one_key_orders_once():
     assert make.held_rao(owner) == first.price_rao
 
 
-@pytest.mark.parametrize("field", ["payload", "netuid"])
+@pytest.mark.parametrize("field", ["payload", "netuid", "max_price_rao"])
 def test_one_key_for_two_orders_is_refused(field):
     netuid, owner = make.subnet(), make.rich_owner(10)
     order(netuid, owner)
-    other = {"payload": make.payload(seed=2), "netuid": make.subnet()}[field]
+    others = {
+        "payload": lambda: make.payload(seed=2),
+        "netuid": make.subnet,
+        "max_price_rao": lambda: 2 * TAO,
+    }
+    other = others[field]()
 
     with pytest.raises(IdempotencyConflict) as refusal:
         order(**({"netuid": netuid, "owner": owner} | {field: other}))
 
-    assert refusal.value.fields["field"] == field
+    assert refusal.value.fields == {"key": "once", "field": field}
     assert Job.objects.count() == 1
 
 
@@ -118,7 +123,7 @@ def test_a_full_queue_takes_no_more(monkeypatch):
     order(netuid, owner)
 
     with pytest.raises(QueueFull):
-        order(netuid, owner, key="job:another")
+        order(netuid, owner, key="another")
 
     assert Job.objects.count() == 1
 

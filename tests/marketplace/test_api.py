@@ -85,6 +85,7 @@ def test_the_same_key_for_another_bid_is_a_problem(ada, on):
     answer = bid(client, on, 50, key="one")
 
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert (answer.json()["key"], answer.json()["field"]) == ("one", "max_rao")
 
 
 def test_a_bid_without_a_key_is_a_problem(ada, on):

@@ -104,7 +104,7 @@ def test_the_same_key_with_another_maximum_is_refused():
     with pytest.raises(IdempotencyConflict) as refusal:
         world.bid(on, ada, 50, key="one")
 
-    assert refusal.value.fields["field"] == "maximum"
+    assert refusal.value.fields["field"] == "max_rao"
     assert traces(on) == before
 
 

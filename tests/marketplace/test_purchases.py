@@ -39,14 +39,17 @@ def test_the_same_key_buys_one_slot():
     assert world.purse(ada) == after
 
 
-@pytest.mark.parametrize("changed", [{"name": "Other"}, {"blueprint": "embeddings"}])
+@pytest.mark.parametrize(
+    "changed", [{"name": "Other"}, {"blueprint": "embeddings"}, {"max_cost_rao": 50 * TAO}]
+)
 def test_the_same_key_for_another_subnet_is_refused(changed):
     ada = world.person(tao=100)
     world.slot(ada, name="Useful", key="one")
 
-    with pytest.raises(IdempotencyConflict):
+    with pytest.raises(IdempotencyConflict) as refusal:
         world.slot(ada, **({"name": "Useful", "key": "one"} | changed))
 
+    assert refusal.value.fields == {"key": "one", "field": next(iter(changed))}
     assert Sale.objects.count() == 1
 
 

@@ -46,3 +46,13 @@ def test_an_amount_that_is_none_is_refused(validator, amount):
 def test_more_than_is_staked_does_not_come_back(validator):
     assert refusal(move(validator, "DELETE", str(11 * TAO))) == (402, "insufficient_funds")
     assert staked(validator) == 10 * TAO
+
+
+def test_one_key_for_two_amounts_is_refused_in_the_callers_own_words(validator):
+    move(validator, "POST", str(5 * TAO))
+
+    answer = move(validator, "POST", str(6 * TAO))
+
+    assert refusal(answer) == (422, "idempotency_key_reused")
+    assert (answer.json()["key"], answer.json()["field"]) == ("k", "amount_rao")
+    assert staked(validator) == 15 * TAO
