@@ -19,7 +19,7 @@ help:  ## list these commands
 setup: $(INSTALLED)  ## make .venv and install the locked packages
 
 demo: setup  ## run the whole network here (PORT=8000; FRESH=1 begins anew)
-	@exec $(V)/python -m launch demo --port $(PORT) $(if $(FRESH),--fresh) $(ARGS)
+	@exec $(V)/python -m launch demo '--port=$(PORT)' $(if $(FRESH),--fresh) $(ARGS)
 
 test: setup  ## run every test, browser and servers included (ARGS="-k words")
 	@$(V)/python -m launch chromium >/dev/null

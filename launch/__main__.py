@@ -25,7 +25,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command = commands.add_parser(name, help=words)
         command.add_argument("words", nargs="+", metavar="CMD", help="after --: the command")
     demonstrate = commands.add_parser("demo", help="run the whole network on this machine")
-    demonstrate.add_argument("--port", type=int, default=demo.PORT)
+    demonstrate.add_argument("--port", default=str(demo.PORT))
     demonstrate.add_argument("--fresh", action="store_true", help="begin with no data")
     demonstrate.add_argument("--json", action="store_true", help="one JSON object a line")
     demonstrate.add_argument(
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
             case "demo":
                 return demo.run(
                     demo.Options(
-                        port=options.port,
+                        port=demo.port_of(options.port),
                         is_fresh=options.fresh,
                         is_json=options.json,
                         until_done_s=options.until_done,

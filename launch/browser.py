@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from launch.errors import CannotLaunchError, last_line
+from launch.errors import CannotLaunchError, telling_line
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 INSTALL = ("apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium")
@@ -39,5 +39,5 @@ def ensure() -> str:
         )
     path = find()
     if run.returncode != 0 or path is None:
-        raise CannotLaunchError(f"Chromium did not install ({last_line(run.stderr)}): {remedy}")
+        raise CannotLaunchError(f"Chromium did not install ({telling_line(run.stderr)}): {remedy}")
     return path

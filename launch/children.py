@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from launch.errors import last_line
+from launch.errors import telling_line
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_S = 0.02
@@ -32,11 +32,13 @@ class Child:
     uid: int | None = None  # another user to run as; only root can ask for it
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at_s: float = field(default=0.0, init=False)  # on the monotonic clock
+    log_begins_at: int = field(default=0, init=False)  # bytes that earlier runs have written
 
     def start(self) -> None:
         """Start the program in a session of its own, its output appended to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            self.log_begins_at = log.tell()
             self.process = subprocess.Popen(
                 list(self.argv),
                 env=dict(self.env),
@@ -64,12 +66,12 @@ class Child:
         return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
     def tail(self) -> str:
-        """Return the last line of the log."""
+        """Return the line of this run's log that tells most of how it ended."""
         if not self.log.exists():
-            return last_line("")
+            return telling_line("")
         with self.log.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-            return last_line(log.read().decode(errors="replace"))
+            log.seek(max(self.log_begins_at, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            return telling_line(log.read().decode(errors="replace"))
 
     def ask_to_stop(self) -> None:
         """Send the stop signal to the program itself; what it started, it ends."""

