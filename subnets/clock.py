@@ -36,12 +36,21 @@ def time_of_block(block: int, *, genesis_at: datetime, block_ms: int) -> datetim
 
 
 def initial_epoch_block(*, netuid: int, registered_block: int, tempo: int) -> int:
-    """Return the last-epoch block a new subnet starts with, staggered so that epochs do not coincide.
+    """Return the last-epoch block a new subnet starts with; there is none before block 0.
 
-    Its first epoch is then due `tempo - netuid % tempo` blocks after registration.
     Source: init_new_network, LastEpochBlock = now - netuid mod max(tempo, 1).
     """
     return max(0, registered_block - netuid % max(tempo, 1))
+
+
+def first_epoch_block(*, netuid: int, registered_block: int, tempo: int) -> int:
+    """Return where a new subnet's first epoch ends: `tempo - netuid % tempo` blocks after registration.
+
+    Subnets of one tempo that were registered in the same block thus never fall due in the same block,
+    not even in the first blocks of the network, where the start of the epoch is cut off at block 0.
+    """
+    assert tempo > 0
+    return registered_block + tempo - netuid % tempo
 
 
 def next_epoch_block(*, last_epoch_block: int, tempo: int, pending_epoch_at: int = 0) -> int | None:

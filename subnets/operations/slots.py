@@ -88,9 +88,7 @@ def _open_slot(
     now: datetime,
 ) -> Subnet:
     values = hyperparameters.defaults()
-    started = clock.initial_epoch_block(
-        netuid=netuid, registered_block=block, tempo=values["tempo"]
-    )
+    tempo = values["tempo"]
     return Subnet.objects.create(
         netuid=netuid,
         name=name,
@@ -100,8 +98,12 @@ def _open_slot(
         hyperparameters=values,
         burn_rao=NEW_SUBNET_BURN_RAO,
         burn_block=block,
-        last_epoch_block=started,
-        next_epoch_block=started + values["tempo"],
+        last_epoch_block=clock.initial_epoch_block(
+            netuid=netuid, registered_block=block, tempo=tempo
+        ),
+        next_epoch_block=clock.first_epoch_block(
+            netuid=netuid, registered_block=block, tempo=tempo
+        ),
         registered_at=now,
         registered_block=block,
     )

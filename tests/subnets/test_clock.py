@@ -134,13 +134,24 @@ def test_a_subnet_that_has_not_stepped_for_too_long_is_due():
 
 def test_new_subnets_start_staggered_by_netuid():
     first_epochs = [
-        clock.next_epoch_block(
-            last_epoch_block=clock.initial_epoch_block(
-                netuid=netuid, registered_block=1_000, tempo=360
-            ),
-            tempo=360,
-        )
+        clock.first_epoch_block(netuid=netuid, registered_block=1_000, tempo=360)
         for netuid in (0, 1, 2, 360, 361)
     ]
 
     assert first_epochs == [1_360, 1_359, 1_358, 1_360, 1_359]
+    assert clock.initial_epoch_block(netuid=2, registered_block=1_000, tempo=360) == 998
+
+
+@given(registered_block=st.integers(0, 10**9), tempo=st.integers(128, 50_400))
+def test_subnets_registered_in_one_block_never_fall_due_in_one_block(registered_block, tempo):
+    schedules = [
+        (
+            clock.initial_epoch_block(netuid=n, registered_block=registered_block, tempo=tempo),
+            clock.first_epoch_block(netuid=n, registered_block=registered_block, tempo=tempo),
+        )
+        for n in range(1, 129)
+    ]
+
+    assert len({end for _, end in schedules}) == 128
+    assert all(0 <= start <= registered_block < end for start, end in schedules)
+    assert all(end - start <= tempo for start, end in schedules)

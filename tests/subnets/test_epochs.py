@@ -20,7 +20,7 @@ from subnets.errors import RuleInvalid, SubnetUnknown
 from subnets.models import Epoch, EpochTerm, Neuron
 from tests import make
 from tests.subnets import town, worlds
-from tests.subnets.town import NOW, TAO, TEMPO, at_block
+from tests.subnets.town import FIRST_END, NOW, TAO, TEMPO, at_block
 
 pytestmark = pytest.mark.django_db
 STATEMENTS_MAX = 33  # two of them are the test's own
@@ -44,7 +44,7 @@ def run(place, *, number, now, scores=()):
 
 
 def test_wallets_get_what_the_bundle_says_and_the_rest_is_burned(place):
-    for _ in range(2):
+    for blocks in (FIRST_END, TEMPO):
         before, burned_rao = town.wallets(place.people), books.balance(BURNED).posted_rao
         epoch = town.closed(place)
         after = town.wallets(place.people)
@@ -52,7 +52,7 @@ def test_wallets_get_what_the_bundle_says_and_the_rest_is_burned(place):
         payouts = epoch.bundle["payroll"]["payouts"]
         gained = {who: str(after[who] - before[who]) for who in after if after[who] > before[who]}
         assert gained == payouts
-        assert epoch.emission_rao == 360 * TAO
+        assert epoch.emission_rao == blocks * TAO
         assert books.balance(BURNED).posted_rao - burned_rao == epoch.burned_rao
         assert sum(map(int, payouts.values())) + epoch.burned_rao == epoch.emission_rao
     assert epoch.miners_rao > 0
@@ -101,9 +101,11 @@ def test_after_a_long_outage_epochs_are_closed_one_by_one(place):
         closed.append(compute.close_epoch(due=next_one, now=now))
 
     assert [epoch.number for epoch in closed] == [1, 2, 3, 4]
-    assert [epoch.end_block for epoch in closed] == [360, 720, 1080, 1440]
-    assert [epoch.start_block for epoch in closed] == [0, 360, 720, 1080]
-    assert [epoch.emission_rao for epoch in closed] == [360 * TAO] * 4
+    assert [epoch.end_block for epoch in closed] == [359, 719, 1079, 1439]
+    assert [epoch.start_block for epoch in closed] == [0, 359, 719, 1079]
+    assert [epoch.emission_rao for epoch in closed] == [
+        blocks * TAO for blocks in (359, 360, 360, 360)
+    ]
     assert [epoch.bundle["previous_digest"] for epoch in closed] == [
         "",
         *(epoch.digest for epoch in closed[:3]),
@@ -112,12 +114,12 @@ def test_after_a_long_outage_epochs_are_closed_one_by_one(place):
 
 def test_due_epochs_come_longest_overdue_first_with_windows_that_touch(place):
     other = make.subnet(now=at_block(100))
-    assert queries.due_epochs(at_block(359)) == []
+    assert queries.due_epochs(at_block(358)) == []
 
     one, two = queries.due_epochs(at_block(500))
 
     assert [(one.netuid, one.number), (two.netuid, two.number)] == [(place.netuid, 1), (other, 1)]
-    assert (one.starts_at, one.ends_at) == (at_block(0), at_block(360))
+    assert (one.starts_at, one.ends_at) == (at_block(0), at_block(359))
     run(place, number=1, now=at_block(500))
     (following,) = queries.due_epochs(at_block(720))[1:]
     assert (following.number, following.starts_at) == (2, one.ends_at)
@@ -132,13 +134,13 @@ def test_permits_bonds_and_updates_are_handed_on(place):
     first, miner = place.validators[0].uid, place.miners[0].uid
     assert neurons[first].has_permit
     assert neurons[first].bonds.keys() == {str(neuron.uid) for neuron in place.miners}
-    assert neurons[first].last_update_block == 720
+    assert neurons[first].last_update_block == 719
     assert neurons[miner].last_update_block == 0
     assert (
         neurons[miner].emission_rao == EpochTerm.objects.get(epoch__number=2, uid=miner).miner_rao
     )
     row = place.row
-    assert (row.last_epoch_block, row.next_epoch_block, row.pending_rao) == (720, 1080, 0)
+    assert (row.last_epoch_block, row.next_epoch_block, row.pending_rao) == (719, 1079, 0)
 
 
 def test_smoothed_scores_are_carried_into_the_next_epoch(place):
@@ -187,7 +189,7 @@ def test_when_no_rule_works_nothing_is_written_and_the_next_sweep_tries_again(pl
     assert town.wallets(place.people) == before
     assert not Epoch.objects.exists()
     assert place.row.pending_rao == 0
-    assert town.closed(place).emission_rao == 360 * TAO
+    assert town.closed(place).emission_rao == FIRST_END * TAO
 
 
 def test_the_public_bundle_of_the_database_matches(place, tmp_path):
@@ -204,8 +206,8 @@ def test_work_scored_in_the_window_is_paid_and_its_evidence_published(place):
     (lease,) = make.dispatched()
     miner = next(neuron for neuron in place.miners if neuron.hotkey == lease.hotkey)
     result = make.returned(lease, miner, now=at_block(1))
-    make.scored(result, place.validators[0], now=at_block(359))
-    make.scored(result, place.validators[1], now=at_block(360))
+    make.scored(result, place.validators[0], now=at_block(358))
+    make.scored(result, place.validators[1], now=at_block(359))
 
     first, second = (
         compute.close_epoch(due=due, now=at_block(721))
@@ -282,7 +284,7 @@ def test_when_nearly_all_is_issued_an_epoch_emits_the_little_a_block_still_gives
     epoch = town.closed(place)
 
     # 21e6 / 100 is 2**17.7: seventeen halvings.
-    assert epoch.emission_rao == 360 * (TAO >> 17)
+    assert epoch.emission_rao == FIRST_END * (TAO >> 17)
     assert books.issued_rao() <= MAX_SUPPLY_RAO
 
 

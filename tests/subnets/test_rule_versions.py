@@ -56,7 +56,7 @@ def test_a_document_with_problems_is_not_saved(place):
 
 def test_a_published_rule_pays_from_the_next_epoch_and_never_the_running_one(place):
     draft(place, burn_bps=5_000)
-    rule = publish(place, 2, now=at_block(359))
+    rule = publish(place, 2, now=at_block(358))
     assert rule.from_epoch == 2
 
     first = town.closed(place, rows=[(5, 5)] * 2)

@@ -49,7 +49,7 @@ def test_a_slot_is_paid_into_its_lock_and_opens_with_the_blueprints_rule():
     assert books.balance(subnet_lock(1)).posted_rao == LOCK_RAO
     subnet = queries.subnet(1)
     assert (subnet.owner, subnet.hyperparameters) == (owner, hyperparameters.defaults())
-    assert (subnet.last_epoch_block, subnet.next_epoch_block) == (0, 360)
+    assert (subnet.last_epoch_block, subnet.next_epoch_block) == (0, 359)
     rule = queries.rule_in_force(1, 1)
     assert (rule.version, rule.state, rule.from_epoch) == (1, IncentiveRule.State.PUBLISHED, 1)
     (owned,) = Ownership.objects.all()
@@ -161,9 +161,9 @@ def test_hyperparameters_are_the_owners_within_their_bounds_and_outside_the_free
         tune(netuid, owner, "kappa", 1)
     with pytest.raises(NotTheOwner):
         tune(netuid, make.rich_owner(), "immunity_period", 8)
-    assert tune(netuid, owner, "immunity_period", 9, now=at_block(350)) == 9
+    assert tune(netuid, owner, "immunity_period", 9, now=at_block(349)) == 9
     with pytest.raises(HyperparametersFrozen):
-        tune(netuid, owner, "immunity_period", 10, now=at_block(351))
+        tune(netuid, owner, "immunity_period", 10, now=at_block(350))
     assert queries.subnet(netuid).hyperparameters["immunity_period"] == 9
 
 
@@ -175,7 +175,7 @@ def test_a_new_tempo_acts_from_the_epoch_after_the_running_one():
     (due,) = queries.due_epochs(at_block(360))
     operations.run_epoch(netuid=netuid, number=1, scores=(), deliveries=(), now=due.ends_at)
 
-    assert queries.subnet(netuid).next_epoch_block == 360 + 720
+    assert queries.subnet(netuid).next_epoch_block == 359 + 720
 
 
 @pytest.mark.parametrize("sort", ["netuid", "name", "stake", "neurons", "emission", "nonsense"])

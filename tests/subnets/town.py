@@ -18,6 +18,9 @@ from tests.make import NOW, TAO
 
 BLOCK = timedelta(seconds=12)
 TEMPO = 360
+FIRST_END = (
+    TEMPO - 1
+)  # epochs are staggered by netuid, and the towns of most tests have the first slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +122,4 @@ def published(place: Town, document, *, version, from_epoch=1):
     )
 
 
-__all__ = ["AGREED", "NOW", "TAO", "TEMPO", "Town"]
+__all__ = ["AGREED", "FIRST_END", "NOW", "TAO", "TEMPO", "Town"]
