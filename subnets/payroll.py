@@ -6,9 +6,9 @@
 (`subnets.bundle`). Nothing here knows Django, the clock or the database.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from ledger.errors import DomainError
 from ledger.money import apportion
@@ -16,6 +16,7 @@ from subnets import clock, consensus, emission, metrics, rules
 from subnets.errors import RuleInvalid, RuleTooCostly
 
 BPS = 10_000
+Measured: TypeAlias = Mapping[str, Mapping[str, metrics.Metrics]]  # validator → miner → metrics
 FAULT_MAX = 500  # characters of what a rule's fault says, as the epoch's column holds them
 
 
@@ -152,13 +153,45 @@ class Ruling:
     heard: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a ruling comes to: all of a payroll but the words. The fields are those of `Payroll`."""
+
+    weights: Mapping[int, Mapping[int, int]]
+    terms: tuple[Term, ...]
+    split: emission.EpochSplit
+    payouts: Mapping[str, int]
+    smoothed: Mapping[str, Mapping[str, int]]
+    incumbents: Mapping[str, str]
+
+
 def settle(record: Record) -> Payroll:
     """Compute an epoch. The payouts and the burned part sum to the emission to the rao.
 
     Raises: RuleInvalid, RuleTooCostly when no version of the rule can be applied,
     RuleEvaluatorUnavailable.
     """
-    ruling = apply_rule(record)
+    ruling = apply_rule(record, measured(record))
+    paid = settle_ruling(record, ruling)
+    return Payroll(
+        rule_version=ruling.version,
+        rule_fault=ruling.fault,
+        weights=paid.weights,
+        terms=paid.terms,
+        owner_rao=paid.split.owner_rao,
+        miners_rao=sum(paid.split.miner_rao),
+        validators_rao=sum(paid.split.validator_rao),
+        burned_rao=paid.split.burned_rao,
+        miner_burned_u16=paid.split.miner_burned_u16,
+        payouts=paid.payouts,
+        smoothed=paid.smoothed,
+        incumbents=paid.incumbents,
+        reasons=_reasons(ruling),
+    )
+
+
+def settle_ruling(record: Record, ruling: Ruling) -> Settlement:
+    """Take what a rule said through consensus and split the emission; what a backtest walks too."""
     uid_of = {seat.hotkey: seat.uid for seat in record.seats}
     weights = {
         uid_of[validator]: {
@@ -167,50 +200,10 @@ def settle(record: Record) -> Payroll:
         for validator, evaluation in ruling.by_validator.items()
         if evaluation.weights_u16
     }
-    settlement = settle_weights(record, weights, heard=ruling.heard, burn_bps=ruling.rule.burn_bps)
-    split = settlement.split
-    return Payroll(
-        rule_version=ruling.version,
-        rule_fault=ruling.fault,
-        weights=weights,
-        terms=settlement.terms,
-        owner_rao=split.owner_rao,
-        miners_rao=sum(split.miner_rao),
-        validators_rao=sum(split.validator_rao),
-        burned_rao=split.burned_rao,
-        miner_burned_u16=split.miner_burned_u16,
-        payouts=payouts(record, split),
-        smoothed={who: said.smoothed for who, said in ruling.by_validator.items() if said.smoothed},
-        incumbents={
-            who: said.winner for who, said in ruling.by_validator.items() if said.winner is not None
-        },
-        reasons=_reasons(ruling),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What consensus makes of weights: the terms by uid and how the emission is split."""
-
-    terms: tuple[Term, ...]
-    split: emission.EpochSplit
-
-
-def settle_weights(
-    record: Record,
-    weights: Mapping[int, Mapping[int, int]],
-    *,
-    heard: Collection[str],
-    burn_bps: int,
-) -> Settlement:
-    """Take an epoch's weights through consensus and split its emission; a backtest brings its own weights.
-
-    weights: validator uid → miner uid → u16. heard: the validators that scored in this window.
-    """
     # Whoever scores is active, even where nobody passes its gates; who is silent grows inactive, and
     # the weights it carries on stop counting with the activity cutoff.
     updates = [
-        record.end_block if seat.hotkey in heard else seat.last_update_block
+        record.end_block if seat.hotkey in ruling.heard else seat.last_update_block
         for seat in record.seats
     ]
     terms = consensus.run_yuma(epoch_inputs(record, weights, updates))
@@ -219,23 +212,45 @@ def settle_weights(
         owner_cut_u16=record.hyperparameters["owner_cut"],
         server_share=terms.server_share,
         validator_share=terms.validator_share,
-        burn_u16=burn_bps * emission.U16_MAX // BPS,
+        burn_u16=ruling.rule.burn_bps * emission.U16_MAX // BPS,
         # subtensor: what the owner's own miners earn is withheld, or the owner would pay themselves twice.
         withheld_uids=[seat.uid for seat in record.seats if seat.owner == record.owner],
     )
-    return Settlement(tuple(_terms(record, terms, split, updates)), split)
+    return Settlement(
+        weights=weights,
+        terms=tuple(_terms(record, terms, split, updates)),
+        split=split,
+        payouts=payouts(record, split),
+        smoothed={who: said.smoothed for who, said in ruling.by_validator.items() if said.smoothed},
+        incumbents={
+            who: said.winner for who, said in ruling.by_validator.items() if said.winner is not None
+        },
+    )
 
 
-def apply_rule(record: Record) -> Ruling:
-    """Apply the first version that works to every validator that scored or carries scores on."""
-    observed = list(record.observations())
-    heard = frozenset(item.validator for item in observed)
+def measured(record: Record) -> Measured:
+    """Measure every miner that a validator scored: validator → miner → metrics."""
+    by_validator: dict[str, list[metrics.Observation]] = {}
+    for item in record.observations():
+        by_validator.setdefault(item.validator, []).append(item)
+    return {
+        validator: metrics.metrics_of(observed, record.deliveries, validator=validator)
+        for validator, observed in sorted(by_validator.items())
+    }
+
+
+def apply_rule(record: Record, seen: Measured) -> Ruling:
+    """Apply the first version that works to every validator that scored or carries scores on.
+
+    seen: what `measured` gives, or what was kept of it (`subnets.evidence`).
+    """
+    heard = frozenset(seen)
     # A hotkey that left and came back since then begins anew.
     stayed = {seat.hotkey for seat in record.seats if seat.registered_block < record.start_block}
     validators = sorted(heard | (set(record.smoothed) & stayed))
     windows = [
         rules.Window(
-            metrics_by_miner=metrics.metrics_of(observed, record.deliveries, validator=validator),
+            metrics_by_miner=seen.get(validator, {}),
             previous={
                 miner: score
                 for miner, score in record.smoothed.get(validator, {}).items()
