@@ -29,6 +29,9 @@ ERROR_CHARACTERS = (
     400  # CEL repeats the whole expression in an error; the first lines say what is wrong
 )
 
+NOT_A_NUMBER = "the result is not a number (zero divided by zero, or a root of a negative)"
+INFINITE = "the result is infinite (a division by zero, or too large a number)"
+
 _LIMITS = (
     (resource.RLIMIT_AS, MEMORY_BYTES),
     (resource.RLIMIT_CPU, CPU_S),
@@ -80,11 +83,9 @@ def evaluated(expression: Any, row: Any) -> object:  # noqa: ANN401 — the libr
         return {"error": "the result is neither a number nor a truth value"}
     number = value.value()
     if math.isnan(number):
-        return {
-            "error": "the result is not a number (zero divided by zero, or a root of a negative)"
-        }
+        return {"error": NOT_A_NUMBER}
     if math.isinf(number):
-        return {"error": "the result is infinite (a division by zero, or too large a number)"}
+        return {"error": INFINITE}
     assert isinstance(number, bool | int | float)
     return number
 

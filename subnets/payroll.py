@@ -248,6 +248,8 @@ def apply_rule(record: Record, seen: Measured) -> Ruling:
     # A hotkey that left and came back since then begins anew.
     stayed = {seat.hotkey for seat in record.seats if seat.registered_block < record.start_block}
     validators = sorted(heard | (set(record.smoothed) & stayed))
+    owners = {seat.hotkey: seat.owner for seat in record.seats}
+    ages = ages_of(record)
     windows = [
         rules.Window(
             metrics_by_miner=seen.get(validator, {}),
@@ -257,6 +259,8 @@ def apply_rule(record: Record, seen: Measured) -> Ruling:
                 if miner in stayed and validator in stayed
             },
             incumbent=record.incumbents.get(validator),
+            owners=owners,
+            ages=ages,
         )
         for validator in validators
     ]
@@ -280,10 +284,19 @@ def apply_rule(record: Record, seen: Measured) -> Ruling:
     raise refusal
 
 
+def ages_of(record: Record) -> dict[str, int]:
+    """Return, by hotkey, in how many epochs it has been registered, this one included."""
+    tempo = record.hyperparameters["tempo"]
+    return {
+        seat.hotkey: 1 + max(0, record.end_block - 1 - seat.registered_block) // tempo
+        for seat in record.seats
+    }
+
+
 def computes_nobody(said: Sequence[rules.Evaluation]) -> bool:
     """Say whether a rule failed for every miner that was sampled, such as by dividing by zero."""
-    sampled = [outcome for one in said for outcome in one.outcomes if outcome.is_sampled]
-    return bool(sampled) and all(outcome.raw_score is None for outcome in sampled)
+    is_sampled = any(one.sampled for one in said)
+    return is_sampled and not any(one.computed_count for one in said)
 
 
 def epoch_inputs(
@@ -375,7 +388,6 @@ def _reasons(ruling: Ruling) -> dict[str, tuple[str, ...]]:
     """Collect, by miner, why the rule did not pay it what it scored, over all validators."""
     collected: dict[str, set[str]] = {}
     for evaluation in ruling.by_validator.values():
-        for outcome in evaluation.outcomes:
-            if outcome.reasons:
-                collected.setdefault(outcome.miner, set()).update(outcome.reasons)
+        for miner, said in evaluation.reasons.items():
+            collected.setdefault(miner, set()).update(said)
     return {miner: tuple(sorted(said)) for miner, said in sorted(collected.items())}

@@ -5,10 +5,13 @@
      "score": "quality * math.least(1.0, 500.0 / latency_ms)",
      "shaping": {"kind": "power", "exponent_ppm": 2000000},
      "smoothing": {"ema_alpha_ppm": 300000},
+     "one_per_owner": true, "max_share_ppm": 250000, "floor_ppm": 1000,
      "burn_bps": 0}
 
 Every number of the document is a whole number, so its canonical form is the same bytes everywhere.
-`gates`, `smoothing` and `burn_bps` may be left out. The rule and its parts are frozen.
+Only format, title, score and shaping must be there. The rule and its parts are frozen. docs/rules.md says
+what each member does; what came after the first published rules is left out of the canonical form at its
+default, so those rules keep their digests.
 """
 
 import hashlib
@@ -20,7 +23,7 @@ from typing import cast
 
 from subnets import cel_sandbox, rule_expression
 from subnets.errors import RuleInvalid
-from subnets.shaping import PPM, SHAPINGS, Shaping
+from subnets.shaping import PPM, SHAPINGS, UNBOUND, Bounds, Shaping
 
 FORMAT = 1
 DOCUMENT_BYTES_MAX = 16_384  # eight gates and a score at full length fit, with room for the words
@@ -28,6 +31,8 @@ GATES_MAX = 8  # a miner must be able to read why it is not paid
 TITLE_CHARACTERS_MAX = 120  # one line of a table
 REASON_CHARACTERS_MAX = 200  # two lines beside a miner's name
 BURN_BPS_MAX = 5_000  # half: whoever buys or mines a subnet is owed at least the other half
+MAX_SHARE_PPM_MIN = 10_000  # a hundredth: a hundred miners are more than most subnets pay
+FLOOR_PPM_MAX = 3_906  # 256 miners, a full subnet, still fit: 256 * 3906 is below a million
 PROBLEMS_MAX = 50  # enough to mend a document in one go, bounded whatever is sent
 
 # Unsampled miners keep nine tenths of their smoothed score an epoch: not sampled is not failed, yet a
@@ -48,11 +53,21 @@ class Smoothing:
     """An exponential moving average over epochs, in millionths.
 
     ema_alpha_ppm: the share of the newest score. idle_keep_ppm: what a miner without a valid score
-    keeps of its smoothed score from one epoch to the next.
+    keeps of its smoothed score from one epoch to the next. is_bias_corrected: average a newcomer's first
+    scores alike instead of letting the very first count most.
     """
 
     ema_alpha_ppm: int
     idle_keep_ppm: int = IDLE_KEEP_PPM
+    is_bias_corrected: bool = False
+
+    def document(self) -> dict[str, object]:
+        """Return the smoothing as it stands in a rule document."""
+        document: dict[str, object] = {
+            "ema_alpha_ppm": self.ema_alpha_ppm,
+            "idle_keep_ppm": self.idle_keep_ppm,
+        }
+        return document | ({"bias_corrected": True} if self.is_bias_corrected else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,8 @@ class Rule:
     shaping: Shaping
     smoothing: Smoothing | None
     burn_bps: int
+    one_per_owner: bool = False
+    bounds: Bounds = UNBOUND
 
     def document(self) -> dict[str, object]:
         """Return the rule as a document with every default written out; `parse` takes it back."""
@@ -77,10 +94,13 @@ class Rule:
             "burn_bps": self.burn_bps,
         }
         if self.smoothing is not None:
-            document["smoothing"] = {
-                "ema_alpha_ppm": self.smoothing.ema_alpha_ppm,
-                "idle_keep_ppm": self.smoothing.idle_keep_ppm,
-            }
+            document["smoothing"] = self.smoothing.document()
+        if self.one_per_owner:
+            document["one_per_owner"] = True
+        if self.bounds.max_share_ppm != PPM:
+            document["max_share_ppm"] = self.bounds.max_share_ppm
+        if self.bounds.floor_ppm:
+            document["floor_ppm"] = self.bounds.floor_ppm
         return document
 
     def expressions(self) -> tuple[str, ...]:
@@ -118,7 +138,14 @@ def parse(document: str | bytes | Mapping[str, object]) -> Rule:
         "",
         findings,
         required=("format", "title", "score", "shaping"),
-        optional=("gates", "smoothing", "burn_bps"),
+        optional=(
+            "gates",
+            "smoothing",
+            "one_per_owner",
+            "max_share_ppm",
+            "floor_ppm",
+            "burn_bps",
+        ),
     )
     if "format" in fields:
         _whole(fields["format"], "/format", findings, low=FORMAT, high=FORMAT)
@@ -128,10 +155,12 @@ def parse(document: str | bytes | Mapping[str, object]) -> Rule:
     shaping = _shaping(fields["shaping"], findings) if "shaping" in fields else None
     smoothing = _smoothing(fields["smoothing"], findings) if "smoothing" in fields else None
     burn_bps = _whole(fields.get("burn_bps", 0), "/burn_bps", findings, low=0, high=BURN_BPS_MAX)
+    one_per_owner = _flag(fields.get("one_per_owner", False), "/one_per_owner", findings)
+    bounds = _bounds(fields, shaping, findings)
     _check_types(gates, score, findings)
     findings.raise_any()
     assert shaping is not None
-    return Rule(title, gates, score, shaping, smoothing, burn_bps)
+    return Rule(title, gates, score, shaping, smoothing, burn_bps, one_per_owner, bounds)
 
 
 def canonical(rule: Rule) -> bytes:
@@ -212,6 +241,13 @@ def _whole(value: object, pointer: str, findings: _Findings, *, low: int, high: 
     return low
 
 
+def _flag(value: object, pointer: str, findings: _Findings) -> bool:
+    """Return true or false."""
+    if not isinstance(value, bool):
+        findings.add(pointer, f"{pointer[1:]} must be true or false.")
+    return value is True
+
+
 def _text(value: object, pointer: str, findings: _Findings, *, longest: int) -> str:
     """Return one printable line of text that says something."""
     if not isinstance(value, str) or not value.strip():
@@ -289,10 +325,36 @@ def _shaping(value: object, findings: _Findings) -> Shaping | None:
     return cast("Callable[..., Shaping]", shaping)(**numbers)
 
 
+def _bounds(fields: Mapping[str, object], shaping: Shaping | None, findings: _Findings) -> Bounds:
+    """Return the cap and the floor of one miner's part of the weight."""
+    bounds = Bounds(
+        max_share_ppm=_whole(
+            fields.get("max_share_ppm", PPM),
+            "/max_share_ppm",
+            findings,
+            low=MAX_SHARE_PPM_MIN,
+            high=PPM,
+        ),
+        floor_ppm=_whole(
+            fields.get("floor_ppm", 0), "/floor_ppm", findings, low=0, high=FLOOR_PPM_MAX
+        ),
+    )
+    if shaping is not None and shaping.pays_one and bounds.max_share_ppm < PPM:
+        findings.add(
+            "/max_share_ppm",
+            f"{shaping.kind} pays one miner, which no cap can divide; leave the cap out.",
+        )
+    return bounds
+
+
 def _smoothing(value: object, findings: _Findings) -> Smoothing:
     """Return the smoothing; an alpha of 0 would never learn and is refused."""
     fields = _fields(
-        value, "/smoothing", findings, required=("ema_alpha_ppm",), optional=("idle_keep_ppm",)
+        value,
+        "/smoothing",
+        findings,
+        required=("ema_alpha_ppm",),
+        optional=("idle_keep_ppm", "bias_corrected"),
     )
     return Smoothing(
         ema_alpha_ppm=_whole(
@@ -304,6 +366,9 @@ def _smoothing(value: object, findings: _Findings) -> Smoothing:
             findings,
             low=0,
             high=PPM,
+        ),
+        is_bias_corrected=_flag(
+            fields.get("bias_corrected", False), "/smoothing/bias_corrected", findings
         ),
     )
 

@@ -5,28 +5,29 @@
     evaluation.weights_u16          # {miner: 1..65535}
     evaluation.of(miner).reasons    # why this weight and not another
 
-The road of a score: CEL gives a float → `score_units` makes it an integer on the scale 2**32, the only
-place where floats become integers → moving average → shaping → weights on 2**32 → u16.
+The road of a score: metrics → a float (`rule_scores`) → an integer on the scale 2**32, the only place
+where floats become integers → moving average → shaping → weights on 2**32 → u16 (`rule_weights`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
+from functools import cached_property
 
-from subnets import cel_sandbox, shaping
-from subnets.cel_sandbox import Value
+from subnets import rule_scores, rule_weights
 from subnets.default_rules import DEFAULT_RULES
-from subnets.errors import RuleInvalid
 from subnets.metrics import METRICS, Metrics
-from subnets.rule_document import Gate, Rule, Smoothing, canonical, digest, parse
-from subnets.rule_expression import FUNCTIONS, compile_problem, runtime_problem
-from subnets.shaping import PPM, SCALE, SHAPINGS
+from subnets.rule_document import Rule, canonical, digest, parse
+from subnets.rule_expression import FUNCTIONS
+from subnets.rule_scores import SCORE_MAX, Scores
+from subnets.rule_weights import History, Weighed
+from subnets.shaping import SCALE, SHAPINGS
 
 __all__ = [
     "DEFAULT_RULES",
     "FUNCTIONS",
     "METRICS",
     "SCALE",
+    "SCORE_MAX",
     "SHAPINGS",
     "Evaluation",
     "GateOutcome",
@@ -38,24 +39,25 @@ __all__ = [
     "evaluate",
     "evaluate_windows",
     "parse",
-    "score_units",
 ]
 
-# score * 2**32 stays below 2**63: a smoothed score fits a signed 64-bit column.
-SCORE_MAX = 2**31 - 1
+UNSAMPLED = "Not sampled; it keeps its earlier score in part."
+OUTDONE = "Another miner of the same owner did better, and this rule pays one of each owner."
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """What one validator brings to an epoch.
 
-    metrics_by_miner: the miners it sampled. previous: the smoothed scores (2**32) it ended the last
-    epoch with, of miners still registered. incumbent: who held all its weight, for winner_takes_all.
+    metrics_by_miner: the miners it sampled. The rest as in `rule_weights.History`: previous, the smoothed
+    scores (2**32) it ended the last epoch with; incumbent, who held all its weight; owners and ages of miners.
     """
 
     metrics_by_miner: Mapping[str, Metrics]
     previous: Mapping[str, int] = field(default_factory=dict)
     incumbent: str | None = None
+    owners: Mapping[str, str] = field(default_factory=dict)
+    ages: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,42 +88,122 @@ class MinerOutcome:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A rule applied to one validator's window: outcomes sorted by miner."""
+    """A rule applied to one validator's window. How each miner came to its weight is told when asked.
 
+    sampled: the miners sampled, sorted. scores: what the rule said of the rows of all windows; this
+    window's begin at `start`.
+    """
+
+    rule: Rule
     rule_digest: str
-    outcomes: tuple[MinerOutcome, ...]
+    sampled: tuple[str, ...]
+    scores: Scores = field(repr=False)
+    start: int
+    weighed: Weighed
+
+    @cached_property
+    def outcomes(self) -> tuple[MinerOutcome, ...]:
+        """Return every miner's outcome, sorted by miner."""
+        rows = dict(zip(self.sampled, range(self.start, self._stop), strict=True))
+        return tuple(self._outcome(miner, rows.get(miner)) for miner in self.weighed.weights)
 
     @property
     def weights_u16(self) -> dict[str, int]:
         """Return the weights as the chain stores them: the greatest is 65535, zeros are left out."""
-        return {item.miner: item.weight_u16 for item in self.outcomes if item.weight_u16}
+        return self.weighed.weights_u16
 
     @property
     def smoothed(self) -> dict[str, int]:
         """Return the scores to hand back as `previous` in the next epoch; empty without smoothing."""
-        return {item.miner: item.smoothed for item in self.outcomes if item.smoothed}
+        if self.rule.smoothing is None:
+            return {}
+        return {miner: score for miner, score in self.weighed.smoothed.items() if score}
 
     @property
     def winner(self) -> str | None:
         """Return the miner that holds all weight, to hand back as `incumbent`; None when shared."""
-        paid = [item.miner for item in self.outcomes if item.weight]
-        return paid[0] if len(paid) == 1 else None
+        return self.weighed.winner
+
+    @property
+    def computed_count(self) -> int:
+        """Return for how many sampled miners the score could be computed."""
+        faulty = sum(1 for row in self.scores.raw.faults if self.start <= row < self._stop)
+        return len(self.sampled) - faulty
+
+    @property
+    def reasons(self) -> dict[str, tuple[str, ...]]:
+        """Return by miner why it is not paid its score; a miner that is does not stand in it."""
+        here = slice(self.start, self._stop)
+        amiss = ~self.scores.is_valid[here] | (self.scores.raw.values[here] < 0)
+        rows = dict(zip(self.sampled, range(self.start, self._stop), strict=True))
+        told = {self.sampled[place] for place in amiss.nonzero()[0]} | self.weighed.outdone
+        told |= self.weighed.weights.keys() - rows.keys()
+        return {miner: self._outcome(miner, rows.get(miner)).reasons for miner in sorted(told)}
 
     def of(self, miner: str) -> MinerOutcome | None:
         """Return one miner's outcome."""
         return next((item for item in self.outcomes if item.miner == miner), None)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Evaluation) and (self.rule_digest, self.outcomes) == (
+            other.rule_digest,
+            other.outcomes,
+        )
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """What the expressions say about one sampled miner; score is None when it has no valid score."""
+    __hash__ = None  # type: ignore[assignment]  # equal by what it says, which is long
 
-    gates: tuple[GateOutcome, ...]
-    raw_score: float | None
-    score: int | None
-    reasons: tuple[str, ...]
+    @property
+    def _stop(self) -> int:
+        return self.start + len(self.sampled)
+
+    def _outcome(self, miner: str, row: int | None) -> MinerOutcome:
+        """Put one miner's outcome together; without a row it is unsampled and carried."""
+        weighed, scores = self.weighed, self.scores
+        gates = () if row is None else self._gates(row)
+        return MinerOutcome(
+            miner=miner,
+            is_sampled=row is not None,
+            gates=gates,
+            raw_score=None
+            if row is None or row in scores.raw.faults
+            else float(scores.raw.values[row]),
+            score=0 if row is None else int(scores.units[row]),
+            smoothed=weighed.smoothed[miner] if self.rule.smoothing else 0,
+            weight=weighed.weights[miner],
+            weight_u16=weighed.weights_u16.get(miner, 0),
+            reasons=(
+                *((UNSAMPLED,) if row is None else ()),
+                *(gate.reason for gate in gates if not gate.is_passed),
+                *(() if row is None else self._score_reasons(row)),
+                *((OUTDONE,) if miner in weighed.outdone else ()),
+            ),
+        )
+
+    def _gates(self, row: int) -> tuple[GateOutcome, ...]:
+        """Read the gates; one that cannot be computed is not passed."""
+        outcomes = []
+        for gate, column in zip(self.rule.gates, self.scores.gates, strict=True):
+            fault = column.faults.get(row)
+            is_passed = fault is None and bool(column.values[row])
+            reason = "" if is_passed else gate.reason
+            if fault is not None:
+                reason = f"{gate.reason} (It could not be computed: {fault}.)"
+            outcomes.append(GateOutcome(gate.condition, is_passed=is_passed, reason=reason))
+        return tuple(outcomes)
+
+    def _score_reasons(self, row: int) -> tuple[str, ...]:
+        """Say what is wrong with a score; nothing when it counts as it is."""
+        fault = self.scores.raw.faults.get(row)
+        if fault is not None:
+            return (f"The score could not be computed: {fault}.",)
+        raw_score = float(self.scores.raw.values[row])
+        if raw_score > SCORE_MAX:
+            return (f"The score {raw_score:g} is above the greatest allowed, {SCORE_MAX}.",)
+        if raw_score < 0:
+            return (f"The score {raw_score:g} is below zero and counts as zero.",)
+        return ()
 
 
 def evaluate(
@@ -141,136 +223,21 @@ def evaluate(
 
 
 def evaluate_windows(rule: Rule, windows: Sequence[Window]) -> tuple[Evaluation, ...]:
-    """Apply the rule to many validators' windows, with as few child processes as their rows need."""
-    rows = [window.metrics_by_miner[key] for window in windows for key in _sampled(window)]
-    checked, values = cel_sandbox.evaluate_rows(rule.expressions(), rows)
-    problems = [
-        {"pointer": "", "detail": compile_problem(item.error)} for item in checked if item.error
+    """Apply the rule to many validators' windows, all their rows at once."""
+    order = [tuple(sorted(window.metrics_by_miner)) for window in windows]
+    rows = [
+        window.metrics_by_miner[miner]
+        for window, sampled in zip(windows, order, strict=True)
+        for miner in sampled
     ]
-    if problems:
-        raise RuleInvalid(problems=problems)
-    remaining = iter(values)
+    scores = rule_scores.score(rule, rows)
     identity = digest(rule)
-    return tuple(
-        Evaluation(
-            identity,
-            _outcomes(
-                rule, window, {key: _judged(rule, next(remaining)) for key in _sampled(window)}
-            ),
-        )
-        for window in windows
-    )
-
-
-def score_units(raw_score: float) -> int:
-    """Turn a finite score >= 0 into an integer on the scale 2**32: exact product, halves to even.
-
-    The one place where floats become integers; everything after it is integer arithmetic.
-    """
-    return round(Fraction(raw_score) * SCALE)
-
-
-def _sampled(window: Window) -> list[str]:
-    """Return the sampled miners in the one order used everywhere."""
-    return sorted(window.metrics_by_miner)
-
-
-def _judged(rule: Rule, values: tuple[Value, ...]) -> _Judged:
-    """Read the gates' values and the score's."""
-    *gate_values, score_value = values
-    gates = tuple(
-        _gate_outcome(gate, value) for gate, value in zip(rule.gates, gate_values, strict=True)
-    )
-    reasons = [gate.reason for gate in gates if not gate.is_passed]
-    if score_value.error or score_value.value is None:
-        reasons.append(f"The score could not be computed: {runtime_problem(score_value.error)}.")
-        return _Judged(gates, None, None, tuple(reasons))
-    raw_score = score_value.value
-    if raw_score > SCORE_MAX:
-        reasons.append(f"The score {raw_score:g} is above the greatest allowed, {SCORE_MAX}.")
-        return _Judged(gates, float(raw_score), None, tuple(reasons))
-    if raw_score < 0:
-        reasons.append(f"The score {raw_score:g} is below zero and counts as zero.")
-    is_valid = all(gate.is_passed for gate in gates)
-    score = score_units(max(raw_score, 0)) if is_valid else None
-    return _Judged(gates, float(raw_score), score, tuple(reasons))
-
-
-def _gate_outcome(gate: Gate, value: Value) -> GateOutcome:
-    """Read one gate; a gate that cannot be computed is not passed."""
-    if value.error:
-        reason = f"{gate.reason} (It could not be computed: {runtime_problem(value.error)}.)"
-        return GateOutcome(gate.condition, is_passed=False, reason=reason)
-    is_passed = value.value is True
-    return GateOutcome(gate.condition, is_passed=is_passed, reason="" if is_passed else gate.reason)
-
-
-def _outcomes(
-    rule: Rule, window: Window, judged: Mapping[str, _Judged]
-) -> tuple[MinerOutcome, ...]:
-    """Smooth, shape and scale the scores of one window."""
-    previous = window.previous if rule.smoothing else {}
-    assert all(score >= 0 for score in previous.values())
-    miners = sorted({*judged, *(miner for miner, score in previous.items() if score)})
-    smoothed = {
-        miner: _smoothed(rule.smoothing, previous.get(miner), judged.get(miner)) for miner in miners
-    }
-    payable = {
-        miner: score if _is_paid(judged.get(miner)) else 0 for miner, score in smoothed.items()
-    }
-    weights = shaping.weights(rule.shaping, payable, incumbent=window.incumbent)
-    scaled = shaping.max_upscale(weights)
-    return tuple(
-        _outcome(
-            miner,
-            judged.get(miner),
-            smoothed=smoothed[miner] if rule.smoothing else 0,
-            weight=weights[miner],
-            weight_u16=scaled.get(miner, 0),
-        )
-        for miner in miners
-    )
-
-
-def _is_paid(judged: _Judged | None) -> bool:
-    """Say whether a miner may be paid now: it is unsampled and carried, or it has a valid score."""
-    return judged is None or judged.score is not None
-
-
-def _smoothed(smoothing: Smoothing | None, previous: int | None, judged: _Judged | None) -> int:
-    """Average a valid score into the previous one; a first score counts whole, so no newcomer starts low.
-
-    Without a valid score (unsampled, a gate not passed, an error) the previous one is kept in part.
-    Source: s = (1 - a) * s + a * x, only when sampled; half a unit rounds up.
-    """
-    score = judged.score if judged else None
-    if smoothing is None:
-        return score or 0
-    if score is None:
-        return (previous or 0) * smoothing.idle_keep_ppm // PPM
-    if previous is None:
-        return score
-    alpha = smoothing.ema_alpha_ppm
-    return (previous * (PPM - alpha) + score * alpha + PPM // 2) // PPM
-
-
-def _outcome(
-    miner: str, judged: _Judged | None, *, smoothed: int, weight: int, weight_u16: int
-) -> MinerOutcome:
-    """Put one miner's outcome together; without a judgement it is unsampled and carried."""
-    if judged is None:
-        judged = _Judged((), None, None, ("Not sampled; it keeps its earlier score in part.",))
-        is_sampled = False
-    else:
-        is_sampled = True
-    return MinerOutcome(
-        miner=miner,
-        is_sampled=is_sampled,
-        gates=judged.gates,
-        raw_score=judged.raw_score,
-        score=judged.score or 0,
-        smoothed=smoothed,
-        weight=weight,
-        weight_u16=weight_u16,
-        reasons=judged.reasons,
-    )
+    evaluations, start = [], 0
+    for window, sampled in zip(windows, order, strict=True):
+        stop = start + len(sampled)
+        said = dict(zip(sampled, scores.of(start, stop), strict=True))
+        history = History(window.previous, window.incumbent, window.owners, window.ages)
+        weighed = rule_weights.weigh(rule, said, history)
+        evaluations.append(Evaluation(rule, identity, sampled, scores, start, weighed))
+        start = stop
+    return tuple(evaluations)

@@ -1,38 +1,42 @@
-"""Turn scores into weights: linear, power, softmax, top-k, winner takes all.
+"""Turn scores into weights: in proportion, by power, softmax, place, or all to one; capped and floored.
 
-Scores and weights are integers on the scale 2**32, and every step here is integer or correctly
-rounded decimal arithmetic in software: the same scores give the same weights on every machine, which
-float `pow` and `exp` of different C libraries do not promise.
+Scores and weights are integers on the scale 2**32, and every step here is integer arithmetic, curves
+included (`subnets.curves`): the same scores give the same weights on every machine, which float `pow` and
+`exp` of different C libraries do not promise.
 
-For each shaping: only scores above zero take part, miners with equal scores get equal weights, and a
-miner's weight never falls when only its own score rises.
+For each shaping, with or without cap and floor: only scores above zero take part, miners with equal scores
+get equal weights, a better score is never paid less, and a miner's weight never falls when only its own
+score rises.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal
 from types import MappingProxyType
 from typing import ClassVar
+
+from subnets import curves
 
 SCALE = 2**32  # one whole: a score of 1.0, or all of the weight
 PPM = 1_000_000
 U16_MAX = 65_535  # subtensor set_weights: weights are u16, the greatest scaled up to 65535
 
-# Masses carry 30 decimal places: finer than 2**-32 by twenty orders, so what vanishes has no weight.
-_MASS_UNIT = 10**30
-_EXACT = Context(prec=45, traps=[])
-_NEGLIGIBLE = Decimal(-70)  # exp(-70) < 10**-30, below one unit of mass
+# The place of a rung that has shrunk below a unit of mass no longer matters: 2**-96 of the first.
+_RUNG_ONE = curves.ONE
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One number of a shaping: its bounds, both inclusive, and what it does. No default: required."""
+    """One number of a shaping: its bounds, both inclusive, and what it does. No default: required.
+
+    is_silent: left out of the document at its default, for it came later than rules that are published.
+    """
 
     low: int
     high: int
     doc: str
     default: int | None = None
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,23 @@ class Shaping(ABC):
     kind: ClassVar[str]
     doc: ClassVar[str]
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
+    pays_one: ClassVar[bool] = False
 
     @abstractmethod
-    def masses(self, scores: Mapping[str, int], incumbent: str | None) -> dict[str, int]:
-        """Return relative masses, >= 0, of miners whose scores are all above zero (at least one)."""
+    def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
+        """Return relative masses, >= 0, for scores that are all above zero (at least one).
+
+        incumbent: the place in `scores` of who held all weight last.
+        """
 
     def document(self) -> dict[str, str | int]:
-        """Return the shaping as it stands in a rule document, defaults written out."""
-        return {"kind": self.kind, **{name: getattr(self, name) for name in self.parameters}}
+        """Return the shaping as it stands in a rule document, defaults written out but for silent ones."""
+        numbers = {
+            name: getattr(self, name)
+            for name, parameter in self.parameters.items()
+            if not (parameter.is_silent and getattr(self, name) == parameter.default)
+        }
+        return {"kind": self.kind, **numbers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +72,10 @@ class Linear(Shaping):
     kind: ClassVar[str] = "linear"
     doc: ClassVar[str] = "Weight in proportion to score."
 
-    def masses(self, scores: Mapping[str, int], incumbent: str | None) -> dict[str, int]:
+    def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
         """Return the scores themselves."""
         del incumbent
-        return dict(scores)
+        return list(scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +91,17 @@ class Power(Shaping):
         {"exponent_ppm": Parameter(100_000, 16_000_000, "The power, in millionths (2000000 = 2).")}
     )
 
-    def masses(self, scores: Mapping[str, int], incumbent: str | None) -> dict[str, int]:
-        """Return (score / best)**exponent, as exp(exponent * ln(ratio)), both correctly rounded."""
+    def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
+        """Return score**exponent for a whole exponent, else (score / best)**exponent by logarithms."""
         del incumbent
-        best = Decimal(max(scores.values()))
-        exponent = Decimal(self.exponent_ppm) / PPM
-        logs = {
-            miner: _EXACT.multiply(exponent, _EXACT.ln(_EXACT.divide(Decimal(score), best)))
-            for miner, score in scores.items()
-        }
-        return {miner: _exp_mass(log) for miner, log in logs.items()}
+        whole, part = divmod(self.exponent_ppm, PPM)
+        if part == 0:
+            return [score**whole for score in scores]
+        best = curves.ln_of(max(scores))
+        return [
+            curves.exp_of_minus(max(0, best - curves.ln_of(score)) * self.exponent_ppm // PPM)
+            for score in scores
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +121,13 @@ class Softmax(Shaping):
         }
     )
 
-    def masses(self, scores: Mapping[str, int], incumbent: str | None) -> dict[str, int]:
+    def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
         """Return exp((score - best) / temperature): the greatest exponent is 0, nothing overflows."""
         del incumbent
-        best = max(scores.values())
-        unit = Decimal(SCALE * self.temperature_ppm)
-        return {
-            miner: _exp_mass(_EXACT.divide(Decimal((score - best) * PPM), unit))
-            for miner, score in scores.items()
-        }
+        best = max(scores)
+        scale = curves.ONE * PPM
+        unit = SCALE * self.temperature_ppm
+        return [curves.exp_of_minus((best - score) * scale // unit) for score in scores]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +143,60 @@ class TopK(Shaping):
         {"k": Parameter(1, 256, "How many of the best are paid.")}
     )
 
-    def masses(self, scores: Mapping[str, int], incumbent: str | None) -> dict[str, int]:
+    def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
         """Return the scores at or above the k-th best, and zero for the rest."""
         del incumbent
-        ranked = sorted(scores.values(), reverse=True)
+        ranked = sorted(scores, reverse=True)
         threshold = ranked[min(self.k, len(ranked)) - 1]
-        return {miner: score if score >= threshold else 0 for miner, score in scores.items()}
+        return [score if score >= threshold else 0 for score in scores]
+
+
+# From 0.001, below which the second best gets nothing that a u16 could hold beside the best, to 0.999,
+# above which place hardly counts any more.
+_DECAY = Parameter(
+    1_000,
+    999_000,
+    "What each place is worth of the place before it, in millionths (500000 = half).",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RankDecay(Shaping):
+    """Give weight by place alone: decay**(rank - 1). Who tie share the weights of their places evenly.
+
+    How far ahead the best is does not count, so one outstanding miner cannot starve the rest.
+    """
+
+    decay_ppm: int
+
+    kind: ClassVar[str] = "rank_decay"
+    doc: ClassVar[str] = "Weight by place: each place is worth a fixed part of the place before it."
+    parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({"decay_ppm": _DECAY})
+
+    def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
+        """Return decay**(rank - 1)."""
+        del incumbent
+        rungs = _rungs(scores, self.decay_ppm)
+        return [rungs[score] for score in scores]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRankDecay(Shaping):
+    """Give weight in proportion to score * decay**(rank - 1). Who tie share the factors of their places."""
+
+    decay_ppm: int
+
+    kind: ClassVar[str] = "score_rank_decay"
+    doc: ClassVar[str] = (
+        "Weight in proportion to score, reduced by a fixed part from place to place."
+    )
+    parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({"decay_ppm": _DECAY})
+
+    def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
+        """Return score * decay**(rank - 1)."""
+        del incumbent
+        rungs = _rungs(scores, self.decay_ppm)
+        return [score * rungs[score] for score in scores]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,49 +208,81 @@ class WinnerTakesAll(Shaping):
     """
 
     margin_ppm: int = 0
+    margin_score_ppm: int = 0
 
     kind: ClassVar[str] = "winner_takes_all"
     doc: ClassVar[str] = "All weight to the best; the holder keeps it until beaten by the margin."
+    pays_one: ClassVar[bool] = True
     # At most one half: a holder who could only be beaten by more would hold for ever.
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType(
         {
             "margin_ppm": Parameter(
                 0, 500_000, "How much better a challenger must be, in millionths of the holder.", 0
-            )
+            ),
+            "margin_score_ppm": Parameter(
+                0,
+                500_000,
+                "How much better besides, in millionths of a score, whatever the holder has.",
+                0,
+                is_silent=True,
+            ),
         }
     )
 
-    def masses(self, scores: Mapping[str, int], incumbent: str | None) -> dict[str, int]:
+    def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
         """Return 1 for the winner, or for each who ties for it, and 0 for the rest."""
-        best = max(scores.values())
-        defended = scores.get(incumbent, 0) * (PPM + self.margin_ppm) if incumbent else 0
-        if defended >= best * PPM:
-            return {miner: int(miner == incumbent) for miner in scores}
-        return {miner: int(score == best) for miner, score in scores.items()}
+        best = max(scores)
+        if incumbent is not None:
+            defended = scores[incumbent] * (PPM + self.margin_ppm) + self.margin_score_ppm * SCALE
+            if defended >= best * PPM:
+                return [int(place == incumbent) for place in range(len(scores))]
+        return [int(score == best) for score in scores]
 
 
 SHAPINGS: Mapping[str, type[Shaping]] = MappingProxyType(
-    {shaping.kind: shaping for shaping in (Linear, Power, Softmax, TopK, WinnerTakesAll)}
+    {
+        shaping.kind: shaping
+        for shaping in (Linear, Power, Softmax, TopK, RankDecay, ScoreRankDecay, WinnerTakesAll)
+    }
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one miner may get of the whole at most (a cap), and what each paid miner gets at least.
+
+    In millionths. A cap that the paid miners cannot fill together, being too few, gives way: they share
+    alike. The floors of all paid miners must fit into the whole.
+    """
+
+    max_share_ppm: int = PPM
+    floor_ppm: int = 0
+
+
+UNBOUND = Bounds()
+
+
 def weights(
-    shaping: Shaping, scores: Mapping[str, int], *, incumbent: str | None = None
+    shaping: Shaping,
+    scores: Mapping[str, int],
+    *,
+    incumbent: str | None = None,
+    bounds: Bounds = UNBOUND,
 ) -> dict[str, int]:
     """Shape scores into weights.
 
     scores: integers >= 0 on the scale 2**32. incumbent: who held all weight last (winner_takes_all).
-    Returns every miner of `scores`, in its order; the weights sum to 2**32 within half a unit a miner,
-    or are all zero when no score is above zero.
+    Returns every miner of `scores`, in its order; the weights sum to 2**32 within half a unit a miner
+    (a whole one with a floor), or are all zero when no score is above zero.
     """
     assert all(score >= 0 for score in scores.values())
-    eligible = {miner: score for miner, score in scores.items() if score > 0}
-    if not eligible:
+    paid = [miner for miner, score in scores.items() if score > 0]
+    if not paid:
         return dict.fromkeys(scores, 0)
-    masses = shaping.masses(eligible, incumbent)
-    total = sum(masses.values())
-    assert total > 0
-    return {miner: _rounded(masses.get(miner, 0) * SCALE, total) for miner in scores}
+    holder = paid.index(incumbent) if incumbent and scores.get(incumbent, 0) > 0 else None
+    masses = shaping.masses([scores[miner] for miner in paid], holder)
+    parts = _floored(_capped(masses, bounds.max_share_ppm), bounds.floor_ppm)
+    return dict.fromkeys(scores, 0) | dict(zip(paid, parts, strict=True))
 
 
 def max_upscale(shares: Mapping[str, int]) -> dict[str, int]:
@@ -201,15 +293,58 @@ def max_upscale(shares: Mapping[str, int]) -> dict[str, int]:
     greatest = max(shares.values(), default=0)
     if greatest == 0:
         return {}
-    scaled = {miner: _rounded(share * U16_MAX, greatest) for miner, share in shares.items()}
+    double = 2 * greatest
+    scaled = {miner: (2 * share * U16_MAX + greatest) // double for miner, share in shares.items()}
     return {miner: weight for miner, weight in scaled.items() if weight > 0}
 
 
-def _exp_mass(exponent: Decimal) -> int:
-    """Return exp(exponent) in units of mass, for an exponent <= 0."""
-    if exponent < _NEGLIGIBLE:
-        return 0
-    return int(_EXACT.to_integral_value(_EXACT.multiply(_EXACT.exp(exponent), _MASS_UNIT)))
+def _capped(masses: Sequence[int], max_share_ppm: int) -> list[int]:
+    """Share the whole by mass, no part above the cap; what is cut goes to the others by mass.
+
+    Source: water-filling, min(cap, level * mass) with the level at which the parts sum to the whole.
+    """
+    total = sum(masses)
+    assert total > 0
+    cap = SCALE * max_share_ppm // PPM
+    left, at_cap = SCALE, total + 1
+    # From the greatest down: whoever would pass the cap gets it and leaves the rest to the others.
+    for mass in sorted(masses, reverse=True) if cap < SCALE else ():
+        if mass * left <= cap * total:
+            break
+        if mass == total:  # the last of them: all are at the cap, and something is left
+            return _even(masses)
+        left, total, at_cap = left - cap, total - mass, mass
+    double = 2 * total
+    return [cap if mass >= at_cap else (2 * mass * left + total) // double for mass in masses]
+
+
+def _even(masses: Sequence[int]) -> list[int]:
+    """Share the whole evenly among all with a mass."""
+    count = sum(1 for mass in masses if mass)
+    return [_rounded(SCALE, count) if mass else 0 for mass in masses]
+
+
+def _floored(parts: list[int], floor_ppm: int) -> list[int]:
+    """Give each part the floor and divide what is left as before."""
+    if floor_ppm == 0:
+        return parts
+    free_ppm = PPM - floor_ppm * len(parts)
+    assert free_ppm >= 0
+    return [_rounded(part * free_ppm + SCALE * floor_ppm, PPM) for part in parts]
+
+
+def _rungs(scores: Sequence[int], decay_ppm: int) -> dict[int, int]:
+    """Return decay**(rank - 1) by score; scores that tie get the mean of their places."""
+    rungs: dict[int, int] = {}
+    rung, place = _RUNG_ONE, 0
+    ranked = sorted(scores, reverse=True)
+    while place < len(ranked):
+        score, tied, whole = ranked[place], 0, 0
+        while place < len(ranked) and ranked[place] == score:
+            whole, tied, place = whole + rung, tied + 1, place + 1
+            rung = rung * decay_ppm // PPM
+        rungs[score] = whole // tied
+    return rungs
 
 
 def _rounded(numerator: int, denominator: int) -> int:

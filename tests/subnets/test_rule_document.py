@@ -7,7 +7,7 @@ import pytest
 
 from subnets import rule_document, rules
 from subnets.errors import RuleInvalid
-from subnets.shaping import Linear, Power, WinnerTakesAll
+from subnets.shaping import Bounds, Linear, Power, WinnerTakesAll
 from tests.subnets.rule_builders import DOCUMENT, document, miner, problems, rule
 
 # --- reading a document ---
@@ -41,6 +41,21 @@ def test_text_bytes_and_mapping_give_the_same_rule(source):
     assert rules.digest(rules.parse(source)) == rules.digest(rules.parse(DOCUMENT))
 
 
+def test_every_member_reads_back_from_the_canonical_text():
+    full = rule(
+        smoothing={"ema_alpha_ppm": 1, "bias_corrected": True},
+        shaping={"kind": "rank_decay", "decay_ppm": 500_000},
+        one_per_owner=True,
+        max_share_ppm=10_000,
+        floor_ppm=3_906,
+    )
+
+    assert rules.parse(rules.canonical(full)) == full
+    assert full.bounds == Bounds(max_share_ppm=10_000, floor_ppm=3_906)
+    assert full.smoothing.is_bias_corrected
+    assert full.one_per_owner
+
+
 def test_a_canonical_text_is_sorted_without_spaces_and_reads_back():
     parsed = rules.parse(DOCUMENT)
     text = rules.canonical(parsed)
@@ -57,8 +72,31 @@ def test_a_digest_is_stable_for_ever():
     )
 
 
+# Digests of documents as they were published before the members that may be left out came.
+@pytest.mark.parametrize(
+    ("source", "known"),
+    [
+        (DOCUMENT, "093c3a3826dbfad95e7b06abe7d19237fbccffc0b3813af703673e47cca8a600"),
+        (
+            rules.DEFAULT_RULES["matmul"],
+            "01af453cd3dc640990dbe148132f6b787275c532e7b47881c4e47229060212b3",
+        ),
+        (
+            rules.DEFAULT_RULES["embeddings"],
+            "4fa84945b8d7039b4404680fdc1f226004b1c34641e1e591a8b056385efd7b7d",
+        ),
+        (
+            document(shaping={"kind": "winner_takes_all"}),
+            "db33a7a4d0b5fdf35b87212440795481d67ef886a4a6eb1e3640dba35eafe19d",
+        ),
+    ],
+)
+def test_a_rule_published_long_ago_keeps_its_digest(source, known):
+    assert rules.digest(rules.parse(source)) == known
+
+
 def test_writing_out_a_default_does_not_change_the_digest():
-    written = rule(gates=[], burn_bps=0)
+    written = rule(gates=[], burn_bps=0, one_per_owner=False, max_share_ppm=1_000_000, floor_ppm=0)
 
     assert rules.digest(written) == rules.digest(rule())
 
@@ -72,6 +110,9 @@ def test_writing_out_a_default_does_not_change_the_digest():
         {"shaping": {"kind": "top_k", "k": 3}},
         {"smoothing": {"ema_alpha_ppm": 1}},
         {"gates": [{"if": "true", "reason": "Never."}]},
+        {"one_per_owner": True},
+        {"max_share_ppm": 250_000},
+        {"floor_ppm": 1},
     ],
 )
 def test_any_change_of_meaning_changes_the_digest(changes):
@@ -174,6 +215,24 @@ def test_what_is_not_a_document_is_refused_as_a_whole(source, detail):
             {"shaping": {"kind": "winner_takes_all", "margin_ppm": 500_001}},
             "/shaping/margin_ppm",
             "from 0 to 500000",
+        ),
+        (
+            {"shaping": {"kind": "rank_decay", "decay_ppm": 1_000_000}},
+            "/shaping/decay_ppm",
+            "from 1000 to 999000",
+        ),
+        ({"one_per_owner": 1}, "/one_per_owner", "true or false"),
+        ({"max_share_ppm": 9_999}, "/max_share_ppm", "from 10000 to 1000000"),
+        ({"floor_ppm": 3_907}, "/floor_ppm", "from 0 to 3906"),
+        (
+            {"shaping": {"kind": "winner_takes_all"}, "max_share_ppm": 500_000},
+            "/max_share_ppm",
+            "winner_takes_all pays one miner",
+        ),
+        (
+            {"smoothing": {"ema_alpha_ppm": 1, "bias_corrected": "yes"}},
+            "/smoothing/bias_corrected",
+            "true or false",
         ),
         ({"gates": {}}, "/gates", "list of at most 8"),
         ({"gates": [{"if": "true", "reason": "r"}] * 9}, "/gates", "list of at most 8"),

@@ -1,12 +1,14 @@
 """Evaluating a rule explains every weight and never surprises an epoch."""
 
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subnets import cel_sandbox, rules
+from subnets import cel_sandbox, rule_scores, rules
 from subnets.errors import RuleInvalid
 from subnets.metrics import METRICS
 from subnets.rules import SCALE, Window
@@ -267,7 +269,8 @@ def test_the_same_input_gives_the_same_weights_in_any_order(qualities, previous,
 
 @given(st.floats(min_value=0, max_value=rules.SCORE_MAX))
 def test_a_score_in_units_fits_64_bits_and_is_nearest(raw_score):
-    units = rules.score_units(raw_score)
+    units = int(rule_scores.score_units(np.array([raw_score]))[0])
 
+    assert units == round(Fraction(raw_score) * SCALE)
     assert 0 <= units < 2**63
     assert abs(units / SCALE - raw_score) <= max(2**-33, raw_score * 2**-52)

@@ -1,0 +1,158 @@
+"""From scores to weights: averages for newcomers, one miner an owner, floors and caps of a whole rule."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from subnets import rules
+from subnets.rule_weights import BIAS_EPOCHS_MAX, History, corrected_alpha_ppm, weigh
+from subnets.shaping import PPM, SCALE
+from tests.subnets.rule_builders import document, miner, rule
+
+PER_OWNER = {"one_per_owner": True}
+OWNERS = {"a1": "ada", "a2": "ada", "a3": "ada", "b1": "bob"}
+names = st.text("abcde", min_size=1, max_size=3)
+
+
+def evaluated(parsed, metrics, **fields):
+    return rules.evaluate_windows(parsed, [rules.Window(metrics, **fields)])[0]
+
+
+# --- one miner of each owner ---
+
+
+def test_only_the_best_miner_of_an_owner_is_paid_and_the_others_read_why():
+    said = evaluated(rule(**PER_OWNER), {"a1": miner(0.9), "a2": miner(0.8)}, owners=OWNERS)
+
+    assert said.weights_u16 == {"a1": 65_535}
+    assert said.of("a2").reasons == (rules.OUTDONE,)
+    assert said.reasons == {"a2": (rules.OUTDONE,)}
+
+
+def test_clones_of_one_owner_divide_what_one_miner_would_earn():
+    alone = evaluated(rule(**PER_OWNER), {"a1": miner(0.6), "b1": miner(0.4)}, owners=OWNERS)
+    cloned = evaluated(
+        rule(**PER_OWNER),
+        {"a1": miner(0.6), "a2": miner(0.6), "a3": miner(0.6), "b1": miner(0.4)},
+        owners=OWNERS,
+    )
+
+    together = sum(cloned.of(name).weight for name in ("a1", "a2", "a3"))
+    assert together == pytest.approx(alone.of("a1").weight, abs=3)
+    assert cloned.of("b1").weight == alone.of("b1").weight
+    assert cloned.of("a1").weight == cloned.of("a2").weight == cloned.of("a3").weight
+
+
+def test_without_the_member_every_hotkey_stands_for_itself():
+    metrics = {"a1": miner(0.6), "a2": miner(0.6), "b1": miner(0.4)}
+
+    assert len(evaluated(rule(), metrics, owners=OWNERS).weights_u16) == 3
+
+
+def test_a_miner_whose_owner_is_not_named_stands_for_itself():
+    said = evaluated(rule(**PER_OWNER), {"x": miner(0.6), "y": miner(0.5)}, owners={})
+
+    assert set(said.weights_u16) == {"x", "y"}
+
+
+def test_a_cap_is_one_of_owners_where_owners_count_once():
+    capped = rule(**PER_OWNER, max_share_ppm=500_000)
+
+    said = evaluated(capped, {"a1": miner(0.9), "a2": miner(0.9), "b1": miner(0.1)}, owners=OWNERS)
+
+    assert said.of("a1").weight + said.of("a2").weight == said.of("b1").weight
+
+
+def test_an_owner_defends_a_win_with_any_of_its_hotkeys():
+    contest = rule(**PER_OWNER, shaping={"kind": "winner_takes_all", "margin_ppm": 100_000})
+
+    said = evaluated(
+        contest,
+        {"a1": miner(0.2), "a2": miner(0.8), "b1": miner(0.85)},
+        owners=OWNERS,
+        incumbent="a1",
+    )
+
+    assert said.weights_u16 == {"a2": 65_535}
+
+
+@given(
+    st.dictionaries(names, st.integers(0, 2**40) | st.none(), max_size=12),
+    st.dictionaries(names, st.sampled_from("xyz")),
+    st.integers(0, 3),
+)
+def test_owners_weights_follow_scores_and_not_names(scores, owners, shift):
+    parsed = rule(**PER_OWNER, floor_ppm=1_000, max_share_ppm=400_000)
+    renamed = {name: f"{(ord(name[0]) + shift) % 7}{name[::-1]}!{name}" for name in scores}
+
+    plain = weigh(parsed, scores, History(owners=owners)).weights
+    moved = weigh(
+        parsed,
+        {renamed[name]: score for name, score in scores.items()},
+        History(owners={renamed[name]: owners[name] for name in scores if name in owners}),
+    ).weights
+
+    assert moved == {renamed[name]: weight for name, weight in plain.items()}
+
+
+# --- averages for newcomers ---
+
+
+def test_the_newest_score_of_a_newcomer_counts_as_in_an_unbiased_average():
+    assert corrected_alpha_ppm(100_000, 1) == PPM
+    assert corrected_alpha_ppm(100_000, 2) == round(PPM / 1.9)
+    assert corrected_alpha_ppm(100_000, 200) == 100_000
+    assert corrected_alpha_ppm(1, BIAS_EPOCHS_MAX) > 1
+    assert corrected_alpha_ppm(PPM, 7) == PPM
+
+
+@given(st.integers(1, PPM), st.integers(1, 300))
+def test_the_newest_score_counts_less_from_epoch_to_epoch_and_never_below_alpha(alpha, epochs):
+    assert corrected_alpha_ppm(alpha, epochs) >= corrected_alpha_ppm(alpha, epochs + 1) >= alpha
+
+
+def test_a_corrected_average_is_the_average_that_starts_at_zero_divided_by_its_bias():
+    alpha, scores = 0.2, [0.9, 0.1, 0.5, 0.3, 0.7]
+    corrected = rule(smoothing={"ema_alpha_ppm": 200_000, "bias_corrected": True})
+
+    previous, zeroed = {}, 0.0
+    for age, quality in enumerate(scores, start=1):
+        said = evaluated(corrected, {"a": miner(quality)}, previous=previous, ages={"a": age})
+        previous = said.smoothed
+        zeroed = (1 - alpha) * zeroed + alpha * quality
+
+        assert said.of("a").smoothed / SCALE == pytest.approx(
+            zeroed / (1 - (1 - alpha) ** age), rel=1e-5
+        )
+
+
+def test_without_correction_and_without_an_age_alpha_counts():
+    plain = rule(smoothing={"ema_alpha_ppm": 250_000})
+    corrected = rule(smoothing={"ema_alpha_ppm": 250_000, "bias_corrected": True})
+
+    for parsed, ages in ((plain, {"a": 2}), (corrected, {})):
+        said = evaluated(parsed, {"a": miner(0.0)}, previous={"a": SCALE}, ages=ages)
+        assert said.smoothed == {"a": SCALE * 3 // 4}
+
+
+# --- who won, under a floor ---
+
+
+def test_a_floor_does_not_hide_who_won():
+    contest = rule(shaping={"kind": "winner_takes_all", "margin_ppm": 100_000}, floor_ppm=1_000)
+
+    first = rules.evaluate(contest, {"a": miner(0.8), "b": miner(0.7)})
+    second = rules.evaluate(contest, {"a": miner(0.8), "b": miner(0.85)}, incumbent=first.winner)
+
+    assert (first.winner, second.winner) == ("a", "a")
+    assert second.of("b").weight > 0
+
+
+def test_a_floor_pays_nobody_who_failed_a_gate():
+    gated = rules.parse(
+        document(gates=[{"if": "sample_count >= 3", "reason": "Too few."}], floor_ppm=3_906)
+    )
+
+    said = rules.evaluate(gated, {"a": miner(), "b": miner(sample_count=1)})
+
+    assert said.weights_u16 == {"a": 65_535}
