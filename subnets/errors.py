@@ -88,10 +88,18 @@ class NoFreeSlot(DomainError):
 
 
 class NameTaken(DomainError):
-    """Another subnet has the name."""
+    """Another subnet has the name, or one that reads alike."""
 
     code = "name_taken"
-    message = "Another subnet is called {name!r}. Choose another name."
+    message = "Another subnet is called {name!r}. Choose a name that the eye tells from it."
+
+
+class TextRefused(DomainError):
+    """A name, summary or description holds what cannot be shown to people; `name` says which."""
+
+    code = "text_refused"
+    http_status = 422
+    message = "The {name} cannot be taken: {problem}. Type it anew."
 
 
 class LockCostAboveLimit(DomainError):

@@ -9,8 +9,12 @@ from django.db import transaction
 
 from compute.errors import MachineUnknown, TooManyMachines
 from compute.models import Machine
+from subnets import naming
 
 MACHINES_PER_HOTKEY_MAX = 64  # a rack; more is somebody filling the table
+
+NAME_MAX, CPU_MODEL_MAX = 40, 120  # what the columns hold
+GPU_NAME_MAX = 120
 
 
 @transaction.atomic
@@ -29,8 +33,12 @@ def report_machine(  # noqa: PLR0913  a machine has that many facts
 ) -> Machine:
     """Record a machine under its hotkey and name; a later report replaces what was said before.
 
-    Raises: TooManyMachines.
+    Raises: TextRefused, TooManyMachines.
     """
+    name = naming.read_name(name, length_max=NAME_MAX)
+    cpu_model = naming.read_prose(cpu_model, field="cpu_model", length_max=CPU_MODEL_MAX)
+    for gpu in gpus:
+        naming.read_prose(gpu["name"], field="gpus", length_max=GPU_NAME_MAX)
     known = Machine.objects.filter(hotkey=hotkey)
     is_new = not known.filter(name=name).exists()
     if is_new and known.count() >= MACHINES_PER_HOTKEY_MAX:

@@ -1,7 +1,6 @@
 """Auctions from opening to settlement: price and ownership change hands in one step, or not at all."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -78,12 +77,7 @@ def open_auction(
     subnet = slots.lock_subnet(netuid)
     closes_at = now + timedelta(seconds=duration_s)
     if earlier := queries.auction_by_key(stored):
-        asked = {
-            "netuid": netuid,
-            "start_rao": start_rao,
-            "reserve_rao": reserve_rao,
-            "duration_s": duration_s,
-        }
+        asked = (netuid, start_rao, reserve_rao, duration_s)
         return _replay_opening(earlier, asked, key=key)
 
     if subnet.owner != seller:
@@ -217,15 +211,13 @@ def _check_terms(*, start_rao: int, reserve_rao: int | None, duration_s: int) ->
         )
 
 
-def _replay_opening(earlier: Auction, asked: Mapping[str, int | None], *, key: str) -> Auction:
-    lasts = earlier.scheduled_close_at - earlier.opens_at
-    opened = {
-        "netuid": earlier.netuid,
-        "start_rao": earlier.start_rao,
-        "reserve_rao": earlier.reserve_rao,
-        "duration_s": int(lasts.total_seconds()),
-    }
-    for field, first in opened.items():
-        if asked[field] != first:
+def _replay_opening(
+    earlier: Auction, asked: tuple[int, int, int | None, int], *, key: str
+) -> Auction:
+    lasts_s = int((earlier.scheduled_close_at - earlier.opens_at).total_seconds())
+    opened = (earlier.netuid, earlier.start_rao, earlier.reserve_rao, lasts_s)
+    fields = ("netuid", "start_rao", "reserve_rao", "duration_s")
+    for field, first, given in zip(fields, opened, asked, strict=True):
+        if first != given:
             raise IdempotencyConflict(key=key, field=field)
     return earlier

@@ -10,6 +10,7 @@ from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
 from marketplace import queries
 from marketplace.models import Sale
+from subnets import naming
 from subnets import operations as subnets
 from subnets import queries as slots
 
@@ -28,15 +29,15 @@ def buy_slot(
     """Buy the lowest free slot at the lock cost of this moment, at most max_cost_rao.
 
     The same key with the same input buys one slot and returns its sale again.
-    Raises: NoFreeSlot, NameTaken, LockCostAboveLimit, InsufficientFunds, IdempotencyConflict,
+    Raises: NoFreeSlot, TextRefused, NameTaken, LockCostAboveLimit, InsufficientFunds, IdempotencyConflict,
     IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("slot", caller=buyer, key=key)
     slots.lock_network()
     if earlier := queries.sale_by_key(stored):
         asked = {
-            "name": name,
-            "summary": summary,
+            "name": naming.subnet_name(name),
+            "summary": naming.subnet_summary(summary),
             "blueprint": blueprint,
             "max_cost_rao": max_cost_rao,
         }

@@ -4,9 +4,8 @@ from rest_framework import serializers
 
 from ledger.rest import RaoField
 from subnets.models import Blueprint, Epoch, IncentiveRule, Subnet
+from subnets.operations.keys import NAME_MAX
 from subnets.queries.neurons import PAGE_MAX
-
-NAME_MAX = 40
 
 
 class LinkInput(serializers.Serializer):

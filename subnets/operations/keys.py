@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from subnets import naming
 from subnets.errors import ChallengeExpired, ChallengeUnknown, HotkeyTaken, TooManyChallenges
 from subnets.models import Hotkey, HotkeyChallenge
 
@@ -14,6 +15,7 @@ CHALLENGES_OPEN_MAX = 20  # an owner with a rack of machines links them one afte
 CODE_BYTES = (
     16  # 128 bits; hex, because a code that starts with a dash is an option to a command line
 )
+NAME_MAX = 40  # what the column holds
 
 
 @transaction.atomic
@@ -31,9 +33,10 @@ def open_challenge(*, owner: UUID, now: datetime) -> HotkeyChallenge:
 def link_hotkey(*, ss58: str, code: str, name: str, now: datetime) -> Hotkey:
     """Link the hotkey that signed the request to the owner who made the code.
 
-    Linking again for the same owner returns the key as it is. Raises: ChallengeUnknown,
+    Linking again for the same owner returns the key as it is. Raises: TextRefused, ChallengeUnknown,
     ChallengeExpired, HotkeyTaken.
     """
+    name = naming.read_name(name, length_max=NAME_MAX)
     challenge = HotkeyChallenge.objects.select_for_update().filter(code=code).first()
     if challenge is None:
         raise ChallengeUnknown

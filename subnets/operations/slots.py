@@ -10,7 +10,7 @@ from ledger import chart
 from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, Move
-from subnets import clock, hyperparameters, queries, rules
+from subnets import clock, hyperparameters, naming, queries, rules
 from subnets.errors import LockCostAboveLimit, NameTaken, NoFreeSlot
 from subnets.models import SUBNET_LIMIT, IncentiveRule, Network, Ownership, Subnet
 from subnets.operations.network import accrue_emission
@@ -40,14 +40,14 @@ def register_subnet(
 
     `key` names the money's entry; the caller looks for a replay in its own rows. The network's row
     is the lock, so that two buyers never pay the same price for the same slot.
-    Raises: NoFreeSlot, NameTaken, LockCostAboveLimit, InsufficientFunds.
+    Raises: NoFreeSlot, TextRefused, NameTaken, LockCostAboveLimit, InsufficientFunds.
     """
     network = queries.lock_network()
     free = queries.free_netuids()
     if not free:
         raise NoFreeSlot(limit=SUBNET_LIMIT)
-    if Subnet.objects.filter(name__iexact=name).exists():
-        raise NameTaken(name=name)
+    name, summary = naming.subnet_name(name), naming.subnet_summary(summary)
+    _check_name_is_free(name, netuid=free[0])
     block = clock.block_at(now, genesis_at=network.genesis_at, block_ms=network.block_ms)
     # What the blocks up to now issue belongs to the subnets that were there.
     accrue_emission(up_to_block=block)
@@ -75,6 +75,13 @@ def register_subnet(
         )
     )
     return Registered(netuid=subnet.netuid, cost_rao=cost_rao)
+
+
+def _check_name_is_free(name: str, *, netuid: int) -> None:
+    """Refuse a name that another subnet has, to the eye; the caller holds the network's row."""
+    others = Subnet.objects.exclude(pk=netuid).values_list("name", flat=True)
+    if taken := next((other for other in others if naming.read_alike(name, other)), None):
+        raise NameTaken(name=taken)
 
 
 def _open_slot(
@@ -169,14 +176,14 @@ def describe_subnet(
     description: str,
     repository_url: str,
 ) -> Subnet:
-    """Change a subnet's words. Raises: SubnetUnknown, NotTheOwner, NameTaken."""
+    """Change a subnet's words. Raises: SubnetUnknown, NotTheOwner, TextRefused, NameTaken."""
     # Names are looked up and taken under the network's row, here as where a slot is bought.
     queries.lock_network()
     subnet = queries.lock_own_subnet(netuid, owner)
-    if Subnet.objects.filter(name__iexact=name).exclude(pk=netuid).exists():
-        raise NameTaken(name=name)
-    subnet.name, subnet.summary = name, summary
-    subnet.description, subnet.repository_url = description, repository_url
+    subnet.name, subnet.summary = naming.subnet_name(name), naming.subnet_summary(summary)
+    subnet.description = naming.subnet_description(description)
+    _check_name_is_free(subnet.name, netuid=netuid)
+    subnet.repository_url = repository_url
     subnet.save(update_fields=["name", "summary", "description", "repository_url"])
     return subnet
 

@@ -63,6 +63,22 @@ def test_a_machine_beyond_the_bounds_is_refused_with_the_place(key, field, value
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "rig\u202e"),
+        ("cpu_model", "a\nprocessor"),
+        ("gpus", [{"name": "G\u200b", "memory_bytes": 1, "uuid": "u"}]),
+    ],
+)
+def test_a_machine_that_is_called_what_nobody_sees_is_refused(key, field, value):
+    answer = signed(key, "POST", "machines/", MACHINE | {field: value})
+
+    assert refusal(answer) == (422, "text_refused")
+    assert answer.json()["name"] == field
+    assert not Machine.objects.exists()
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'"rig"', b"\xff", b'{"cpu_count": NaN}', b"[" * 100_000]
 )
 def test_a_body_that_is_no_object_is_refused(key, body):

@@ -33,7 +33,7 @@ def test_the_same_key_buys_one_slot():
     first = world.slot(ada, name="Useful", key="one")
     after = world.purse(ada)
 
-    again = world.slot(ada, name="Useful", key="one")
+    again = world.slot(ada, name=" Useful ", key="one")
 
     assert again == first
     assert world.purse(ada) == after

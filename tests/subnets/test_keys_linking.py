@@ -5,7 +5,13 @@ from datetime import timedelta
 import pytest
 
 from subnets import operations, queries
-from subnets.errors import ChallengeExpired, ChallengeUnknown, HotkeyTaken, TooManyChallenges
+from subnets.errors import (
+    ChallengeExpired,
+    ChallengeUnknown,
+    HotkeyTaken,
+    TextRefused,
+    TooManyChallenges,
+)
 from subnets.models import Hotkey, HotkeyChallenge
 from subnets.operations.keys import CHALLENGE_LIFE, CHALLENGES_OPEN_MAX
 from tests import make
@@ -67,6 +73,15 @@ def test_linking_again_returns_the_key_as_it_is(owner, address):
 
     assert again == fresh == first
     assert queries.hotkey(address).name == "rig"
+
+
+def test_a_hotkey_is_not_called_what_nobody_sees(owner, address):
+    given = code(owner)
+
+    with pytest.raises(TextRefused):
+        link(address, given, name="rig\u200b")
+
+    assert link(address, given, name=" rig  one ").name == "rig one"
 
 
 def test_a_code_nobody_gave_out_links_nothing(address):

@@ -208,6 +208,15 @@ def test_two_values_that_contradict_each_other_are_refused_in_words(ada):
     assert ada.subnet.hyperparameters["alpha_high"] == 58_982
 
 
+def test_a_name_that_hides_something_is_refused_at_its_field(ada):
+    answer = ada.post(
+        "subnets_subnet_change", ada.netuid, **ada.words(name="ada\u202e", immunity_period=1)
+    )
+
+    assert "cannot be seen" in answer.context["adminform"].form.errors["name"][0]
+    assert ada.subnet.name == "ada’s subnet"
+
+
 def test_a_name_that_another_subnet_has_is_refused_in_any_case(ada, ben):
     answer = ada.post("subnets_subnet_change", ada.netuid, **ada.words(name="BEN’S SUBNET"))
 

@@ -15,6 +15,7 @@ from subnets.errors import (
     NoFreeSlot,
     NotTheOwner,
     SubnetUnknown,
+    TextRefused,
 )
 from subnets.models import IncentiveRule, Network, Ownership, Subnet
 from subnets.queries.network import LOCK_REDUCTION_INTERVAL_BLOCKS
@@ -102,8 +103,31 @@ def test_a_name_is_taken_once_whatever_its_case():
     with pytest.raises(NameTaken) as caught:
         buy(owner, name="ALPHA")
 
-    assert caught.value.fields == {"name": "ALPHA"}
+    assert caught.value.fields == {"name": "Alpha"}
     assert buy(owner, name="Alphabet").netuid == 2
+
+
+def test_a_name_that_the_eye_takes_for_another_is_taken():
+    owner = make.rich_owner()
+    buy(owner, name="COCO")
+
+    with pytest.raises(NameTaken) as caught:
+        buy(owner, name="СОСО")  # Cyrillic
+
+    assert caught.value.fields == {"name": "COCO"}
+    assert buy(owner, name="Сосна").netuid == 2
+
+
+def test_words_that_hide_something_buy_nothing():
+    owner = make.rich_owner()
+    before = make.wallet_rao(owner)
+
+    with pytest.raises(TextRefused) as caught:
+        buy(owner, name="Alpha\u202e")
+
+    assert caught.value.fields["name"] == "name"
+    assert make.wallet_rao(owner) == before
+    assert not Subnet.objects.exists()
 
 
 def test_when_all_slots_are_taken_none_is_sold():
@@ -128,6 +152,28 @@ def describe(netuid, owner, name):
     return operations.describe_subnet(
         netuid=netuid, owner=owner, name=name, summary="s", description="d", repository_url=""
     )
+
+
+def test_words_are_kept_in_one_form():
+    owner = make.rich_owner()
+    netuid = buy(owner, name="  Prime   Products ").netuid
+
+    assert queries.subnet(netuid).name == "Prime Products"
+    assert describe(netuid, owner, "\uff30rime").name == "Prime"
+
+
+def test_a_description_may_not_turn_what_follows_it():
+    owner = make.rich_owner()
+    netuid = buy(owner).netuid
+
+    with pytest.raises(TextRefused) as caught:
+        operations.describe_subnet(
+            netuid=netuid, owner=owner, name="Alpha", summary="s", description="a\u2067b",
+            repository_url="",
+        )  # fmt: skip
+
+    assert caught.value.fields["name"] == "description"
+    assert queries.subnet(netuid).description == ""
 
 
 def test_a_subnet_is_described_by_its_owner_under_a_free_name():
