@@ -1,12 +1,12 @@
-"""The column in which a subnet keeps its hyperparameters: read whole, whenever it was written."""
+"""Columns of our own: hyperparameters that read whole, and public JSON that lies packed."""
 # ruff: noqa: ANN401  the signatures are Django's own
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import models
 
-from subnets import hyperparameters
+from subnets import hyperparameters, packing
 
 
 class HyperparametersField(models.JSONField):
@@ -21,3 +21,24 @@ class HyperparametersField(models.JSONField):
         """Call itself a JSON column in migrations, which is all that the database knows of it."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.JSONField", args, kwargs
+
+
+class PackedField(models.BinaryField):
+    """A JSON object of any size, kept as its canonical bytes, deflated (subnets.packing)."""
+
+    _pyi_private_set_type: Mapping[str, Any]
+    _pyi_private_get_type: dict[str, Any]  # type: ignore[assignment]  # what is read is unpacked
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002
+        """Pack the object, unless it was prepared before."""
+        at_rest = None if value is None else packing.packed(value)
+        return super().get_db_prep_value(at_rest, connection, prepared)
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """Return the object."""
+        return None if value is None else packing.unpacked(value)
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        """Call itself a binary column in migrations, which is all that the database knows of it."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.BinaryField", args, kwargs

@@ -1,12 +1,18 @@
 """What must always hold between epochs, owners and the ledger, asked of the database in one statement.
 
-It runs after every database test and every night, so it reads bundles of the newest epochs only; any
+The newest bundles are read and unpacked before, by another: a bundle never changes. It runs after every database test and every night, so it reads bundles of the newest epochs only; any
 bundle can be recomputed whole by `python -m subnets.audit`.
 """
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import connection
 
 from ledger.chart import BURNED, Code
+from subnets.models import Epoch
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
 FAULTS_SHOWN = 20
@@ -35,21 +41,20 @@ CLAIMS = {
         SELECT epoch.name, format('%%s emitted, the entry moves %%s; %%s burned, the entry burns %%s',
                epoch.emission_rao, coalesce(moved.rao, 0), epoch.burned_rao, coalesce(moved.burned_rao, 0))
         FROM epoch LEFT JOIN (
-            SELECT entry.key, sum(transfer.amount_rao) AS rao,
+            SELECT entry.epoch_key AS key, sum(transfer.amount_rao) AS rao,
                    sum(transfer.amount_rao) FILTER (WHERE credit.code = %(burned)s) AS burned_rao
-            FROM ledger_entry AS entry
+            FROM payment AS entry
             JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
             JOIN ledger_account AS credit ON credit.id = transfer.credit_id
-            WHERE entry.code = %(epoch_paid)s
-            GROUP BY entry.key
+            GROUP BY entry.epoch_key
         ) AS moved ON moved.key = epoch.key
         WHERE coalesce(moved.rao, 0) <> epoch.emission_rao
            OR coalesce(moved.burned_rao, 0) <> epoch.burned_rao
     """,
     "an epoch's entry belongs to an epoch": """
         SELECT entry.key, 'there is no such epoch'
-        FROM ledger_entry AS entry LEFT JOIN epoch ON epoch.key = entry.key
-        WHERE entry.code = %(epoch_paid)s AND epoch.id IS NULL
+        FROM payment AS entry LEFT JOIN epoch ON epoch.key = entry.epoch_key
+        WHERE epoch.id IS NULL
     """,
     "an epoch's entry pays every account what the bundle says": """
         SELECT recent.name, format('%%s: the bundle says %%s, the entry %%s',
@@ -59,14 +64,14 @@ CLAIMS = {
                    stated.rao AS stated_rao, moved.rao AS moved_rao
             FROM (
                 SELECT 'wallet:' || payout.key AS code, payout.value::bigint AS rao
-                FROM jsonb_each_text(recent.bundle -> 'payroll' -> 'payouts') AS payout
+                FROM jsonb_each_text(recent.payouts) AS payout
             ) AS stated
             FULL JOIN (
                 SELECT credit.code, sum(transfer.amount_rao) AS rao
-                FROM ledger_entry AS entry
+                FROM payment AS entry
                 JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
                 JOIN ledger_account AS credit ON credit.id = transfer.credit_id
-                WHERE entry.key = recent.key AND credit.code <> %(burned)s
+                WHERE entry.epoch_key = recent.key AND credit.code <> %(burned)s
                 GROUP BY credit.code
             ) AS moved ON moved.code = stated.code
         ) AS line
@@ -82,12 +87,16 @@ CLAIMS = {
     """,
     "a bundle carries its epoch's digest, and names that of the one before": """
         SELECT recent.name, format('%%s, bundle %%s; before %%s, bundle %%s', recent.digest,
-               recent.bundle ->> 'digest', coalesce(before.digest, ''), recent.bundle ->> 'previous_digest')
+               recent.stated_digest, coalesce(before.digest, ''), recent.previous_digest)
         FROM recent
         LEFT JOIN epoch AS before
                ON before.subnet_id = recent.subnet_id AND before.number = recent.number - 1
-        WHERE (recent.bundle ->> 'digest') IS DISTINCT FROM recent.digest
-           OR (recent.bundle ->> 'previous_digest') IS DISTINCT FROM coalesce(before.digest, '')
+        WHERE recent.stated_digest IS DISTINCT FROM recent.digest
+           OR recent.previous_digest IS DISTINCT FROM coalesce(before.digest, '')
+    """,
+    "an epoch hands on what its bundle says": """
+        SELECT recent.name, 'the scores or incumbents kept for the next epoch differ'
+        FROM recent WHERE NOT recent.hands_on_its_own
     """,
     "a subnet's bucket stands at the end of its last epoch": """
         SELECT 'subnet ' || subnet.netuid, format('waits from block %%s, the last epoch ended at %%s',
@@ -119,12 +128,41 @@ WITH epoch AS (
            format('epoch %%s of subnet %%s', number, subnet_id) AS name,
            format('epoch:%%s:%%s', subnet_id, number) AS key
     FROM subnets_epoch
+), payment AS MATERIALIZED (
+    SELECT id, key, substring(key FROM '^(epoch:[0-9]+:[0-9]+)(?::[0-9]+)?$') AS epoch_key
+    FROM ledger_entry WHERE code = %(epoch_paid)s
 ), recent AS (
-    SELECT epoch.*, newest.bundle
-    FROM (SELECT id, bundle FROM subnets_epoch ORDER BY closed_at DESC LIMIT %(bundles)s) AS newest
-    JOIN epoch ON epoch.id = newest.id
+    SELECT epoch.*, read.stated_digest, read.previous_digest, read.payouts::jsonb AS payouts,
+           read.hands_on_its_own
+    FROM unnest(%(ids)s::uuid[], %(digests)s::text[], %(previous)s::text[], %(payouts)s::text[], %(same)s::bool[])
+        AS read (id, stated_digest, previous_digest, payouts, hands_on_its_own)
+    JOIN epoch ON epoch.id = read.id
 )
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the check needs of an epoch's bundle."""
+
+    id: UUID
+    digest: str | None
+    previous_digest: str | None
+    payouts: str
+    hands_on_its_own: bool
+
+
+def newest_bundles() -> Iterator[Read]:
+    """Yield the newest epochs' bundles, one unpacked at a time."""
+    newest = Epoch.objects.order_by("-closed_at").values_list("id", "bundle", "handed_on")
+    for epoch_id, bundle, handed_on in newest[:BUNDLES_READ].iterator(chunk_size=1):
+        yield Read(
+            id=epoch_id,
+            digest=bundle.get("digest"),
+            previous_digest=bundle.get("previous_digest"),
+            payouts=json.dumps(bundle["payroll"]["payouts"]),
+            hands_on_its_own=all(handed_on[name] == bundle["payroll"][name] for name in handed_on),
+        )
 
 
 def check_books() -> list[str]:
@@ -133,13 +171,18 @@ def check_books() -> list[str]:
         f"SELECT $claim${claim}$claim$, fault.* FROM ({query} LIMIT {FAULTS_SHOWN}) AS fault (subject, difference)"  # noqa: S608  constants above
         for claim, query in CLAIMS.items()
     ]
+    read = list(newest_bundles())
     with connection.cursor() as cursor:
         cursor.execute(
             EPOCHS + "\nUNION ALL\n".join(parts),
             {
                 "burned": BURNED.code,
                 "epoch_paid": Code.EPOCH_PAID.value,
-                "bundles": BUNDLES_READ,
+                "ids": [one.id for one in read],
+                "digests": [one.digest for one in read],
+                "previous": [one.previous_digest for one in read],
+                "payouts": [one.payouts for one in read],
+                "same": [one.hands_on_its_own for one in read],
             },
         )
         return [

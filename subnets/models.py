@@ -22,7 +22,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
 
-from subnets.columns import HyperparametersField
+from subnets.columns import HyperparametersField, PackedField
 from subnets.hyperparameters import Authority
 
 SUBNET_LIMIT = 128  # subtensor: the network holds 128 subnets besides root
@@ -253,7 +253,8 @@ class Epoch(models.Model):
     validators_rao = models.BigIntegerField()
     burned_rao = models.BigIntegerField()
     rule_fault = models.CharField(max_length=500, blank=True)
-    bundle = models.JSONField()
+    bundle = PackedField()
+    handed_on = PackedField()
     digest = models.CharField(max_length=64)
 
     class Meta:

@@ -134,7 +134,7 @@ class OwnEpochAdmin(OwnedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave the bundles where they are: a page of them would be megabytes."""
-        return super().get_queryset(request).defer("bundle")
+        return super().get_queryset(request).defer("bundle", "handed_on")
 
     @admin.display(description="emission")
     def emission(self, obj: Epoch) -> str:

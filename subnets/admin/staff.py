@@ -69,11 +69,11 @@ class EpochAdmin(ReadOnlyAdmin):
     list_select_related = ["subnet"]
     search_fields = ["digest", "subnet__name"]
     ordering = ["-closed_at"]
-    exclude = ["bundle"]
+    exclude = ["bundle", "handed_on"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave the bundles where they are: a page of them would be megabytes."""
-        return super().get_queryset(request).defer("bundle")
+        return super().get_queryset(request).defer("bundle", "handed_on")
 
 
 @admin.register(EpochTerm)
@@ -97,4 +97,4 @@ class EpochTermAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave the bundles of the epochs where they are."""
-        return super().get_queryset(request).defer("epoch__bundle")
+        return super().get_queryset(request).defer("epoch__bundle", "epoch__handed_on")

@@ -15,7 +15,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
-from neurons.protocol import canonical_json
 from subnets import operations, queries
 from subnets.api import serializers as wire
 from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, IsSigned, SignedCaller
@@ -172,7 +171,7 @@ class BundleView(PublicView):
     @extend_schema(responses={(200, "application/json"): dict})
     def get(self, request: Request, netuid: int, number: int) -> HttpResponse:
         """Return an epoch's public bundle in its canonical bytes; a closed epoch never changes."""
-        epoch = queries.epoch(netuid, number)
-        answer = HttpResponse(canonical_json(epoch.bundle), content_type="application/json")
+        text = queries.bundle_text(netuid, number)
+        answer = HttpResponse(text, content_type="application/json")
         patch_cache_control(answer, public=True, max_age=31_536_000, immutable=True)
         return answer

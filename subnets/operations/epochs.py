@@ -1,6 +1,16 @@
-"""An epoch pays what accrued since the last one, once, by the rule in force."""
+"""An epoch pays what accrued since the last one, once, by the rule in force.
 
-from collections.abc import Mapping, Sequence
+    begin      short, under the network's row: accrue, and read all that the epoch depends on
+    compute    long, with no lock and no transaction: rule, consensus, split, bundle
+    conclude   short, under the subnet's row: write the epoch, hand on, pay; all or nothing
+
+The epoch is closed as of the instant at which it began: what is staked, registered, tuned, sold or accrued
+while it is computed counts for the next one. Dying in between leaves nothing but an accrual, which is
+counted once whoever repeats it (docs/decisions/0015).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,10 +21,12 @@ from ledger import chart
 from ledger import operations as ledger
 from ledger import queries as books
 from ledger.chart import Code
-from ledger.entries import Entry, Move
-from subnets import bundle, clock, payroll, queries
+from ledger.entries import MAX_STEPS, Entry, Move
+from subnets import bundle, clock, packing, payroll, queries
+from subnets.commitments import NO_PROOF, Proof
 from subnets.metrics import Delivery
-from subnets.models import Epoch, EpochTerm, Neuron, Subnet
+from subnets.models import Epoch, EpochTerm, IncentiveRule, Neuron, Subnet
+from subnets.operations.handing_on import hand_on
 from subnets.operations.network import accrue_emission
 from subnets.queries import Handover
 
@@ -22,40 +34,100 @@ from subnets.queries import Handover
 RULES_TRIED_MAX = 5
 
 
-@transaction.atomic
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An epoch that is being computed. neurons: the row of each uid when it began."""
+
+    record: payroll.Record
+    previous: Handover | None
+    neurons: Mapping[int, int]
+    rules: Mapping[int, IncentiveRule]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An epoch's rows, ready to be written."""
+
+    epoch: Epoch
+    terms: Sequence[EpochTerm]
+
+
 def run_epoch(
     *,
     netuid: int,
     number: int,
     scores: Sequence[Mapping[str, Any]],
     deliveries: Sequence[Delivery],
+    proof: Proof = NO_PROOF,
     now: datetime,
 ) -> Epoch | None:
-    """Close and pay one epoch of a subnet; None when it is not due. A closed one is returned as it is.
+    """Close and pay one epoch of a subnet. A closed one is returned as it is.
 
-    scores: the window's signed scores as they go into the bundle. The rule in force turns them into
-    weights; should it fail, its predecessor does, and `rule_fault` tells the owner.
-    Raises: SubnetUnknown, RuleInvalid, RuleTooCostly, RuleEvaluatorUnavailable; nothing is written then.
+    None when it is not due, or while another process is at it. scores: the window's signed scores as they
+    go into the bundle. The rule in force turns them into weights; should it fail, its predecessor does, and
+    `rule_fault` tells the owner. Runs transactions of its own and must not be called within one.
+    Raises: SubnetUnknown, RuleInvalid, RuleTooCostly, RuleEvaluatorUnavailable; nobody is paid then.
     """
+    with queries.claimed(netuid) as is_mine:
+        closed = queries.closed_epoch(netuid, number)
+        if closed is not None or not is_mine:
+            return closed
+        begun = begin(
+            netuid=netuid, number=number, scores=scores, deliveries=deliveries, proof=proof, now=now
+        )
+        if begun is None:
+            return None
+        paid = payroll.settle(begun.record)
+        return conclude(begun, paid, prove(begun, paid, now=now), now=now)
+
+
+@transaction.atomic(durable=True)
+def begin(
+    *,
+    netuid: int,
+    number: int,
+    scores: Sequence[Mapping[str, Any]],
+    deliveries: Sequence[Delivery],
+    proof: Proof = NO_PROOF,
+    now: datetime,
+) -> Begun | None:
+    """Accrue up to the epoch's end and read all that the epoch depends on, in one instant; None when not due.
+
+    Whoever moves stake holds the network's row, whoever changes seats, rules or hyperparameters the
+    subnet's: with both, nothing is half seen.
+    """
+    # A closed epoch never changes, so what it hands on is read before anybody has to wait.
+    previous = queries.handover(netuid, number - 1)
     # The network's row first, then the subnets': accrual takes them in this order too.
-    queries.lock_network()
+    network = queries.lock_network()
     subnet = queries.lock_subnet(netuid)
-    closed = Epoch.objects.filter(subnet=subnet, number=number).defer("bundle").first()
-    if closed is not None:
-        return closed
-    block = queries.block_now(now)
-    if number != queries.last_epoch_number(netuid) + 1 or block < subnet.next_epoch_block:
+    block = clock.block_at(now, genesis_at=network.genesis_at, block_ms=network.block_ms)
+    is_next = number == queries.last_epoch_number(netuid) + 1 and (previous is None) == (
+        number == 1
+    )
+    if not is_next or block < subnet.next_epoch_block:
         return None
     accrue_emission(up_to_block=subnet.next_epoch_block)
     subnet.refresh_from_db(fields=["pending_rao"])
-    previous = queries.handover(netuid, number - 1)
-    record = recorded(subnet, number, scores, deliveries, previous=previous)
-    paid = payroll.settle(record)
-    epoch = write_epoch(subnet, record, paid, previous=previous, now=now)
-    write_neurons(subnet, paid)
-    advance(subnet, paid)
-    pay(epoch, paid, now=now)
-    return epoch
+    neurons = list(Neuron.objects.filter(subnet=subnet).select_related("hotkey").order_by("uid"))
+    versions = queries.rules_by_force(netuid, number)
+    # The first version is the network's own default: with it as the last resort an epoch can be paid.
+    tried = versions[: RULES_TRIED_MAX - 1] + versions[RULES_TRIED_MAX - 1 :][-1:]
+    return Begun(
+        record=recorded(
+            subnet,
+            number,
+            scores,
+            deliveries,
+            proof,
+            neurons=neurons,
+            rules=tried,
+            previous=previous,
+        ),
+        previous=previous,
+        neurons={neuron.uid: neuron.pk for neuron in neurons},
+        rules={rule.version: rule for rule in tried},
+    )
 
 
 def recorded(
@@ -63,18 +135,13 @@ def recorded(
     number: int,
     scores: Sequence[Mapping[str, Any]],
     deliveries: Sequence[Delivery],
+    proof: Proof,
     *,
+    neurons: Sequence[Neuron],
+    rules: Sequence[IncentiveRule],
     previous: Handover | None,
 ) -> payroll.Record:
-    """Gather everything the epoch depends on."""
-    backing: dict[str, list[payroll.Backing]] = {}
-    for hotkey, owner, amount_rao in sorted(books.stakes(subnet.netuid)):
-        if amount_rao:
-            backing.setdefault(hotkey, []).append(payroll.Backing(str(owner), amount_rao))
-    neurons = Neuron.objects.filter(subnet=subnet).select_related("hotkey").order_by("uid")
-    versions = queries.rules_by_force(subnet.netuid, number)
-    # The first version is the network's own default: with it as the last resort an epoch can be paid.
-    tried = versions[: RULES_TRIED_MAX - 1] + versions[RULES_TRIED_MAX - 1 :][-1:]
+    """Put together all that the epoch depends on."""
     return payroll.Record(
         netuid=subnet.netuid,
         number=number,
@@ -85,117 +152,137 @@ def recorded(
         emission_rao=subnet.pending_rao,
         hyperparameters=subnet.hyperparameters,
         versions=tuple(
-            payroll.RuleVersion(rule.version, rule.digest, rule.document) for rule in tried
+            payroll.RuleVersion(rule.version, rule.digest, rule.document) for rule in rules
         ),
-        seats=tuple(
-            payroll.Seat(
-                uid=neuron.uid,
-                hotkey=neuron.hotkey_id,
-                owner=str(neuron.hotkey.owner),
-                registered_block=neuron.registered_block,
-                last_update_block=neuron.last_update_block,
-                has_permit=neuron.has_permit,
-                bonds={int(uid): value for uid, value in neuron.bonds.items()},
-                backing=tuple(backing.get(neuron.hotkey_id, ())),
-            )
-            for neuron in neurons
-        ),
+        seats=tuple(seats(subnet.netuid, neurons)),
         scores=tuple(scores),
         deliveries=tuple(deliveries),
         smoothed=bundle.smoothed_read(previous.smoothed) if previous else {},
         incumbents=previous.incumbents if previous else {},
+        results=proof.results,
+        commitments=proof.commitments,
     )
 
 
-def write_epoch(
-    subnet: Subnet,
-    record: payroll.Record,
-    paid: payroll.Payroll,
-    *,
-    previous: Handover | None,
-    now: datetime,
-) -> Epoch:
-    """Write the epoch and its terms: facts, with the bundle that proves them."""
+def seats(netuid: int, neurons: Sequence[Neuron]) -> Iterator[payroll.Seat]:
+    """Yield each neuron with the stake behind it, by uid."""
+    backing: dict[str, list[payroll.Backing]] = {}
+    for hotkey, owner, amount_rao in sorted(books.stakes(netuid)):
+        if amount_rao:
+            backing.setdefault(hotkey, []).append(payroll.Backing(str(owner), amount_rao))
+    for neuron in neurons:
+        yield payroll.Seat(
+            uid=neuron.uid,
+            hotkey=neuron.hotkey_id,
+            owner=str(neuron.hotkey.owner),
+            registered_block=neuron.registered_block,
+            last_update_block=neuron.last_update_block,
+            has_permit=neuron.has_permit,
+            bonds={int(uid): value for uid, value in neuron.bonds.items()},
+            backing=tuple(backing.get(neuron.hotkey_id, ())),
+        )
+
+
+def prove(begun: Begun, paid: payroll.Payroll, *, now: datetime) -> Proven:
+    """Make the rows of an epoch and its public bundle; nothing is written, and nobody waits meanwhile."""
+    record, previous = begun.record, begun.previous
     public = bundle.made(record, paid, previous_digest=previous.digest if previous else "")
-    epoch = Epoch.objects.create(
-        subnet=subnet,
+    handed_on = {name: public["payroll"][name] for name in ("smoothed", "incumbents")}
+    epoch = Epoch(
+        subnet_id=record.netuid,
         number=record.number,
         start_block=record.start_block,
         end_block=record.end_block,
         closed_at=now,
-        rule=subnet.rules.get(version=paid.rule_version),
+        rule=begun.rules[paid.rule_version],
         emission_rao=record.emission_rao,
         owner_rao=paid.owner_rao,
         miners_rao=paid.miners_rao,
         validators_rao=paid.validators_rao,
         burned_rao=paid.burned_rao,
         rule_fault=paid.rule_fault,
-        bundle=public,
+        bundle=packing.Prepared(public),
+        handed_on=packing.Prepared(handed_on),
         digest=public["digest"],
     )
-    EpochTerm.objects.bulk_create(
-        EpochTerm(
-            epoch=epoch,
-            uid=term.uid,
-            hotkey=term.hotkey,
-            owner=UUID(term.owner),
-            stake_rao=term.stake_rao,
-            is_active=term.is_active,
-            has_permit=term.has_permit,
-            consensus_u16=term.consensus_u16,
-            incentive_u16=term.incentive_u16,
-            dividends_u16=term.dividends_u16,
-            validator_trust_u16=term.validator_trust_u16,
-            miner_rao=term.miner_rao,
-            validator_rao=term.validator_rao,
-        )
-        for term in paid.terms
-    )
-    return epoch
+    return Proven(epoch, [_term(epoch, term) for term in paid.terms])
 
 
-def write_neurons(subnet: Subnet, paid: payroll.Payroll) -> None:
-    """Hand permits, bonds, last updates and emission on to the next epoch."""
-    neurons = {neuron.uid: neuron for neuron in Neuron.objects.filter(subnet=subnet)}
-    for term in paid.terms:
-        neuron = neurons[term.uid]
-        neuron.has_permit = term.has_permit
-        neuron.bonds = {str(uid): value for uid, value in term.bonds.items()}
-        neuron.last_update_block = term.last_update_block
-        neuron.emission_rao = term.miner_rao + term.validator_rao
-    Neuron.objects.bulk_update(
-        neurons.values(), ["has_permit", "bonds", "last_update_block", "emission_rao"]
+def _term(epoch: Epoch, term: payroll.Term) -> EpochTerm:
+    return EpochTerm(
+        epoch=epoch,
+        uid=term.uid,
+        hotkey=term.hotkey,
+        owner=UUID(term.owner),
+        stake_rao=term.stake_rao,
+        is_active=term.is_active,
+        has_permit=term.has_permit,
+        consensus_u16=term.consensus_u16,
+        incentive_u16=term.incentive_u16,
+        dividends_u16=term.dividends_u16,
+        validator_trust_u16=term.validator_trust_u16,
+        miner_rao=term.miner_rao,
+        validator_rao=term.validator_rao,
     )
 
 
-def advance(subnet: Subnet, paid: payroll.Payroll) -> None:
-    """Empty the bucket and set the next epoch's end by the tempo in force now."""
+@transaction.atomic(durable=True)
+def conclude(begun: Begun, paid: payroll.Payroll, proven: Proven, *, now: datetime) -> Epoch:
+    """Write the epoch and pay everyone it names, all or nothing. A closed one is returned as it is."""
+    record = begun.record
+    subnet = queries.lock_subnet(record.netuid)
+    closed = queries.closed_epoch(record.netuid, record.number)
+    if closed is not None:
+        return closed
+    write_epoch(proven)
+    hand_on(begun.neurons, paid.terms)
+    advance(subnet, record, paid)
+    pay(record, paid, now=now)
+    return proven.epoch
+
+
+def write_epoch(proven: Proven) -> None:
+    """Write the epoch and its terms: facts, with the bundle that proves them."""
+    proven.epoch.save(force_insert=True)
+    EpochTerm.objects.bulk_create(proven.terms)
+
+
+def advance(subnet: Subnet, record: payroll.Record, paid: payroll.Payroll) -> None:
+    """Take what was paid out of the bucket and set the next epoch's end by the tempo of this one."""
+    assert subnet.next_epoch_block == record.end_block, "only closing an epoch moves its end"
     upcoming = clock.next_epoch_block(
-        last_epoch_block=subnet.next_epoch_block, tempo=subnet.hyperparameters["tempo"]
+        last_epoch_block=record.end_block, tempo=record.hyperparameters["tempo"]
     )
     assert upcoming is not None, "the owner's tempo has a lower bound"
-    subnet.last_epoch_block, subnet.next_epoch_block = subnet.next_epoch_block, upcoming
-    subnet.pending_rao, subnet.miner_burned_u16 = 0, paid.miner_burned_u16
+    subnet.last_epoch_block, subnet.next_epoch_block = record.end_block, upcoming
+    # Stake that moved meanwhile has let more accrue; that waits for the next epoch.
+    subnet.pending_rao -= record.emission_rao
+    subnet.miner_burned_u16 = paid.miner_burned_u16
     subnet.save(
         update_fields=["last_epoch_block", "next_epoch_block", "pending_rao", "miner_burned_u16"]
     )
 
 
-def pay(epoch: Epoch, paid: payroll.Payroll, *, now: datetime) -> None:
-    """Issue the epoch's emission to everyone it names, in one entry."""
+def pay(record: payroll.Record, paid: payroll.Payroll, *, now: datetime) -> None:
+    """Issue the epoch's emission to everyone it names.
+
+    One entry, `epoch:<netuid>:<number>`; what is beyond an entry's steps follows in `…:2`, `…:3`, in the same
+    transaction. Accounts come in the order in which entries lock them, so parts cannot wait for each other.
+    """
     moves = [
         Move(debit=chart.ISSUANCE, credit=chart.wallet(UUID(owner)), amount_rao=amount_rao)
         for owner, amount_rao in paid.payouts.items()
     ]
     if paid.burned_rao:
-        moves.append(Move(debit=chart.ISSUANCE, credit=chart.BURNED, amount_rao=paid.burned_rao))
-    if not moves:
-        return
-    ledger.post(
-        Entry(
-            key=f"epoch:{epoch.subnet_id}:{epoch.number}",
-            code=Code.EPOCH_PAID,
-            at=now,
-            steps=tuple(moves),
+        moves.insert(0, Move(chart.ISSUANCE, chart.BURNED, paid.burned_rao))
+    key = f"epoch:{record.netuid}:{record.number}"
+    for start in range(0, len(moves), MAX_STEPS):
+        part = start // MAX_STEPS + 1
+        ledger.post(
+            Entry(
+                key=key if part == 1 else f"{key}:{part}",
+                code=Code.EPOCH_PAID,
+                at=now,
+                steps=tuple(moves[start : start + MAX_STEPS]),
+            )
         )
-    )

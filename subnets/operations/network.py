@@ -2,13 +2,19 @@
 
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from ledger import queries as books
 from ledger.money import RAO_PER_TAO, apportion
 from subnets import clock, emission, queries
 from subnets.models import Network, Subnet
+
+# Whoever moves stake waits for this, so it is one plain statement for all slots.
+ACCRUE = """
+UPDATE subnets_subnet AS subnet SET pending_rao = subnet.pending_rao + part.rao
+FROM unnest(%s::int[], %s::bigint[]) AS part (netuid, rao) WHERE subnet.netuid = part.netuid
+"""
 
 
 @transaction.atomic
@@ -56,7 +62,11 @@ def accrue_emission(*, up_to_block: int) -> int:
     blocks = up_to_block - network.accrued_block
     if blocks <= 0:
         return 0
-    subnets = list(Subnet.objects.select_for_update(of=("self",)).order_by("netuid"))
+    subnets = list(
+        Subnet.objects.select_for_update(of=("self",))
+        .only("netuid", "pending_rao", "miner_burned_u16", "emission_enabled")
+        .order_by("netuid")
+    )
     supply = books.issued_rao() + sum(subnet.pending_rao for subnet in subnets)
     staked = queries.stake_by_subnet()
     shares = emission.subnet_shares(
@@ -66,9 +76,9 @@ def accrue_emission(*, up_to_block: int) -> int:
     )
     accrued_rao = emission.emission_over_blocks(supply, blocks) if any(shares) else 0
     if accrued_rao:
-        for subnet, part_rao in zip(subnets, apportion(accrued_rao, shares), strict=True):
-            subnet.pending_rao += part_rao
-        Subnet.objects.bulk_update(subnets, ["pending_rao"])
+        parts_rao = apportion(accrued_rao, shares)
+        with connection.cursor() as cursor:
+            cursor.execute(ACCRUE, [[subnet.netuid for subnet in subnets], parts_rao])
     network.accrued_block = up_to_block
     network.save(update_fields=["accrued_block"])
     return accrued_rao

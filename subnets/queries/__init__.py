@@ -3,6 +3,8 @@
 from subnets.queries.epochs import (
     DueEpoch,
     Handover,
+    bundle_text,
+    closed_epoch,
     due_epochs,
     epoch,
     epochs,
@@ -14,6 +16,7 @@ from subnets.queries.epochs import (
     running_epoch_number,
 )
 from subnets.queries.locks import (
+    claimed,
     lock_network,
     lock_own_subnet,
     lock_subnet,
@@ -64,8 +67,11 @@ __all__ = [
     "Payout",
     "SubnetRow",
     "block_now",
+    "bundle_text",
     "burn_cost",
     "burn_cost_at",
+    "claimed",
+    "closed_epoch",
     "due_epochs",
     "epoch",
     "epochs",

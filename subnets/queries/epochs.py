@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Max, Q
+from django.db.models import BinaryField, ExpressionWrapper, F, Max, Q
 
-from subnets import clock
+from subnets import clock, packing
 from subnets.errors import EpochUnknown, PageUnknown, RuleUnknown
 from subnets.models import SUBNET_LIMIT, Epoch, IncentiveRule, Subnet
 from subnets.queries.network import network
@@ -43,7 +43,11 @@ def epochs(
 
     Raises: PageUnknown when `before` is no epoch.
     """
-    rows = Epoch.objects.defer("bundle").select_related("rule").order_by("-closed_at", "-pk")
+    rows = (
+        Epoch.objects.defer("bundle", "handed_on")
+        .select_related("rule")
+        .order_by("-closed_at", "-pk")
+    )
     if netuid is not None:
         rows = rows.filter(subnet=netuid)
     if before is not None:
@@ -62,6 +66,24 @@ def epoch(netuid: int, number: int) -> Epoch:
     return found
 
 
+def bundle_text(netuid: int, number: int) -> bytes:
+    """Return the canonical JSON of an epoch's bundle, as it was hashed. Raises: EpochUnknown."""
+    at_rest = (
+        Epoch.objects.filter(subnet=netuid, number=number)
+        .annotate(at_rest=ExpressionWrapper(F("bundle"), output_field=BinaryField()))
+        .values_list("at_rest", flat=True)
+        .first()
+    )
+    if at_rest is None:
+        raise EpochUnknown(netuid=netuid, number=number)
+    return packing.text(at_rest)
+
+
+def closed_epoch(netuid: int, number: int) -> Epoch | None:
+    """Return one closed epoch without its bundle; None while it is not closed."""
+    return Epoch.objects.filter(subnet=netuid, number=number).defer("bundle", "handed_on").first()
+
+
 @dataclass(frozen=True, slots=True)
 class Handover:
     """What a closed epoch hands on to the next; smoothed and incumbents as its bundle writes them."""
@@ -73,15 +95,17 @@ class Handover:
 
 
 def handover(netuid: int, number: int) -> Handover | None:
-    """Return what an epoch hands on, without reading the rest of its bundle; None when there is none."""
+    """Return what an epoch hands on, without reading its bundle; None when there is none."""
     row = (
         Epoch.objects.filter(subnet=netuid, number=number)
-        .values_list(
-            "digest", "end_block", "bundle__payroll__smoothed", "bundle__payroll__incumbents"
-        )
+        .values_list("digest", "end_block", "handed_on")
         .first()
     )
-    return Handover(*row) if row else None
+    if row is None:
+        return None
+    digest, end_block = row[:2]
+    handed_on: dict[str, Any] = row[2]
+    return Handover(digest, end_block, handed_on["smoothed"], handed_on["incumbents"])
 
 
 def last_epoch_number(netuid: int) -> int:

@@ -143,7 +143,7 @@ def payouts_of_hotkey(ss58: str, *, limit: int = 50) -> list[Payout]:
     terms = (
         EpochTerm.objects.filter(hotkey=ss58)
         .select_related("epoch")
-        .defer("epoch__bundle")
+        .defer("epoch__bundle", "epoch__handed_on")
         .order_by("-epoch__closed_at")[: min(limit, PAGE_MAX)]
     )
     return [

@@ -34,7 +34,8 @@ def test_two_workers_close_an_epoch_at_once_and_it_is_paid_once():
 
     answers = together([close] * 4)
 
-    assert {answer.pk for answer in answers} == {Epoch.objects.get().pk}
+    # Who comes while another is at it goes on to other subnets.
+    assert {answer.pk for answer in answers if answer is not None} == {Epoch.objects.get().pk}
     assert Entry.objects.filter(key=f"epoch:{place.netuid}:1").count() == 1
     assert place.row.pending_rao == 0
     assert books.issued_rao() == make.TREASURY_TAO * TAO + 359 * TAO

@@ -1,0 +1,44 @@
+"""What an epoch hands on to the neurons' rows: permits, bonds, last updates, and what each was paid."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from django.db import connection
+
+from subnets.payroll import Term
+
+# One statement for a whole subnet. Neurons are told by their rows, not by their uids: one that was pruned
+# while its last epoch was computed is gone, its successor keeps what it came with, and bonds to the uid
+# belonged to the one that left.
+HAND_ON = """
+UPDATE subnets_neuron AS neuron
+SET has_permit = term.has_permit,
+    bonds = term.bonds::jsonb - ARRAY(
+        SELECT begun.uid::text FROM unnest(%(neurons)s::bigint[], %(uids)s::int[]) AS begun (neuron_id, uid)
+        WHERE NOT EXISTS (SELECT 1 FROM subnets_neuron AS seated WHERE seated.id = begun.neuron_id)
+    ),
+    last_update_block = term.last_update_block,
+    emission_rao = term.emission_rao
+FROM unnest(%(neurons)s::bigint[], %(permits)s::bool[], %(bonds)s::text[], %(updates)s::bigint[],
+            %(emissions_rao)s::bigint[])
+    AS term (neuron_id, has_permit, bonds, last_update_block, emission_rao)
+WHERE neuron.id = term.neuron_id
+"""
+
+
+def hand_on(neurons: Mapping[int, int], terms: Sequence[Term]) -> None:
+    """Write an epoch's terms to the neurons it was computed for; neurons: uid → row. The subnet is locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            HAND_ON,
+            {
+                "neurons": [neurons[term.uid] for term in terms],
+                "uids": [term.uid for term in terms],
+                "permits": [term.has_permit for term in terms],
+                "bonds": [
+                    json.dumps({str(uid): u16 for uid, u16 in term.bonds.items()}) for term in terms
+                ],
+                "updates": [term.last_update_block for term in terms],
+                "emissions_rao": [term.miner_rao + term.validator_rao for term in terms],
+            },
+        )
