@@ -4,15 +4,19 @@ Exact: consensus, incentive, dividends, validator trust and bonds equal the chai
 bit. Each stage is a function named as in the theory; letters: S stake, a active stake, W weights,
 C consensus, R ranks, I incentive, D dividends; i is a validator (row), j a miner (column).
 
-All numbers are I32F32 ints, a value times 2**32 (see subnets.fixed), unless a name says otherwise.
+All numbers are I32F32, a value times 2**32 in integers (see subnets.fixed), unless a name says otherwise.
+Matrices hold the rows of validators only: those with weights in force, bonds or active stake.
 Source: opentensor/subtensor 14bc6f9f9 (spec 425), epoch/run_epoch.rs and math.rs.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from subnets import bonds, fixed
-from subnets.fixed import Matrix
+from subnets.fixed import Words
+from subnets.pairs import Matrix, Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class EpochInputs:
 
     stakes_rao: effective stake. permits: validator permits given by the previous epoch (all False before
     the first). weights, bonds: u16, sparse, by validator uid and then miner uid; weights are relative
-    within a row, an explicit 0 is an entry. last_update: block of the last weights of each uid.
+    within a row, an explicit 0 is an entry; a `Pairs` is taken as it is. last_update: block of the last weights of each uid.
     registered_block: block at which each uid was registered. last_step_block: block of the last epoch
     that ran, 0 for none. owner_uid: the owner's neuron; it always counts as a validator, is exempt from
     the stake threshold and may weigh itself.
@@ -70,7 +74,7 @@ class EpochInputs:
 class EpochTerms:
     """What consensus says of each uid. Lists have one entry per uid; q32 values are over 2**32.
 
-    bonds: u16, sparse, only rows of new permit holders and only entries above zero.
+    bonds: u16, by validator and miner; only rows of new permit holders and only entries above zero.
     server_share, validator_share: how the epoch's emission is shared, q32; together they sum to one up
     to rounding (or are all zero when there is no stake). combined_share: the sum of both as the chain
     takes it, for the emission that decides pruning.
@@ -83,7 +87,7 @@ class EpochTerms:
     incentive_q32: list[int]
     dividends_q32: list[int]
     validator_trust_q32: list[int]
-    bonds: dict[int, dict[int, int]]
+    bonds: Pairs
     server_share: list[int]
     validator_share: list[int]
     combined_share: list[int]
@@ -120,40 +124,46 @@ def run_yuma(inputs: EpochInputs) -> EpochTerms:
     Asserts that the inputs fit together: lists of length n, uids below n, u16 weights and bonds.
     """
     _assert_inputs_fit(inputs)
-    params = inputs.params
+    n, owner_uid, params = inputs.n, inputs.owner_uid, inputs.params
     active = active_validators(inputs)
     stake = stake_shares(inputs)
-    permits = [permit or uid == inputs.owner_uid for uid, permit in enumerate(inputs.permits)]
+    permits = [permit or uid == owner_uid for uid, permit in enumerate(inputs.permits)]
     active_stake = active_stake_shares(stake, permits=permits, active=active)
-    weights = weights_in_force(inputs, permits=permits)
-    consensus = consensus_weights(weights, active_stake=active_stake, kappa_u16=params.kappa)
+    stored_weights, stored_bonds = Pairs.of(inputs.weights, n=n), Pairs.of(inputs.bonds, n=n)
+    rows = validator_rows(stored_weights, stored_bonds, active_stake=active_stake, permits=permits)
+    votes = active_stake[rows]
+    weights = weights_in_force(inputs, stored_weights.rows(rows), rows=rows, permits=permits)
+    consensus = consensus_weights(weights.values, active_stake=votes, kappa_u16=params.kappa)
     clipped = clipped_weights(weights, consensus)
-    incentive = incentives(clipped, active_stake=active_stake)
+    incentive = incentives(clipped.values, active_stake=votes)
     terms = _bond_terms(
         inputs,
+        stored_bonds.rows(rows),
         weights=bonds.weights_for_bonds(weights, clipped, penalty_u16=params.bonds_penalty),
-        active_stake=active_stake,
+        active_stake=votes,
         consensus=consensus,
         incentive=incentive,
     )
+    dividends = _by_uid(terms.dividends, rows=rows, n=n)
+    trust = _by_uid(clipped.values.sum(axis=1, dtype=np.uint64), rows=rows, n=n)
     new_permits = validator_permits(
-        stake, max_validators=params.max_validators, owner_uid=inputs.owner_uid
+        stake, max_validators=params.max_validators, owner_uid=owner_uid
     )
     server, validator, combined = emission_shares(
-        incentive, terms.dividends, active_stake=active_stake, stake=stake
+        incentive, dividends, active_stake=active_stake, stake=stake
     )
     return EpochTerms(
         active=active,
         new_permits=new_permits,
-        stake_q32=stake,
-        consensus_q32=consensus,
-        incentive_q32=incentive,
-        dividends_q32=terms.dividends,
-        validator_trust_q32=[sum(row.values()) for row in clipped],
-        bonds=stored_bonds(terms.bonds, permits=new_permits),
-        server_share=server,
-        validator_share=validator,
-        combined_share=combined,
+        stake_q32=stake.tolist(),
+        consensus_q32=consensus.tolist(),
+        incentive_q32=incentive.tolist(),
+        dividends_q32=dividends.tolist(),
+        validator_trust_q32=trust.tolist(),
+        bonds=bonds_to_store(terms.bonds, rows=rows, permits=new_permits),
+        server_share=server.tolist(),
+        validator_share=validator.tolist(),
+        combined_share=combined.tolist(),
     )
 
 
@@ -163,116 +173,122 @@ def active_validators(inputs: EpochInputs) -> list[bool]:
     return [updated + cutoff >= inputs.block for updated in inputs.last_update]
 
 
-def stake_shares(inputs: EpochInputs) -> list[int]:
+def stake_shares(inputs: EpochInputs) -> Words:
     """Return S: each uid's share of all stake; below the threshold a stake counts as none."""
     threshold_rao = inputs.params.stake_threshold_rao
+    # Stakes stay Python ints until they are shares: rao times 2**32 does not fit a word.
     counted_rao = [
         stake_rao if stake_rao >= threshold_rao or uid == inputs.owner_uid else 0
         for uid, stake_rao in enumerate(inputs.stakes_rao)
     ]
-    return fixed.normalised(counted_rao)
+    return fixed.words(fixed.shares(counted_rao))
 
 
-def validator_permits(
-    stake: Sequence[int], *, max_validators: int, owner_uid: int | None
-) -> list[bool]:
+def validator_permits(stake: Words, *, max_validators: int, owner_uid: int | None) -> list[bool]:
     """Give next epoch's permits to the highest non-zero stakes and the owner; on a tie the higher uid wins."""
-    dropped = max(0, len(stake) - max_validators)
-    ranked = sorted(range(len(stake)), key=lambda uid: stake[uid])
-    kept = {uid for uid in ranked[dropped:] if stake[uid] > 0} | {owner_uid}
-    return [uid in kept for uid in range(len(stake))]
+    ranked = np.argsort(stake, kind="stable")
+    kept = np.zeros(len(stake), dtype=np.bool_)
+    kept[ranked[max(0, len(stake) - max_validators) :]] = True
+    kept &= stake > 0
+    if owner_uid is not None:
+        kept[owner_uid] = True
+    return [bool(permit) for permit in kept]
 
 
-def active_stake_shares(
-    stake: Sequence[int], *, permits: Sequence[bool], active: Sequence[bool]
-) -> list[int]:
+def active_stake_shares(stake: Words, *, permits: Sequence[bool], active: Sequence[bool]) -> Words:
     """Return a: the stake of active permit holders, scaled to sum to one."""
-    return fixed.normalised(
-        [
-            s if p and is_active else 0
-            for s, p, is_active in zip(stake, permits, active, strict=True)
-        ]
-    )
+    counts = np.array(permits, dtype=np.bool_) & np.array(active, dtype=np.bool_)
+    return fixed.normalised(stake * counts)
 
 
-def weights_in_force(inputs: EpochInputs, *, permits: Sequence[bool]) -> Matrix:
+def validator_rows(
+    weights: Pairs, stored_bonds: Pairs, *, active_stake: Words, permits: Sequence[bool]
+) -> list[int]:
+    """Return the uids whose rows matter, in order: who may weigh, has bonds, or has a vote."""
+    weighing = {uid for uid in weights.uids if permits[uid]}
+    return sorted(weighing | set(stored_bonds.uids) | set(active_stake.nonzero()[0].tolist()))
+
+
+def weights_in_force(
+    inputs: EpochInputs, stored: Matrix, *, rows: Sequence[int], permits: Sequence[bool]
+) -> Matrix:
     """Return W: rows of permit holders, without self weights (but the owner's), normalised.
 
     A weight is outdated and dropped when its miner registered at or after the validator's last update.
+    stored: the u16 weights of `rows`.
     """
-    matrix: Matrix = [{} for _ in range(inputs.n)]
-    for i, row in inputs.weights.items():
-        if not permits[i]:
-            continue
-        matrix[i] = {
-            j: weight * fixed.ONE
-            for j, weight in row.items()
-            if (i != j or i == inputs.owner_uid)
-            and inputs.last_update[i] > inputs.registered_block[j]
-        }
-    return fixed.row_normalised(matrix)
+    has_permit = np.array([permits[i] for i in rows], dtype=np.bool_)
+    updated = np.array([inputs.last_update[i] for i in rows], dtype=np.int64)
+    registered = np.array(inputs.registered_block, dtype=np.int64)
+    in_force = stored.has_entry & has_permit[:, np.newaxis] & (updated[:, np.newaxis] > registered)
+    for row, i in enumerate(rows):
+        in_force[row, i] &= i == inputs.owner_uid
+    values = stored.values * in_force
+    sums = values.sum(axis=1, dtype=np.uint64, keepdims=True)
+    values <<= np.uint64(32)
+    values //= np.maximum(sums, np.uint64(1))
+    return Matrix(values, in_force)
 
 
-def consensus_weights(weights: Matrix, *, active_stake: Sequence[int], kappa_u16: int) -> list[int]:
+def consensus_weights(weights: Words, *, active_stake: Words, kappa_u16: int) -> Words:
     """Return C: for each miner the highest weight that validators with kappa of active stake support."""
-    voters = [i for i, stake in enumerate(active_stake) if stake > 0]
-    votes = fixed.normalised([active_stake[i] for i in voters])
-    majority = fixed.from_u16(kappa_u16)
-    return [
-        weighted_median(votes, [weights[i].get(j, 0) for i in voters], majority=majority)
-        for j in range(len(weights))
-    ]
+    voters = active_stake > 0
+    return weighted_medians(
+        fixed.normalised(active_stake[voters]),
+        weights[voters],
+        majority=fixed.from_u16(kappa_u16),
+    )
 
 
-def weighted_median(stake: Sequence[int], score: Sequence[int], *, majority: int) -> int:
-    """Return the largest score that stake of at least `majority` gives or exceeds; 0 without stake.
+def weighted_medians(stake: Words, scores: Words, *, majority: int) -> Words:
+    """Return for each column the largest score that stake of at least `majority` gives or exceeds.
 
     It is the score at which the stake, summed from the lowest score, first exceeds the minority (all
-    minus majority): the fixed point of the chain's pivot search.
+    minus majority): the fixed point of the chain's pivot search. Without any stake it is 0.
+
+    stake: one per row, not all zero unless there is no row. scores: up to one.
     """
-    minority = sum(stake) - majority
-    reached = 0
-    for value, weight in sorted(zip(score, stake, strict=True)):
-        reached += weight
-        if reached > minority:
-            return value
-    return max(score, default=0)
+    rows, columns = scores.shape
+    if rows == 0:
+        return np.zeros(columns, dtype=np.uint64)
+    # Each score carries its row in its low bits: sorting a column once brings its stake along.
+    keyed = np.ascontiguousarray(scores.T)
+    keyed <<= np.uint64(16)
+    keyed |= np.arange(rows, dtype=np.uint64)
+    keyed.sort(axis=1)
+    in_order = stake[keyed & np.uint64(0xFFFF)].astype(np.int64)
+    reached = in_order.cumsum(axis=1)
+    minority = int(stake.sum()) - majority
+    median_at = np.minimum((reached <= minority).sum(axis=1), rows - 1)
+    medians: Words = keyed[np.arange(columns), median_at] >> np.uint64(16)
+    return medians
 
 
-def clipped_weights(weights: Matrix, consensus: Sequence[int]) -> Matrix:
+def clipped_weights(weights: Matrix, consensus: Words) -> Matrix:
     """Return W cut down to consensus; what has no consensus is dropped, an explicit zero stays."""
-    return [
-        {
-            j: min(weight, consensus[j])
-            for j, weight in row.items()
-            if consensus[j] > 0 or weight == 0
-        }
-        for row in weights
-    ]
+    agreed = (consensus > 0) | (weights.values == 0)
+    return Matrix(np.minimum(weights.values, consensus), weights.has_entry & agreed)
 
 
-def incentives(clipped: Matrix, *, active_stake: Sequence[int]) -> list[int]:
+def incentives(clipped: Words, *, active_stake: Words) -> Words:
     """Return I: ranks R_j = sum_i a_i * W_ij of the clipped weights, scaled to sum to one."""
-    ranked = [
-        {j: fixed.mul(stake, weight) for j, weight in row.items()}
-        for row, stake in zip(clipped, active_stake, strict=True)
-    ]
-    return fixed.normalised(fixed.column_sums(ranked, columns=len(clipped)))
+    ranked = fixed.products(clipped, active_stake[:, np.newaxis])
+    return fixed.normalised(ranked.sum(axis=0, dtype=np.uint64))
 
 
 def _bond_terms(
     inputs: EpochInputs,
+    stored: Matrix,
     *,
     weights: Matrix,
-    active_stake: Sequence[int],
-    consensus: Sequence[int],
-    incentive: Sequence[int],
+    active_stake: Words,
+    consensus: Words,
+    incentive: Words,
 ) -> bonds.BondTerms:
-    params = inputs.params
-    step = inputs.last_step_block
+    params, step = inputs.params, inputs.last_step_block
     old = bonds.bonds_in_force(
-        inputs.bonds,
-        registered_block=inputs.registered_block,
+        stored,
+        registered_block=np.array(inputs.registered_block, dtype=np.int64),
         last_tempo_block=step + 1 if step else max(0, inputs.block - inputs.tempo),
     )
     if not params.yuma3:
@@ -300,36 +316,40 @@ def _bond_terms(
 
 
 def emission_shares(
-    incentive: Sequence[int],
-    dividends: Sequence[int],
-    *,
-    active_stake: Sequence[int],
-    stake: Sequence[int],
-) -> tuple[list[int], list[int], list[int]]:
+    incentive: Words, dividends: Words, *, active_stake: Words, stake: Words
+) -> tuple[Words, Words, Words]:
     """Return (server, validator, combined) shares of the emission: I and D over the sum of both.
 
     Without any consensus validators share by active stake, and by all stake when none is active.
     """
-    combined = [i + d for i, d in zip(incentive, dividends, strict=True)]
-    whole = sum(combined)
+    combined = incentive + dividends
+    whole = combined.sum(dtype=np.uint64)
     if whole == 0:
-        by_stake = list(active_stake if any(active_stake) else stake)
-        return [0] * len(by_stake), by_stake, list(by_stake)
+        by_stake = active_stake if active_stake.any() else stake
+        return np.zeros_like(by_stake), by_stake, by_stake
     return (
-        [fixed.div(value, whole) for value in incentive],
-        [fixed.div(value, whole) for value in dividends],
-        [fixed.div(value, whole) for value in combined],
+        fixed.quotients(incentive, whole),
+        fixed.quotients(dividends, whole),
+        fixed.quotients(combined, whole),
     )
 
 
-def stored_bonds(matrix: Matrix, *, permits: Sequence[bool]) -> dict[int, dict[int, int]]:
+def bonds_to_store(matrix: Words, *, rows: Sequence[int], permits: Sequence[bool]) -> Pairs:
     """Return the bonds to keep as u16: those of new permit holders, without zeros."""
-    rows = {
-        i: {j: u16 for j, value in row.items() if (u16 := fixed.to_u16(value)) > 0}
-        for i, row in enumerate(matrix)
-        if permits[i]
-    }
-    return {i: row for i, row in rows.items() if row}
+    values = matrix * np.uint64(fixed.U16_MAX)
+    values >>= np.uint64(32)
+    has_entry = values > 0
+    kept = [row for row, i in enumerate(rows) if permits[i] and has_entry[row].any()]
+    return Pairs(
+        uids=tuple(rows[row] for row in kept), matrix=Matrix(values[kept], has_entry[kept])
+    )
+
+
+def _by_uid(values: Words, *, rows: Sequence[int], n: int) -> Words:
+    """Lay the values of rows out by uid; who has no row has zero."""
+    result = np.zeros(n, dtype=np.uint64)
+    result[rows] = values
+    return result
 
 
 def _assert_inputs_fit(inputs: EpochInputs) -> None:
@@ -338,8 +358,3 @@ def _assert_inputs_fit(inputs: EpochInputs) -> None:
     assert all(len(values) == n for values in lists), "one entry per uid"
     assert all(stake_rao >= 0 for stake_rao in inputs.stakes_rao), "stake is not negative"
     assert inputs.owner_uid is None or 0 <= inputs.owner_uid < n, "the owner is a neuron"
-    for matrix in (inputs.weights, inputs.bonds):
-        for i, row in matrix.items():
-            assert 0 <= i < n, "rows are uids"
-            assert all(0 <= j < n for j in row), "columns are uids"
-            assert all(0 <= value <= fixed.U16_MAX for value in row.values()), "entries are u16"

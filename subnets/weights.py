@@ -40,7 +40,7 @@ def upscaled(row: Mapping[int, int]) -> dict[int, int]:
 
 def is_max_limited(values: Sequence[int], *, limit_u16: int) -> bool:
     """Say whether no weight, as a part of its row, exceeds the limit."""
-    shares = fixed.normalised([value * ONE for value in values])
+    shares = fixed.shares(values)
     return max(shares, default=0) <= fixed.from_u16(limit_u16)
 
 

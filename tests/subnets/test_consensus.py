@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from subnets import consensus, fixed
 from subnets.consensus import EpochParams, run_yuma
+from subnets.pairs import Pairs
 from tests.subnets.epochs import assert_terms, dense, epoch, params, rao, reals, rows
 from tests.subnets.vector_files import cases, load
 
@@ -21,35 +23,39 @@ def by_id(prefix):
     return [case for case in cases("epoch_yuma2") if case.id.startswith(prefix)]
 
 
+def medians(stake, scores, majority, *, columns):
+    """Take the stake-weighted median of each column; rows without stake have no say."""
+    stake = fixed.normalised(fixed.words(fixed_points(stake)))
+    scores = fixed.words([fixed_points(row) for row in scores]).reshape(len(stake), columns)
+    voters = stake > 0
+    return consensus.weighted_medians(
+        stake[voters], scores[voters], majority=round(majority * ONE)
+    ).tolist()
+
+
 @pytest.mark.parametrize("case", cases("weighted_median", "scalar"))
 def test_the_weighted_median_is_the_chains(case):
     inputs = case["inputs"]
 
-    median = consensus.weighted_median(
-        fixed.normalised(fixed_points(inputs["stake"])),
-        fixed_points(inputs["score"]),
-        majority=round(inputs["majority"] * ONE),
+    found = medians(
+        inputs["stake"], [[score] for score in inputs["score"]], inputs["majority"], columns=1
     )
 
-    assert median == round(case["expected"] * ONE)
+    assert found == fixed_points([case["expected"]])
 
 
 @pytest.mark.parametrize("case", cases("weighted_median", "columns"))
 def test_the_weighted_median_of_columns_is_the_chains(case):
     inputs = case["inputs"]
-    stake = fixed.normalised(fixed_points(inputs["stake"]))
-    voters = [i for i, share in enumerate(stake) if share > 0]
 
-    medians = [
-        consensus.weighted_median(
-            [stake[i] for i in voters],
-            fixed_points(inputs["weights"][i][j] for i in voters),
-            majority=round(inputs["majority"] * ONE),
-        )
-        for j in range(len(case["expected"]))
-    ]
+    found = medians(
+        inputs["stake"],
+        inputs["weights"],
+        inputs["majority"],
+        columns=len(case["expected"]),
+    )
 
-    assert medians == fixed_points(case["expected"])
+    assert found == fixed_points(case["expected"])
 
 
 def test_every_weighted_median_vector_is_tested():
@@ -59,7 +65,7 @@ def test_every_weighted_median_vector_is_tested():
 @pytest.mark.parametrize("case", cases("math_helpers", "is_topk_nonzero"))
 def test_permits_go_to_the_highest_stakes(case):
     permits = consensus.validator_permits(
-        case["inputs"]["vector"], max_validators=case["inputs"]["k"], owner_uid=None
+        np.array(case["inputs"]["vector"]), max_validators=case["inputs"]["k"], owner_uid=None
     )
 
     assert permits == case["expected"]
@@ -70,7 +76,7 @@ def test_permits_are_the_top_k_without_zeros(case):
     vector = case["inputs"]["vector"]
 
     permits = consensus.validator_permits(
-        vector, max_validators=case["inputs"]["k"], owner_uid=None
+        np.array(vector), max_validators=case["inputs"]["k"], owner_uid=None
     )
 
     expected = [top and value > 0 for top, value in zip(case["expected"], vector, strict=True)]
@@ -213,9 +219,12 @@ def test_weights_on_a_replaced_miner_are_outdated_until_set_again():
         block=2,
         bonds=terms.bonds,
     )
-    used = consensus.weights_in_force(inputs, permits=inputs.permits)
+    uids = range(inputs.n)
+    stored = Pairs.of(inputs.weights, n=inputs.n).rows(uids)
+    used = consensus.weights_in_force(inputs, stored, rows=uids, permits=inputs.permits)
     for uid, row in second["expected"]["weights_used"].items():
-        assert reals(used[int(uid)].values()) == pytest.approx(list(row.values()), abs=1e-9)
+        entries = used.values[int(uid)][used.has_entry[int(uid)]].tolist()
+        assert reals(entries) == pytest.approx(list(row.values()), abs=1e-9)
     assert_terms(run_yuma(inputs), second["expected"], tolerance=second["tolerance"]["reals"])
 
 

@@ -1,14 +1,21 @@
 """What holds for consensus whatever the epoch: edges and properties."""
 
+import ast
+import inspect
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subnets.consensus import EpochParams, run_yuma
+from subnets import bonds, consensus, fixed, pairs
+from subnets.consensus import EpochParams, EpochTerms, run_yuma
 from subnets.fixed import ONE
+from subnets.pairs import Matrix, Pairs
+from tests.subnets import slow_yuma
 from tests.subnets.epochs import epoch, rao
 
 CAP = 21_000_000 * 10**9
@@ -46,17 +53,22 @@ def test_the_owner_is_a_validator_without_permit_and_below_the_threshold():
 
 
 u16 = st.integers(0, 65_535)
+kappa = st.one_of(st.sampled_from([0, 32_767, 65_535]), u16)
 
 
 @st.composite
-def epochs(draw):
-    """Return inputs of up to eight neurons, with any stake, weights, bonds, blocks and parameters."""
+def epochs(draw, *, is_ranked=True):
+    """Return inputs of up to eight neurons, with any stake, weights, bonds, blocks and parameters.
+
+    is_ranked: there may be fewer permits than neurons, so that equal stakes are told apart by uid.
+    """
     n = draw(st.integers(1, 8))
     each = {"min_size": n, "max_size": n}
     matrix = st.dictionaries(
         st.integers(0, n - 1), st.dictionaries(st.integers(0, n - 1), u16, max_size=n), max_size=n
     )
-    stake = st.one_of(st.integers(0, 100), st.integers(0, CAP // n))
+    stake = st.one_of(st.integers(0, 100), st.integers(0, CAP // n), st.just(CAP))
+    low, high = sorted((draw(u16), draw(u16)))
     return epoch(
         draw(st.lists(stake, **each)),
         draw(matrix),
@@ -69,14 +81,16 @@ def epochs(draw):
         last_step_block=draw(st.integers(0, 20)),
         owner_uid=draw(st.none() | st.integers(0, n - 1)),
         params=EpochParams(
-            kappa=draw(u16),
+            kappa=draw(kappa),
             bonds_moving_average=draw(st.integers(0, 1_000_000)),
             bonds_penalty=draw(u16 | st.sampled_from([0, 65_535])),
             yuma3=draw(st.booleans()),
             liquid_alpha=draw(st.booleans()),
+            alpha_low=low,
+            alpha_high=high,
             alpha_sigmoid_steepness=draw(st.integers(-32_768, 32_767)),
             activity_cutoff_blocks=draw(st.integers(1, 40)),
-            max_validators=n,
+            max_validators=draw(st.integers(1, n)) if is_ranked else n,
             stake_threshold_rao=draw(st.integers(0, 10)),
         ),
     )
@@ -105,7 +119,7 @@ def permuted(inputs, order):
 
 
 @settings(deadline=None)
-@given(inputs=epochs(), data=st.data())
+@given(inputs=epochs(is_ranked=False), data=st.data())
 def test_permuting_uids_permutes_the_terms(inputs, data):
     order = data.draw(st.permutations(range(inputs.n)))
 
@@ -142,12 +156,117 @@ def test_shares_are_proportions_that_sum_to_one_or_to_nothing(inputs):
     assert all(0 < bond <= 65_535 for row in terms.bonds.values() for bond in row.values())
 
 
-def test_the_whole_supply_on_one_hotkey_overflows_nothing():
+FIELDS = [field.name for field in fields(EpochTerms)]
+
+
+def assert_equal_terms(terms, said):
+    """Hold every field of the terms against what the slow way says."""
+    assert said.keys() == set(FIELDS)
+    for name in FIELDS:
+        assert getattr(terms, name) == said[name], name
+
+
+@settings(deadline=None, max_examples=300)
+@given(inputs=epochs())
+def test_the_terms_equal_the_slow_way_to_the_bit(inputs):
+    assert_equal_terms(run_yuma(inputs), slow_yuma.run(inputs))
+
+
+@settings(deadline=None)
+@given(inputs=epochs())
+def test_sparse_and_dense_inputs_agree(inputs):
+    """Ready matrices say the same as dicts; empty rows and, without liquid alpha, zeros change nothing."""
+    n = inputs.n
+    full = {i: dict.fromkeys(range(n), 0) | dict(inputs.bonds.get(i, {})) for i in range(n)}
+    ready = replace(
+        inputs,
+        weights=Pairs.of({i: inputs.weights.get(i, {}) for i in reversed(range(n))}, n=n),
+        bonds=Pairs.of(full, n=n),
+    )
+
+    terms = run_yuma(inputs)
+
+    assert_equal_terms(run_yuma(ready), {name: getattr(terms, name) for name in FIELDS})
+    if not inputs.params.liquid_alpha:
+        zeros = {i: dict.fromkeys(range(n), 0) | dict(inputs.weights.get(i, {})) for i in range(n)}
+        dense = run_yuma(replace(inputs, weights=zeros))
+        assert_equal_terms(dense, {name: getattr(terms, name) for name in FIELDS})
+
+
+@settings(deadline=None)
+@given(inputs=epochs())
+def test_the_terms_of_an_epoch_feed_the_next(inputs):
+    first = run_yuma(inputs)
+    following = replace(
+        inputs,
+        bonds=first.bonds,
+        permits=first.new_permits,
+        last_step_block=inputs.block,
+        block=inputs.block + 5,
+    )
+    written = {i: dict(row) for i, row in first.bonds.items()}
+
+    assert_equal_terms(run_yuma(following), slow_yuma.run(replace(following, bonds=written)))
+
+
+def full_subnet(**changes):
+    """Return 256 validators that all weigh all 256 neurons, with bonds, and the supply on one hotkey."""
+    numbers = np.random.default_rng(7)
+    values = numbers.integers(0, 65_536, (2, 256, 256)).astype(np.uint64)
+    values[:, numbers.random((256, 256)) < 0.05] = 65_535
+    weights, stored = (
+        Pairs(tuple(range(256)), Matrix(matrix, np.ones((256, 256), dtype=np.bool_)))
+        for matrix in values
+    )
+    return epoch(
+        [1] * 100 + [CAP] + [1] * 155,
+        weights,
+        bonds=stored,
+        permits=[True] * 256,
+        params=EpochParams(max_validators=256, **changes),
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"yuma3": False},
+        {"yuma3": False, "kappa": 65_535, "bonds_penalty": 40_000},
+        {"kappa": 0, "bonds_penalty": 0},
+        {"liquid_alpha": True, "kappa": 0, "bonds_penalty": 0},
+        {"liquid_alpha": True, "alpha_high": 65_535, "alpha_sigmoid_steepness": 32_767},
+    ],
+)
+def test_the_whole_supply_on_one_of_256_hotkeys_overflows_nothing(changes):
+    inputs = full_subnet(**changes)
+
+    with np.errstate(all="raise"):
+        terms = run_yuma(inputs)
+
+    assert_equal_terms(terms, slow_yuma.run(inputs))
+
+
+def test_equal_stakes_of_256_full_validators_overflow_nothing():
+    inputs = replace(full_subnet(yuma3=False), stakes_rao=[CAP] * 256)
+
+    assert_equal_terms(run_yuma(inputs), slow_yuma.run(inputs))
+
+
+def test_the_whole_supply_and_one_rao_are_told_apart():
     terms = run_yuma(epoch([CAP, 1, 0], {0: {2: 65_535}, 1: {2: 1}}))
 
     assert terms.stake_q32 == [ONE - 1, 0, 0]
     assert rao(terms.server_share) == [0, 0, 500_000_000]
     assert rao(terms.validator_share) == [500_000_000, 0, 0]
+
+
+@pytest.mark.parametrize("module", [fixed, pairs, bonds, consensus])
+def test_no_float_stands_in_the_arithmetic(module):
+    nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
+
+    assert not [node for node in nodes if isinstance(node, ast.Div)]
+    assert not [n for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, float)]
+    assert not [n for n in nodes if "float" in getattr(n, "attr", getattr(n, "id", ""))]
 
 
 def test_consensus_runs_without_django():
