@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from compute.models import Job, Lease, Machine, Result, Score
+from compute import queries
+from compute.models import Job, Lease, Machine, Result, Score, ScoreCommitment
 from ledger.admin import ReadOnlyAdmin
 
 
@@ -67,9 +68,23 @@ class ResultAdmin(ReadOnlyAdmin):
 
 @admin.register(Score)
 class ScoreAdmin(ReadOnlyAdmin):
-    """What validators said."""
+    """What validators said in epochs that have closed. Scores of running ones are sealed, also from staff."""
 
     list_display = ["result_id", "netuid", "validator", "miner", "score_ppm", "reason", "scored_at"]
     list_filter = ["netuid"]
     search_fields = ["validator", "miner"]
     ordering = ["-scored_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Leave out what is sealed."""
+        return queries.unsealed(super().get_queryset(request))
+
+
+@admin.register(ScoreCommitment)
+class ScoreCommitmentAdmin(ReadOnlyAdmin):
+    """What validators are bound to, request by request."""
+
+    list_display = ["netuid", "validator", "count", "total_count", "digest", "committed_at"]
+    list_filter = ["netuid"]
+    search_fields = ["validator", "digest"]
+    ordering = ["-committed_at"]

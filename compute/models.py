@@ -5,6 +5,7 @@ Job      one piece of work on one subnet, from submission to settlement
 Lease    one offer of a job to one machine, with a deadline
 Result   what came back on a lease, signed by the miner: a fact
 Score    what one validator says of one result, signed: a fact
+ScoreCommitment  the head of a validator's chain of scores after one request: public while they are sealed
 """
 
 import uuid
@@ -257,3 +258,38 @@ class Score(models.Model):
 
     def __str__(self) -> str:
         return f"score of {self.result_id} by {self.validator[:8]}…"
+
+
+class ScoreCommitment(models.Model):
+    """One per request and subnet. count: scores of the request; total_count: of the chain ever."""
+
+    netuid = models.PositiveSmallIntegerField()
+    validator = models.CharField(max_length=48)
+    before = models.CharField(max_length=64)
+    count = models.PositiveIntegerField()
+    total_count = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    committed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["netuid", "validator", "total_count"],
+                name="compute_scorecommitment_chain_does_not_fork",
+            ),
+            models.CheckConstraint(
+                condition=Q(count__gt=0, total_count__gte=models.F("count")),
+                name="compute_scorecommitment_counts_its_scores",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["netuid", "committed_at"], name="compute_commitment_window"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="score_commitments_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.total_count} scores of {self.validator[:8]}… on subnet {self.netuid}"

@@ -245,3 +245,16 @@ def score_message(*, result_id: str, digest: str, score_ppm: int, reason: str) -
     """
     reason_hash = hashlib.sha256(reason.encode()).hexdigest()
     return f"btscore/1\n{result_id}\n{digest}\n{score_ppm}\n{reason_hash}".encode()
+
+
+def score_chain_start(*, netuid: int, validator: str) -> str:
+    """Name the beginning of a validator's chain of scores on a subnet: 64 hex digits."""
+    return hashlib.sha256(f"btscores/1\n{netuid}\n{validator}".encode()).hexdigest()
+
+
+def score_chain_next(previous: str, *, message: bytes, signature: str) -> str:
+    """Bind one more signed score to the chain: whoever knows its head knows that nothing before it changed.
+
+    sr25519 signatures are random, so a head cannot be turned back into the score by trying all of them.
+    """
+    return hashlib.sha256(b"\n".join((previous.encode(), message, signature.encode()))).hexdigest()

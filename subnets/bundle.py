@@ -1,7 +1,9 @@
 """The public bundle of an epoch: its record and its payroll as JSON, bound by a digest to the one before.
 
-    {"format": 1, "record": {…}, "payroll": {…}, "previous_digest": "…", "digest": "…"}
+    {"format": 2, "record": {…}, "payroll": {…}, "previous_digest": "…", "digest": "…"}
 
+Format 2 added to the record what the miners signed (`results`) and what validators were committed to
+before their scores were readable (`commitments`). Bundles of format 1 stay as they are, and readable.
 Rao and other integers that may pass 2**53 are decimal strings; everything else is plain. The digest is
 the SHA-256 of the canonical JSON of the other members.
 """
@@ -12,10 +14,12 @@ from dataclasses import asdict
 from typing import Any
 
 from neurons.protocol import canonical_json
+from subnets.commitments import Commitment, continued
 from subnets.metrics import Delivery
 from subnets.payroll import Backing, Payroll, Record, RuleVersion, Seat
 
-FORMAT = 1
+FORMAT = 2
+FORMATS_READ = (1, FORMAT)
 
 
 def made(record: Record, payroll: Payroll, *, previous_digest: str) -> dict[str, Any]:
@@ -35,8 +39,27 @@ def digest(bundle: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(body)).hexdigest()
 
 
-def record_json(record: Record) -> dict[str, Any]:
-    """Write a record as JSON."""
+def record_json(record: Record, *, form: int = FORMAT) -> dict[str, Any]:
+    """Write a record as JSON, in one of the formats that can be read."""
+    assert form in FORMATS_READ
+    written = _first_format(record)
+    return written if form == 1 else written | _proof_json(record)
+
+
+def _proof_json(record: Record) -> dict[str, Any]:
+    """Write what format 2 added."""
+    committed = record.commitments
+    if committed is None:
+        committed = continued(record.netuid, record.scores)
+    return {
+        "results": [dict(result) for result in record.results],
+        "commitments": {
+            validator: asdict(commitment) for validator, commitment in sorted(committed.items())
+        },
+    }
+
+
+def _first_format(record: Record) -> dict[str, Any]:
     return {
         "netuid": record.netuid,
         "number": record.number,
@@ -146,7 +169,13 @@ def record_read(written: Mapping[str, Any]) -> Record:
         deliveries=tuple(Delivery(**delivery) for delivery in written["deliveries"]),
         smoothed=smoothed_read(written["smoothed"]),
         incumbents=written["incumbents"],
+        results=tuple(written.get("results", ())),
+        commitments=_commitments_read(written["commitments"]) if "commitments" in written else None,
     )
+
+
+def _commitments_read(written: Mapping[str, Any]) -> dict[str, Commitment]:
+    return {validator: Commitment(**fields) for validator, fields in written.items()}
 
 
 def _seat_read(written: Mapping[str, Any]) -> Seat:

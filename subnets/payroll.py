@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from ledger.errors import DomainError
 from ledger.money import apportion
 from subnets import clock, consensus, emission, metrics, rules
+from subnets.commitments import Commitment
 from subnets.errors import RuleInvalid, RuleTooCostly
 
 BPS = 10_000
@@ -60,7 +61,9 @@ class Record:
 
     versions: the rule in force, then its predecessors, tried in turn should one fail. seats: by uid, 0 to
     n - 1. scores: the signed scores of the window as plain data. smoothed, incumbents: what each
-    validator's evaluation handed on from the epoch before.
+    validator's evaluation handed on from the epoch before. results: what the miners signed of the scored
+    results. commitments: what was public of each validator's scores while they were sealed; None where
+    nobody scored before. Nothing is paid by the last two: they prove that the scores are genuine and whole.
     """
 
     netuid: int
@@ -77,6 +80,8 @@ class Record:
     deliveries: tuple[metrics.Delivery, ...]
     smoothed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     incumbents: Mapping[str, str] = field(default_factory=dict)
+    results: tuple[Mapping[str, Any], ...] = ()
+    commitments: Mapping[str, Commitment] | None = None
 
     def __post_init__(self) -> None:
         assert [seat.uid for seat in self.seats] == list(range(len(self.seats)))

@@ -205,3 +205,17 @@ class StandingsOutput(serializers.Serializer):
     neurons = StandingOutput(many=True)
     payouts = PayoutOutput(many=True)
     scores = ScoreOutput(many=True)
+
+
+class CommitmentOutput(serializers.Serializer):
+    validator = serializers.CharField()
+    count = serializers.IntegerField(help_text="Scores since the running epoch began.")
+    total_count = serializers.IntegerField(help_text="Scores of the validator's chain ever.")
+    digest = serializers.CharField(help_text="The chain's head after the last of them.")
+    committed_at = serializers.DateTimeField()
+
+
+class CommitmentsOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    since = serializers.DateTimeField(help_text="Where the last closed epoch ended.")
+    results = CommitmentOutput(many=True)

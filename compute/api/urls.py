@@ -10,6 +10,11 @@ urlpatterns = [
     path("leases/<uuid:lease_id>/result/", views.ResultView.as_view(), name="api-result"),
     path("samples/", views.SamplesView.as_view(), name="api-samples"),
     path("scores/", views.ScoresView.as_view(), name="api-scores"),
+    path(
+        "subnets/<int:netuid>/commitments/",
+        views.CommitmentsView.as_view(),
+        name="api-commitments",
+    ),
     path("jobs/", views.JobsView.as_view(), name="api-jobs"),
     path("jobs/<uuid:job_id>/", views.JobView.as_view(), name="api-job"),
     path("hotkeys/me/", views.StandingsView.as_view(), name="api-hotkey-me"),

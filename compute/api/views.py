@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -119,6 +119,22 @@ class ScoresView(SignedView):
         refused = [{"result_id": result_id, "code": code} for result_id, code in taken.refused]
         answer = {"accepted_count": taken.accepted_count, "refused": refused}
         return Response(wire.ScoresOutput(answer).data, status=201)
+
+
+class CommitmentsView(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(responses=wire.CommitmentsOutput)
+    def get(self, request: Request, netuid: int) -> Response:
+        """List what validators are committed to while the running epoch's scores are sealed."""
+        subnets.subnet(netuid)
+        answer = {
+            "netuid": netuid,
+            "since": queries.sealed_from([netuid])[netuid],
+            "results": queries.open_commitments(netuid),
+        }
+        return Response(wire.CommitmentsOutput(answer).data)
 
 
 class JobsView(APIView):

@@ -1,5 +1,12 @@
 """What is known about the work: locks for operations, batches for sweeps, rows for pages and API."""
 
+from compute.queries.commitments import (
+    CommitmentLine,
+    last_commitments,
+    open_commitments,
+    sealed_counts,
+    window_commitments,
+)
 from compute.queries.jobs import (
     JobLine,
     canaries_since,
@@ -26,18 +33,22 @@ from compute.queries.scores import (
     Sample,
     ScoreLine,
     judges,
+    lock_judge,
     owner_by_hotkey,
-    results_by_id,
+    results_to_score,
     samples,
     scores_by_result,
     scores_of,
     scores_of_miner,
     stakes_by_netuid,
+    superseded,
 )
+from compute.queries.sealing import sealed_from, unsealed
 from compute.queries.sweeps import due_lease_ids, netuids_at_work, scored_job_ids
 from compute.queries.windows import Gathered, gather
 
 __all__ = [
+    "CommitmentLine",
     "ComputeFigures",
     "Gathered",
     "JobLine",
@@ -52,23 +63,31 @@ __all__ = [
     "jobs_of",
     "jobs_of_owner",
     "judges",
+    "last_commitments",
     "last_result",
     "live_machine_count",
     "lock_job",
+    "lock_judge",
     "lock_lease",
     "lock_open_lease",
     "lock_queued",
     "machines_of",
     "netuids_at_work",
+    "open_commitments",
     "owner_by_hotkey",
     "queued_count",
     "result_of",
-    "results_by_id",
+    "results_to_score",
     "samples",
     "scored_job_ids",
     "scores_by_result",
     "scores_of",
     "scores_of_miner",
+    "sealed_counts",
+    "sealed_from",
     "stakes_by_netuid",
+    "superseded",
+    "unsealed",
+    "window_commitments",
     "wishes",
 ]

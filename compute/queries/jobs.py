@@ -8,6 +8,7 @@ from django.db.models import OuterRef, Q, Subquery
 
 from compute.errors import JobUnknown, LeaseUnknown
 from compute.models import Job, Lease, Result
+from compute.queries.sealing import sealed_from
 
 ROWS_MAX = 100  # of any list that a caller can ask for at once
 
@@ -93,36 +94,45 @@ class JobLine:
     blueprint: str
     origin: str
     state: str
+    is_sealed: bool
     miner: str
-    attempts_count: int
     price_rao: int
     created_at: datetime
     ended_at: datetime | None
 
 
 def jobs_of(netuid: int, *, limit: int = 20) -> list[JobLine]:
-    """List a subnet's newest jobs, without what was asked and answered. One statement.
+    """List a subnet's newest jobs, without what was asked and answered.
 
-    Known-answer jobs are shown as such only once they have ended, or miners could tell them apart.
+    Known-answer jobs are shown as such only once they have ended, or miners could tell them apart. A job
+    that was scored in the running epoch stands as returned, whatever became of it: its verdict would tell
+    a validator that has not looked what the others said.
     """
     leases = Lease.objects.filter(job=OuterRef("pk")).order_by("-offered_at")
+    sealed = Result.objects.filter(
+        job=OuterRef("pk"), scores__scored_at__gte=sealed_from([netuid])[netuid]
+    ).order_by("submitted_at")
     rows = (
         Job.objects.filter(netuid=netuid)
         .annotate(miner=Subquery(leases.values("hotkey")[:1]))
+        .annotate(sealed_miner=Subquery(sealed.values("hotkey")[:1]))
         .defer("payload", "known_answer")
         .order_by("-created_at")[: min(limit, ROWS_MAX)]
     )
-    return [
-        JobLine(
-            id=row.pk,
-            blueprint=row.blueprint,
-            origin=row.origin if row.ended_at else "",
-            state=row.state,
-            miner=row.miner or "",
-            attempts_count=row.attempts_count,
-            price_rao=row.price_rao if row.ended_at else 0,
-            created_at=row.created_at,
-            ended_at=row.ended_at,
-        )
-        for row in rows
-    ]
+    return [_job_line(row, row.miner or "", row.sealed_miner) for row in rows]
+
+
+def _job_line(row: Job, miner: str, sealed_miner: str | None) -> JobLine:
+    """Present a job; sealed_miner: whose result of it was scored in the running epoch."""
+    is_told = row.ended_at is not None and sealed_miner is None
+    return JobLine(
+        id=row.pk,
+        blueprint=row.blueprint,
+        origin=row.origin if is_told else "",
+        state=row.state if sealed_miner is None else Job.State.RETURNED,
+        is_sealed=sealed_miner is not None,
+        miner=sealed_miner or miner,
+        price_rao=row.price_rao if is_told else 0,
+        created_at=row.created_at,
+        ended_at=row.ended_at if is_told else None,
+    )

@@ -11,8 +11,9 @@ from django.db.models import Exists, OuterRef
 from compute.errors import NotAValidator
 from compute.models import Job, Result, Score
 from compute.queries.jobs import ROWS_MAX
+from compute.queries.sealing import unsealed
 from subnets import queries as subnets
-from subnets.models import Epoch, Hotkey
+from subnets.models import Hotkey
 
 SAMPLES_MAX = 20  # an embeddings sample carries up to 32 vectors of 384 numbers: about 100 kB
 
@@ -69,9 +70,22 @@ def samples(*, validator: str, owner: UUID, netuid: int, limit: int) -> list[Sam
     ]
 
 
-def results_by_id(result_ids: Sequence[UUID]) -> dict[UUID, Result]:
-    """Return results without their outputs, in one statement."""
-    return Result.objects.defer("output").in_bulk(result_ids)
+def lock_judge(validator: str) -> None:
+    """Let one request at a time write scores of a validator. Nobody waits who only refers to the hotkey."""
+    Hotkey.objects.select_for_update(no_key=True).filter(ss58=validator).first()
+
+
+def results_to_score(result_ids: Sequence[UUID]) -> dict[UUID, Result]:
+    """Return results with the state of their jobs, without outputs and payloads, in one statement."""
+    rows = Result.objects.select_related("job")
+    return rows.defer("output", "job__payload", "job__known_answer").in_bulk(result_ids)
+
+
+def superseded(result_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those results that were followed by another of their job, in one statement."""
+    newer = Result.objects.filter(job=OuterRef("job"), submitted_at__gt=OuterRef("submitted_at"))
+    rows = Result.objects.filter(Exists(newer), pk__in=result_ids)
+    return set(rows.values_list("pk", flat=True))
 
 
 def scores_by_result(validator: str, result_ids: Sequence[UUID]) -> dict[UUID, Score]:
@@ -118,8 +132,7 @@ def scores_of_miner(hotkey: str, *, limit: int = 50) -> list[ScoreLine]:
 
     Scores of the running epoch stay sealed: whoever could read them could copy them.
     """
-    closed = Epoch.objects.filter(subnet=OuterRef("netuid"), closed_at__gte=OuterRef("scored_at"))
-    rows = Score.objects.filter(Exists(closed), miner=hotkey).order_by("-scored_at")[
+    rows = unsealed(Score.objects.filter(miner=hotkey)).order_by("-scored_at")[
         : min(limit, ROWS_MAX)
     ]
     return [

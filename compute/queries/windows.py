@@ -7,34 +7,52 @@ from typing import Any
 from django.db.models import Count, Q
 
 from compute.blueprints import blueprint
-from compute.models import Job, Lease, Score
+from compute.models import Job, Lease, Result, Score
+from compute.queries.commitments import window_commitments
+from subnets.commitments import Proof
 from subnets.metrics import Delivery
-
-SCORES_PER_EPOCH_MAX = (
-    50_000  # 64 validators × 256 miners × 3; more would not fit into a bundle people can fetch
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """An epoch's evidence, as it goes into the bundle, and the platform's own counts."""
+    """An epoch's evidence, as it goes into the bundle, its proof, and the platform's own counts."""
 
     scores: tuple[dict[str, Any], ...]
+    proof: Proof
     deliveries: tuple[Delivery, ...]
 
 
 def gather(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathered:
-    """Collect the scores given in [starts_at, ends_at) and the leases that ended in it. Two statements."""
-    rows = (
+    """Collect the scores given in [starts_at, ends_at) and the leases that ended in it. Three statements.
+
+    Within an instant scores come by result id, as they were committed to. How many there can be is
+    bounded where they are taken.
+    """
+    rows = list(
         Score.objects.filter(netuid=netuid, scored_at__gte=starts_at, scored_at__lt=ends_at)
         .select_related("result__job")
         .defer("result__output", "result__job__known_answer")
-        .order_by("scored_at", "pk")[:SCORES_PER_EPOCH_MAX]
+        .order_by("scored_at", "result_id", "validator")
     )
+    scored = {row.result_id: row.result for row in rows}
     return Gathered(
         scores=tuple(_evidence(row) for row in rows),
+        proof=Proof(
+            results=tuple(_signed_result(scored[result_id]) for result_id in sorted(scored)),
+            commitments=window_commitments(netuid, starts_at=starts_at, ends_at=ends_at),
+        ),
         deliveries=_deliveries(netuid, starts_at=starts_at, ends_at=ends_at),
     )
+
+
+def _signed_result(result: Result) -> dict[str, Any]:
+    """Return by what a miner stands for a result: lease, job and signature; the scores name its digest."""
+    return {
+        "result_id": str(result.pk),
+        "lease_id": str(result.lease_id),
+        "job_id": str(result.job_id),
+        "signature": result.signature,
+    }
 
 
 def _evidence(score: Score) -> dict[str, Any]:

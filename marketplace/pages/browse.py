@@ -42,7 +42,7 @@ class SubnetLine:
 
 @dataclass(frozen=True, slots=True)
 class WorkLine:
-    """A job of a subnet, with its state and its origin in words; the origin stays sealed until it ends."""
+    """A job of a subnet, with its state and its origin in words, sealed as long as they give something away."""
 
     job: compute.JobLine
     state: str
@@ -152,7 +152,7 @@ def work_lines(netuid: int) -> list[WorkLine]:
     return [
         WorkLine(
             job=job,
-            state=Job.State(job.state).label,
+            state=Job.State(job.state).label + (", verdict sealed" if job.is_sealed else ""),
             origin=Job.Origin(job.origin).label if job.origin else "sealed until it ends",
         )
         for job in compute.jobs_of(netuid, limit=JOBS_SHOWN)
