@@ -25,6 +25,7 @@ def close_epoch(*, due: DueEpoch, now: datetime) -> Epoch | None:
         netuid=due.netuid,
         number=due.number,
         scores=gathered.scores,
+        proof=gathered.proof,
         deliveries=gathered.deliveries,
         now=now,
     )
