@@ -10,12 +10,13 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subnets.metrics import METRICS, Metrics
+from subnets.metrics import METRICS, Table
 from subnets.payroll import Backing, Measured, Record, RuleVersion, Seat
 
 FORMAT = 1
@@ -23,6 +24,7 @@ LEVEL = 1  # higher levels take three times as long for a tenth of the room
 _LENGTH_BYTES = 4
 _INT64_MAX = int(np.iinfo(np.int64).max)
 _INTEGERS = ("<u1", "<u2", "<u4", "<i8")  # the smallest that holds all values of a column is taken
+_all_of = attrgetter(*METRICS)
 
 Array: TypeAlias = NDArray[Any]
 
@@ -167,35 +169,42 @@ def _metric_columns(
     Whole numbers that pass 64 bits, which a sum of signed scores may, stand apart as they are.
     """
     cells = [
-        (uid_of[validator], uid_of[miner], metrics)
+        (uid_of[validator], uid_of[miner], by_miner[miner])
         for validator, by_miner in measured.items()
-        for miner, metrics in by_miner.items()
+        for miner in sorted(by_miner)
     ]
     columns = {
-        "validator": np.array([validator for validator, _, _ in cells], dtype=np.int64),
-        "miner": np.array([miner for _, miner, _ in cells], dtype=np.int64),
+        "validator": _whole(validator for validator, _, _ in cells),
+        "miner": _whole(miner for _, miner, _ in cells),
     }
     large: dict[str, list[int]] = {}
-    for name, metric in METRICS.items():
-        values = [getattr(row, name) for _, _, row in cells]
-        if metric.type == "int" and max(values, default=0) > _INT64_MAX:
-            large[name] = values
+    rows = zip(*(_all_of(row) for _, _, row in cells), strict=True)
+    for name, values in zip(METRICS, rows if cells else [()] * len(METRICS), strict=True):
+        if METRICS[name].type == "double":
+            columns[name] = np.array(values, dtype=np.float64)
+        elif max(values, default=0) > _INT64_MAX:
+            large[name] = list(values)
         else:
-            dtype = np.float64 if metric.type == "double" else np.int64
-            columns[name] = np.array(values, dtype=dtype)
+            columns[name] = np.array(values, dtype=np.int64)
     return columns, large
 
 
 def _measured_read(
     columns: Mapping[str, Array], large: Mapping[str, list[int]], hotkeys: list[str]
 ) -> Measured:
-    values = [large[name] if name in large else columns[name].tolist() for name in METRICS]
-    rows = map(Metrics, *values)
-    measured: dict[str, dict[str, Metrics]] = {}
-    for validator, miner, row in zip(
-        columns["validator"].tolist(), columns["miner"].tolist(), rows, strict=True
-    ):
-        measured.setdefault(hotkeys[validator], {})[hotkeys[miner]] = row
+    """Cut the columns into a table a validator."""
+    values = {
+        name: np.array(large[name], dtype=object) if name in large else columns[name]
+        for name in METRICS
+    }
+    judges = columns["validator"]
+    starts = np.flatnonzero(np.diff(judges, prepend=-1)).tolist()
+    measured = {}
+    for start, stop in zip(starts, [*starts[1:], len(judges)], strict=False):
+        validator = int(judges[start])
+        miners = tuple(hotkeys[uid] for uid in columns["miner"][start:stop].tolist())
+        parts = {name: column[start:stop] for name, column in values.items()}
+        measured[hotkeys[validator]] = Table(miners, parts)
     return measured
 
 

@@ -5,11 +5,15 @@ exact quotient of integers, rounded once to the nearest float.
 A miner nobody sampled is absent: "not sampled" is never "failed".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from statistics import median
 from types import MappingProxyType
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 PPM = 1_000_000  # a score of 1.0 in parts per million
 
@@ -110,6 +114,61 @@ class Metrics:
 
 
 assert tuple(METRICS) == tuple(field.name for field in fields(Metrics))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table(Mapping[str, Metrics]):
+    """The metrics of one validator's miners as columns, for replays of many epochs; reads like a dict.
+
+    miners: sorted. columns: metric → one value a miner, in the types of METRICS; whole numbers that pass
+    64 bits as Python's own (dtype object).
+    """
+
+    miners: tuple[str, ...]
+    columns: Mapping[str, NDArray[Any]]
+
+    def __getitem__(self, miner: str) -> Metrics:
+        """Return one miner's metrics. Raises: KeyError."""
+        if miner not in self.miners:
+            raise KeyError(miner)
+        place = self.miners.index(miner)
+        return Metrics(*(self.columns[name][place : place + 1].tolist()[0] for name in METRICS))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.miners)
+
+    def __len__(self) -> int:
+        return len(self.miners)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows(Sequence[Metrics]):
+    """The rows of some tables, one after the other; a column is read without making them."""
+
+    tables: Sequence[Mapping[str, Metrics]]
+
+    def column(self, name: str) -> NDArray[Any] | list[float]:
+        """Return one metric of every row, table by table, miners sorted."""
+        if all(isinstance(table, Table) or not table for table in self.tables):
+            parts = [table.columns[name] for table in self.tables if isinstance(table, Table)]
+            column = np.concatenate(parts) if parts else np.zeros(0)
+            return column.tolist() if column.dtype == object else column
+        return [getattr(row, name) for row in self]
+
+    def __iter__(self) -> Iterator[Metrics]:
+        for table in self.tables:
+            yield from (table[miner] for miner in sorted(table))
+
+    @overload
+    def __getitem__(self, place: int) -> Metrics: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Metrics]: ...
+    def __getitem__(self, place: int | slice) -> Metrics | list[Metrics]:
+        """Return a row, which walks all before it."""
+        return list(self)[place]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.tables))
 
 
 def metrics_of(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from subnets import cel_arrays, cel_sandbox, cel_worker, rule_expression
 from subnets.errors import RuleInvalid
-from subnets.metrics import METRICS, Metrics
+from subnets.metrics import METRICS, Metrics, Rows
 from subnets.rule_document import Rule
 from subnets.shaping import SCALE
 
@@ -128,7 +128,9 @@ def _columns(
     columns: dict[str, NDArray[Any]] = {"": np.zeros(len(rows))}  # an expression may read none
     unfit: dict[int, set[str]] = {}
     for name in sorted(cel_arrays.metrics_read(expressions)):
-        values = [getattr(row, name) for row in rows]
+        values = (
+            rows.column(name) if isinstance(rows, Rows) else [getattr(row, name) for row in rows]
+        )
         try:
             columns[name] = np.array(values, dtype=_DTYPES[METRICS[name].type])
         except OverflowError:

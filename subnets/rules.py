@@ -15,7 +15,7 @@ from functools import cached_property
 
 from subnets import rule_scores, rule_weights
 from subnets.default_rules import DEFAULT_RULES
-from subnets.metrics import METRICS, Metrics
+from subnets.metrics import METRICS, Metrics, Rows
 from subnets.rule_document import Rule, canonical, digest, parse
 from subnets.rule_expression import FUNCTIONS
 from subnets.rule_scores import SCORE_MAX, Scores
@@ -225,12 +225,7 @@ def evaluate(
 def evaluate_windows(rule: Rule, windows: Sequence[Window]) -> tuple[Evaluation, ...]:
     """Apply the rule to many validators' windows, all their rows at once."""
     order = [tuple(sorted(window.metrics_by_miner)) for window in windows]
-    rows = [
-        window.metrics_by_miner[miner]
-        for window, sampled in zip(windows, order, strict=True)
-        for miner in sampled
-    ]
-    scores = rule_scores.score(rule, rows)
+    scores = rule_scores.score(rule, Rows([window.metrics_by_miner for window in windows]))
     identity = digest(rule)
     evaluations, start = [], 0
     for window, sampled in zip(windows, order, strict=True):
