@@ -187,6 +187,13 @@ class RuleNotDraft(DomainError):
     message = "Version {version} is published already. Save a new draft instead."
 
 
+class RuleNotPublished(DomainError):
+    """A draft was never in force, so there is nothing to bring back."""
+
+    code = "rule_not_published"
+    message = "Version {version} was never published. Publish it instead of restoring it."
+
+
 class EpochUnknown(DomainError):
     """No such epoch was closed."""
 

@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 
 from subnets import cel_arrays, rule_document, rule_scores
-from subnets.errors import RuleInvalid
+from subnets.errors import RuleInvalid, RuleTooCostly
 from subnets.metrics import LATENCY_FLOOR_MS, Metrics
 from subnets.rule_document import Rule
 from subnets.rule_scores import SCORE_MAX, Column, Scores
@@ -110,6 +110,34 @@ class Trial:
 
     problems: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What an author hears of a document: the trial, and the digest where there is no problem."""
+
+    trial: Trial
+    digest: str
+
+
+def opinion(
+    document: str | bytes | Mapping[str, object], miners: Mapping[str, Metrics] | None = None
+) -> Opinion:
+    """Say all that is wrong with a document and all that its author should know; refuse nothing.
+
+    Raises: RuleEvaluatorUnavailable.
+    """
+    try:
+        rule = rule_document.parse(document)
+        trial = tried(rule, miners)
+    except RuleInvalid as refusal:
+        listed = refusal.fields["problems"]
+        assert isinstance(listed, list)
+        problems = tuple(Finding(item["pointer"], item["detail"]) for item in listed)
+        return Opinion(Trial(problems, ()), "")
+    except RuleTooCostly as refusal:
+        return Opinion(Trial((Finding("", str(refusal)),), ()), "")
+    return Opinion(trial, "" if trial.problems else rule_document.digest(rule))
 
 
 def checked(document: str | bytes | Mapping[str, object]) -> Rule:

@@ -4,7 +4,7 @@ from subnets.operations.epochs import run_epoch
 from subnets.operations.keys import link_hotkey, open_challenge
 from subnets.operations.network import accrue_emission, found_network, resume_clock
 from subnets.operations.neurons import register_neuron
-from subnets.operations.rules import discard_draft, publish_rule, save_draft
+from subnets.operations.rules import discard_draft, publish_rule, restore_rule, save_draft
 from subnets.operations.slots import (
     describe_subnet,
     register_subnet,
@@ -25,6 +25,7 @@ __all__ = [
     "register_neuron",
     "register_subnet",
     "remove_stake",
+    "restore_rule",
     "resume_clock",
     "run_epoch",
     "save_draft",

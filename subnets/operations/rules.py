@@ -1,4 +1,8 @@
-"""The owner's rule: drafted, checked, published, and in force from an epoch that has not begun."""
+"""The owner's rule: drafted, tried, published with notice, and in force from an epoch that has not begun.
+
+What is published stands for ever and is not taken back: whoever relies on an announcement can. A later
+version may take its place before it begins, with a notice of its own, and never begins before it.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,8 +12,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
-from subnets import queries, rules
-from subnets.errors import RuleNotDraft, RuleUnknown
+from subnets import queries, rule_trial, rules
+from subnets.errors import RuleNotDraft, RuleNotPublished, RuleUnknown
 from subnets.models import IncentiveRule, Subnet
 
 
@@ -17,12 +21,13 @@ from subnets.models import IncentiveRule, Subnet
 def save_draft(
     *, netuid: int, owner: UUID, document: Mapping[str, Any], now: datetime
 ) -> IncentiveRule:
-    """Save the subnet's one draft, as the next version; only a valid document is saved.
+    """Save the subnet's one draft, as the next version; only a rule that could pay somebody is saved.
 
-    Raises: SubnetUnknown, NotTheOwner, RuleInvalid (every problem at once).
+    Raises: SubnetUnknown, NotTheOwner, RuleInvalid (every problem at once), RuleTooCostly,
+    RuleEvaluatorUnavailable.
     """
     # The check may run a program for seconds, so it comes before the lock.
-    rule = rules.parse(document)
+    rule = rule_trial.checked(document)
     subnet = queries.lock_own_subnet(netuid, owner)
     draft = IncentiveRule.objects.filter(subnet=subnet, state=IncentiveRule.State.DRAFT).first()
     if draft is None:
@@ -34,7 +39,7 @@ def save_draft(
 
 @transaction.atomic
 def publish_rule(*, netuid: int, owner: UUID, version: int, now: datetime) -> IncentiveRule:
-    """Announce a draft; it pays from the next epoch that has not begun, never in the running one.
+    """Announce a draft; it pays once the subnet's `rule_notice` has passed, never in the running epoch.
 
     Publishing a published version again returns it. Raises: SubnetUnknown, NotTheOwner, RuleUnknown,
     RuleInvalid.
@@ -43,11 +48,45 @@ def publish_rule(*, netuid: int, owner: UUID, version: int, now: datetime) -> In
     rule = _version(subnet, version)
     if rule.state == IncentiveRule.State.PUBLISHED:
         return rule
-    rules.parse(rule.document)
+    rule_trial.checked(rule.document)
     rule.state, rule.published_at = IncentiveRule.State.PUBLISHED, now
-    rule.from_epoch = queries.running_epoch_number(subnet, now=now) + 1
+    rule.from_epoch = first_epoch(subnet, now=now)
     rule.save(update_fields=["state", "published_at", "from_epoch"])
     return rule
+
+
+@transaction.atomic
+def restore_rule(*, netuid: int, owner: UUID, version: int, now: datetime) -> IncentiveRule:
+    """Publish a copy of an earlier version as a new one, with the notice of any other.
+
+    Nothing is published when the newest version is that one, or its copy: it is returned. A draft stays
+    the newest version. Raises: SubnetUnknown, NotTheOwner, RuleUnknown, RuleNotPublished, RuleInvalid.
+    """
+    subnet = queries.lock_own_subnet(netuid, owner)
+    earlier = _version(subnet, version)
+    if earlier.state != IncentiveRule.State.PUBLISHED:
+        raise RuleNotPublished(version=version)
+    newest = subnet.rules.filter(state=IncentiveRule.State.PUBLISHED).latest("version")
+    if version in {newest.version, newest.restores}:
+        return newest
+    digest = rules.digest(rule_trial.checked(earlier.document))
+    number = _next_version(subnet)
+    draft = subnet.rules.filter(state=IncentiveRule.State.DRAFT).first()
+    if draft is not None:
+        number, draft.version = draft.version, number
+        draft.save(update_fields=["version"])
+    return IncentiveRule.objects.create(
+        subnet=subnet,
+        version=number,
+        state=IncentiveRule.State.PUBLISHED,
+        document=earlier.document,
+        digest=digest,
+        author=owner,
+        created_at=now,
+        published_at=now,
+        from_epoch=first_epoch(subnet, now=now),
+        restores=version,
+    )
 
 
 @transaction.atomic
@@ -58,6 +97,17 @@ def discard_draft(*, netuid: int, owner: UUID, version: int) -> None:
     if rule.state != IncentiveRule.State.DRAFT:
         raise RuleNotDraft(version=version)
     rule.delete()
+
+
+def first_epoch(subnet: Subnet, *, now: datetime) -> int:
+    """Return the epoch from which a rule acts that is published now.
+
+    Never before one that was announced earlier: an owner who shortens the notice in between would
+    otherwise see the older version come after the newer.
+    """
+    notice: int = max(1, subnet.hyperparameters.get("rule_notice", 1))
+    announced: int = subnet.rules.aggregate(last=Max("from_epoch"))["last"] or 0
+    return max(announced, queries.running_epoch_number(subnet, now=now) + notice)
 
 
 def _version(subnet: Subnet, version: int) -> IncentiveRule:
