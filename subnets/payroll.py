@@ -170,13 +170,13 @@ class Settlement:
     incumbents: Mapping[str, str]
 
 
-def settle(record: Record) -> Payroll:
+def settle(record: Record, seen: Measured | None = None) -> Payroll:
     """Compute an epoch. The payouts and the burned part sum to the emission to the rao.
 
-    Raises: RuleInvalid, RuleTooCostly when no version of the rule can be applied,
+    seen: what `measured` says of the record, should it be known already. Raises: RuleInvalid, RuleTooCostly when no version of the rule can be applied,
     RuleEvaluatorUnavailable.
     """
-    ruling = apply_rule(record, measured(record))
+    ruling = apply_rule(record, measured(record) if seen is None else seen)
     paid = settle_ruling(record, ruling)
     return Payroll(
         rule_version=ruling.version,
@@ -226,7 +226,9 @@ def settle_ruling(record: Record, ruling: Ruling) -> Settlement:
         terms=tuple(_terms(record, terms, split, updates)),
         split=split,
         payouts=payouts(record, split),
-        smoothed={who: said.smoothed for who, said in ruling.by_validator.items() if said.smoothed},
+        smoothed={
+            who: kept for who, said in ruling.by_validator.items() if (kept := said.smoothed)
+        },
         incumbents={
             who: said.winner for who, said in ruling.by_validator.items() if said.winner is not None
         },

@@ -22,10 +22,10 @@ from ledger import operations as ledger
 from ledger import queries as books
 from ledger.chart import Code
 from ledger.entries import MAX_STEPS, Entry, Move
-from subnets import bundle, clock, packing, payroll, queries
+from subnets import bundle, clock, evidence, packing, payroll, queries
 from subnets.commitments import NO_PROOF, Proof
 from subnets.metrics import Delivery
-from subnets.models import Epoch, EpochTerm, IncentiveRule, Neuron, Subnet
+from subnets.models import Epoch, EpochEvidence, EpochTerm, IncentiveRule, Neuron, Subnet
 from subnets.operations.handing_on import hand_on
 from subnets.operations.network import accrue_emission
 from subnets.queries import Handover
@@ -50,6 +50,7 @@ class Proven:
 
     epoch: Epoch
     terms: Sequence[EpochTerm]
+    evidence: EpochEvidence
 
 
 def run_epoch(
@@ -77,8 +78,9 @@ def run_epoch(
         )
         if begun is None:
             return None
-        paid = payroll.settle(begun.record)
-        return conclude(begun, paid, prove(begun, paid, now=now), now=now)
+        seen = payroll.measured(begun.record)
+        paid = payroll.settle(begun.record, seen)
+        return conclude(begun, paid, prove(begun, paid, seen, now=now), now=now)
 
 
 @transaction.atomic(durable=True)
@@ -183,7 +185,7 @@ def seats(netuid: int, neurons: Sequence[Neuron]) -> Iterator[payroll.Seat]:
         )
 
 
-def prove(begun: Begun, paid: payroll.Payroll, *, now: datetime) -> Proven:
+def prove(begun: Begun, paid: payroll.Payroll, seen: payroll.Measured, *, now: datetime) -> Proven:
     """Make the rows of an epoch and its public bundle; nothing is written, and nobody waits meanwhile."""
     record, previous = begun.record, begun.previous
     public = bundle.made(record, paid, previous_digest=previous.digest if previous else "")
@@ -205,7 +207,8 @@ def prove(begun: Begun, paid: payroll.Payroll, *, now: datetime) -> Proven:
         handed_on=packing.Prepared(handed_on),
         digest=public["digest"],
     )
-    return Proven(epoch, [_term(epoch, term) for term in paid.terms])
+    kept = EpochEvidence(epoch=epoch, packed=evidence.packed(record, seen))
+    return Proven(epoch, [_term(epoch, term) for term in paid.terms], kept)
 
 
 def _term(epoch: Epoch, term: payroll.Term) -> EpochTerm:
@@ -242,9 +245,10 @@ def conclude(begun: Begun, paid: payroll.Payroll, proven: Proven, *, now: dateti
 
 
 def write_epoch(proven: Proven) -> None:
-    """Write the epoch and its terms: facts, with the bundle that proves them."""
+    """Write the epoch and its terms: facts, with the bundle that proves them and what a replay needs."""
     proven.epoch.save(force_insert=True)
     EpochTerm.objects.bulk_create(proven.terms)
+    proven.evidence.save(force_insert=True)
 
 
 def advance(subnet: Subnet, record: payroll.Record, paid: payroll.Payroll) -> None:
