@@ -47,8 +47,8 @@ class Pairs(Mapping[int, Mapping[int, int]]):
         assert ((entries >= 0) & (entries <= U16_MAX)).all(), "entries are u16"
         values = np.zeros((len(rows), n), dtype=np.uint64)
         has_entry = np.zeros((len(rows), n), dtype=np.bool_)
-        values[row_at, columns] = entries
-        has_entry[row_at, columns] = True
+        values.put(row_at * n + columns, entries)
+        has_entry.put(row_at * n + columns, True)  # noqa: FBT003
         return cls(uids=tuple(rows), matrix=Matrix(values, has_entry))
 
     def rows(self, uids: Sequence[int]) -> Matrix:
@@ -83,4 +83,4 @@ class Pairs(Mapping[int, Mapping[int, int]]):
 def _whole(values: Iterable[int]) -> SignedWords:
     listed = np.array(list(values))
     assert listed.dtype.kind == "i" or listed.size == 0, "uids and values are ints"
-    return listed.astype(np.int64)
+    return listed.astype(np.int64, copy=False)
