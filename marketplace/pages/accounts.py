@@ -80,7 +80,7 @@ def started_deposit(request: HttpRequest, form: TopUpForm) -> Deposit | None:
             owner=owner.id,
             email=owner.email,
             amount_cents=form.cleaned_data["dollars"] * 100,
-            key=form_key(request, "deposit"),
+            key=form_key(request, "deposit", request.POST.get("key", "")),
             now=timezone.now(),
         )
     except DomainError as refusal:

@@ -1,7 +1,6 @@
-"""Pages where TAO changes hands: auctions, bids, selling a subnet, buying a slot."""
+"""Pages where subnets change hands: auctions, bids, selling a subnet."""
 
 import uuid
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,28 +12,23 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from ledger import chart
-from ledger import queries as books
 from ledger.errors import DomainError
 from marketplace import operations as marketplace
 from marketplace import queries as market
 from marketplace.models import Auction
-from marketplace.pages import wording
-from marketplace.pages.browse import slot_figures
-from marketplace.pages.forms import AuctionFilter, BidForm, SellForm, SlotForm
-from marketplace.pages.reader import form_key, reader
+from marketplace.operations.rehearsal import rehearse
+from marketplace.pages import kept, wording
+from marketplace.pages.forms import AuctionFilter, BidForm, SellForm
+from marketplace.pages.reader import available_rao, form_key, reader
 from marketplace.pages.refusals import answered, words
-from subnets import clock
 from subnets import queries as subnets
 from subnets.errors import NotTheOwner
-from subnets.models import Blueprint, Subnet
-from subnets.queries.network import LOCK_REDUCTION_INTERVAL_BLOCKS
+from subnets.models import Subnet
 
 SALES_SHOWN = 20
 # The guards of a bid against a slip of the keyboard (99.50 typed for 9.95).
 GUARD_PRICE_FACTOR = 3
 GUARD_BALANCE_PERCENT = 50
-DECAY_POINTS = 29
 
 
 @answered
@@ -54,10 +48,12 @@ def auction_list(request: HttpRequest) -> HttpResponse:
 
 @answered
 def auction(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Show an auction; take the two steps of a bid."""
+    """Show an auction, with what was refused of a bid; take the two steps of a bid."""
     if request.method == "POST":
         return bid(request, pk)
-    return auction_page(request, pk, BidForm())
+    refused = kept.kept_form(request, refused_bid(pk), BidForm)
+    kept.forget(request, refused_bid(pk))
+    return auction_page(request, pk, refused or BidForm())
 
 
 @answered
@@ -68,35 +64,77 @@ def auction_live(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 def bid(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Review a bid, or place it once it was reviewed; a refusal goes back to the auction's page."""
+    """Lead from the auction to the review of a bid, or place it once it was reviewed."""
     form = BidForm(request.POST)
     if not form.is_valid():
-        return auction_page(request, pk, form)
-    review = review_of(request, pk, form)
-    form.fields["repeat_rao"].required = review["needs_repeat"]
-    is_repeated = form.cleaned_data["repeat_rao"] == form.cleaned_data["max_rao"]
-    if request.POST.get("step") != "place" or (review["needs_repeat"] and not is_repeated):
-        if request.POST.get("step") == "place":
-            form.add_error("repeat_rao", "The two amounts differ.")
-        return render(request, "pages/bid_confirm.html", review)
-    return place(request, pk, form)
-
-
-def place(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
-    """Place a reviewed bid and say what came of it."""
+        return refused(request, pk, form)
+    if request.POST.get("step") == "place":
+        return placed_bid(request, pk, form)
+    key = str(uuid.uuid4())
     try:
-        placed = marketplace.place_bid(
-            auction_id=pk,
-            bidder=reader(request).id,
-            max_rao=form.cleaned_data["max_rao"],
-            key=form_key(request, "bid"),
-            now=timezone.now(),
-        )
+        rehearse(marketplace.place_bid, **bid_of(request, pk, form, key=key))
     except DomainError as refusal:
         form.add_error("max_rao", words(refusal))
-        return auction_page(request, pk, form)
+        return refused(request, pk, form)
+    kept.keep(request, reviewed_bid(pk), form, key=key)
+    return redirect("bid_review", pk=pk)
+
+
+@login_required
+@answered
+def bid_review(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Show what a bid would mean before it binds. Without a bid under way there is only the auction."""
+    form = kept.kept_form(request, reviewed_bid(pk), BidForm)
+    if form is None or "max_rao" not in form.cleaned_data:
+        return redirect("auction", pk=pk)
+    page = review_of(request, pk, form) | {"key": kept.kept_key(request, reviewed_bid(pk))}
+    return render(request, "pages/bid_confirm.html", page)
+
+
+def refused(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
+    """Lead back to the auction, which says what was refused."""
+    kept.forget(request, reviewed_bid(pk))
+    kept.keep(request, refused_bid(pk), form)
+    return redirect("auction", pk=pk)
+
+
+def placed_bid(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
+    """Place a reviewed bid and say what came of it; one that may be a slip goes back to its review."""
+    key = request.POST.get("key", "")
+    is_repeated = form.cleaned_data["repeat_rao"] == form.cleaned_data["max_rao"]
+    if review_of(request, pk, form)["needs_repeat"] and not is_repeated:
+        form.add_error("repeat_rao", "The two amounts differ.")
+        kept.keep(request, reviewed_bid(pk), form, key=key)
+        return redirect("bid_review", pk=pk)
+    try:
+        placed = marketplace.place_bid(**bid_of(request, pk, form, key=key))
+    except DomainError as refusal:
+        form.add_error("max_rao", words(refusal))
+        return refused(request, pk, form)
+    kept.forget(request, reviewed_bid(pk))
     tell(request, placed)
     return redirect("auction", pk=pk)
+
+
+def bid_of(request: HttpRequest, pk: UUID, form: BidForm, *, key: str) -> dict[str, Any]:
+    """Return what is asked of `place_bid`, on rehearsal as in earnest."""
+    return {
+        "auction_id": pk,
+        "bidder": reader(request).id,
+        "max_rao": form.cleaned_data["max_rao"],
+        "key": form_key(request, "bid", key),
+        "now": timezone.now(),
+    }
+
+
+def refused_bid(pk: UUID) -> str:
+    """Name the bid that an auction's page shows as refused."""
+    return f"refused-bid:{pk}"
+
+
+def reviewed_bid(pk: UUID) -> str:
+    """Name the bid that is under review."""
+    return f"bid:{pk}"
 
 
 def tell(request: HttpRequest, placed: marketplace.Placed) -> None:
@@ -157,58 +195,12 @@ def opened_auction(request: HttpRequest, netuid: int, form: SellForm) -> Auction
             start_rao=form.cleaned_data["start_rao"],
             reserve_rao=form.cleaned_data["reserve_rao"],
             duration_s=form.cleaned_data["duration_s"],
-            key=form_key(request, "auction"),
+            key=form_key(request, "auction", request.POST.get("key", "")),
             now=timezone.now(),
         )
     except DomainError as refusal:
         form.add_error(None, words(refusal))
         return None
-
-
-@answered
-def buy_slot(request: HttpRequest) -> HttpResponse:
-    """Show what a free slot costs; take the two steps of buying it."""
-    if request.method == "POST":
-        return purchase(request)
-    slots = slot_figures()
-    form = SlotForm(initial={"max_cost_rao": typed_tao(slots["lock_cost_rao"])})
-    return slot_page(request, form)
-
-
-@login_required
-def purchase(request: HttpRequest) -> HttpResponse:
-    """Review a purchase, or buy once it was reviewed."""
-    form = SlotForm(request.POST)
-    if not form.is_valid():
-        return slot_page(request, form)
-    if request.POST.get("step") == "place":
-        return bought(request, form)
-    page = {
-        "form": form,
-        "key": uuid.uuid4(),
-        "blueprint_label": Blueprint(form.cleaned_data["blueprint"]).label,
-        "lock_cost_rao": subnets.lock_cost(timezone.now()),
-        "available_rao": available_rao(request),
-    }
-    return render(request, "pages/buy_slot_confirm.html", page)
-
-
-def bought(request: HttpRequest, form: SlotForm) -> HttpResponse:
-    """Buy the slot and lead to the new subnet; a refusal goes back to the form."""
-    try:
-        sale = marketplace.buy_slot(
-            buyer=reader(request).id,
-            key=form_key(request, "slot"),
-            now=timezone.now(),
-            **form.cleaned_data,
-        )
-    except DomainError as refusal:
-        form.add_error(None, words(refusal))
-        return slot_page(request, form)
-    messages.success(
-        request, f"Subnet {sale.netuid} is yours, for {wording.tao(sale.price_rao)} TAO."
-    )
-    return redirect("subnet", netuid=sale.netuid)
 
 
 def auction_page(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
@@ -220,8 +212,7 @@ def auction_page(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
         "is_seller": request.user.is_authenticated and request.user.id == seen.seller,
         "available_rao": available_rao(request),
     }
-    status = 422 if form.errors else 200
-    return render(request, "pages/auction.html", page, status=status)
+    return render(request, "pages/auction.html", page)
 
 
 def live_part(request: HttpRequest, seen: market.AuctionView) -> dict[str, Any]:
@@ -252,7 +243,6 @@ def review_of(request: HttpRequest, pk: UUID, form: BidForm) -> dict[str, Any]:
         "left_rao": free_rao - max_rao,
         "guard_reason": guard_reason,
         "needs_repeat": bool(guard_reason),
-        "key": request.POST.get("key") or uuid.uuid4(),
     }
 
 
@@ -266,46 +256,3 @@ def guard(max_rao: int, *, price_rao: int, free_rao: int) -> str:
     if max_rao * 100 > GUARD_BALANCE_PERCENT * free_rao:
         return f"This is more than {GUARD_BALANCE_PERCENT} % of what you have available."
     return ""
-
-
-def slot_page(request: HttpRequest, form: SlotForm) -> HttpResponse:
-    """Show the price of a slot and how it falls, with a form."""
-    now = timezone.now()
-    page = slot_figures() | {
-        "form": form,
-        "next_netuid": next(iter(subnets.free_netuids()), None),
-        "decay": decay(now),
-    }
-    status = 422 if form.errors else 200
-    return render(request, "pages/buy_slot.html", page, status=status)
-
-
-def decay(now: datetime) -> list[tuple[datetime, int]]:
-    """Return what a slot will cost if nobody buys one, over the two intervals in which it falls to its floor."""
-    net, supply = subnets.network(), subnets.supply_rao()
-    horizon = timedelta(milliseconds=net.block_ms) * 2 * LOCK_REDUCTION_INTERVAL_BLOCKS
-    step = horizon / (DECAY_POINTS - 1)
-    instants = [now + step * index for index in range(DECAY_POINTS)]
-    return [
-        (
-            at,
-            subnets.lock_cost_at(
-                net,
-                block=clock.block_at(at, genesis_at=net.genesis_at, block_ms=net.block_ms),
-                supply=supply,
-            ),
-        )
-        for at in instants
-    ]
-
-
-def available_rao(request: HttpRequest) -> int | None:
-    """Return what the reader can spend; None for a visitor."""
-    if not request.user.is_authenticated:
-        return None
-    return books.balance(chart.wallet(request.user.id)).available_rao
-
-
-def typed_tao(rao: int | None) -> str:
-    """Write rao as a form field holds it."""
-    return "" if rao is None else wording.tao(rao).replace(wording.GAP, "")

@@ -38,7 +38,7 @@
     part("leader").textContent = data.leader_alias
       ? data.leader_alias[0].toUpperCase() + data.leader_alias.slice(1)
       : "Nobody yet";
-    part("closes").textContent = `${new Date(data.closes_at).toISOString().replace("T", " ").slice(0, 19)} UTC`;
+    part("closes").textContent = window.serverClock.instant(data.closes_at);
     const next = part("min-next");
     if (next && data.min_next_rao) next.textContent = tao(BigInt(data.min_next_rao));
     if (data.state !== root.dataset.state) {
@@ -51,7 +51,14 @@
 
   async function refreshLive() {
     const answer = await fetch(root.dataset.fragment, { credentials: "same-origin" });
-    if (answer.ok) part("live").innerHTML = await answer.text();
+    if (!answer.ok) return;
+    part("live").innerHTML = await answer.text();
+    // A bid that leads or is outbid also moves what stands in the head of the page and beside the form.
+    const money = part("live").querySelector("[data-purse]");
+    if (!money) return;
+    for (const name of ["purse", "available"]) {
+      document.querySelectorAll(`[data-role=${name}]`).forEach((place) => (place.textContent = money.dataset[name]));
+    }
   }
 
   async function poll() {

@@ -4,6 +4,8 @@
   "use strict";
   let offset = null;
   let bestTrip = Infinity;
+  const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+  const two = (n) => String(n).padStart(2, "0");
   const clock = {
     // A page is at most as old as its load; a measured round trip replaces that first guess.
     learn(serverNow, tripMs) {
@@ -16,10 +18,15 @@
     left(closesAt) {
       return Date.parse(closesAt) - clock.now();
     },
+    // An instant as the server writes it (j M Y H:i:s), so that a page reads the same after an update.
+    instant(iso) {
+      const at = new Date(iso);
+      const day = `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}`;
+      return `${day} ${[at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(two).join(":")} UTC`;
+    },
     words(ms) {
       if (ms <= 0) return "closing…";
       const s = Math.floor(ms / 1000);
-      const two = (n) => String(n).padStart(2, "0");
       const days = Math.floor(s / 86400);
       const rest = `${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
       return days ? `${days} day${days > 1 ? "s" : ""} ${rest}` : rest;
