@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse_lazy
 
 from ledger.errors import DomainError
-from subnets import hyperparameters, rules
+from subnets import hyperparameters, rule_trial
 from subnets.admin.site import rule_problems
 from subnets.errors import RuleInvalid
 from subnets.hyperparameters import Authority, Hyperparameter
@@ -17,7 +17,18 @@ from subnets.models import IncentiveRule, Subnet
 from subnets.rule_document import DOCUMENT_BYTES_MAX
 
 OWNERS = tuple(row for row in hyperparameters.HYPERPARAMETERS if row.who is Authority.OWNER)
-FIELD_ORDER = ("format", "title", "gates", "score", "shaping", "smoothing", "burn_bps")
+FIELD_ORDER = (
+    "format",
+    "title",
+    "gates",
+    "score",
+    "smoothing",
+    "one_per_owner",
+    "shaping",
+    "max_share_ppm",
+    "floor_ppm",
+    "burn_bps",
+)
 OPERATORS = tuple(row for row in hyperparameters.HYPERPARAMETERS if row.who is Authority.ROOT)
 
 
@@ -109,14 +120,14 @@ class DocumentField(forms.CharField):
         super().__init__(
             widget=widget,
             max_length=DOCUMENT_BYTES_MAX,
-            help_text="JSON. It is checked while you type; published, it acts from the next epoch on.",
+            help_text="JSON. It is checked and tried on sample miners while you type.",
         )
 
     def clean(self, value: Any) -> Any:
         """Return the document as a mapping. Raises: ValidationError with every problem found."""
         text = super().clean(value)
         try:
-            rules.parse(text)
+            rule_trial.checked(text)
         except DomainError as refusal:
             raise ValidationError(said(refusal)) from None
         return json.loads(text)

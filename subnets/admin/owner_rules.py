@@ -1,4 +1,4 @@
-"""An owner's rules: drafts are edited and published; what is published is read and copied."""
+"""An owner's rules: drafts are edited, tried and published; what is published is read, copied and restored."""
 # ruff: noqa: ANN401  the signatures are Django's own
 
 from typing import Any
@@ -16,19 +16,21 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from ledger.errors import DomainError
-from subnets import operations, queries
+from subnets import operations, queries, rule_trial
 from subnets.admin.forms import RuleForm, pretty, said
 from subnets.admin.owned import OwnedAdmin, owner_of
 from subnets.admin.site import owner_site
 from subnets.models import IncentiveRule, Subnet
+from subnets.rule_trial import Finding
 
 
 @admin.register(IncentiveRule, site=owner_site)
 class OwnRuleAdmin(OwnedAdmin):
-    """Rules: drafts are edited and published; what is published is read and copied."""
+    """Rules: drafts are edited, tried and published; what is published is read, copied and restored."""
 
     form = RuleForm
     change_form_template = "owner/rule_change_form.html"
+    change_list_template = "owner/rule_change_list.html"
     list_display = ["subnet", "version", "state", "from_epoch", "short_digest", "published_at"]
     list_display_links = ["subnet", "version"]
     list_filter = ["state"]
@@ -52,7 +54,8 @@ class OwnRuleAdmin(OwnedAdmin):
             return ["subnet", "document"]
         if self.has_change_permission(request, obj):
             return ["subnet_shown", "version", "digest", "document"]
-        return ["subnet_shown", "version", "state", "from_epoch", "published_at", "digest", "text"]
+        told = ["subnet_shown", "version", "state", "from_epoch", "published_at", "digest"]
+        return [*told, *(["restores"] if obj.restores else []), "text"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Everything but a draft's document is decided elsewhere."""
@@ -82,9 +85,23 @@ class OwnRuleAdmin(OwnedAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Leave out "Save and add another": a subnet has one draft."""
+        """Say what the draft's trial found and what it changes. A subnet has one draft: no "add another"."""
         context["show_save_and_add_another"] = False
+        rule = context.get("original")
+        if isinstance(rule, IncentiveRule):
+            context |= told(rule)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say above the list which subnet's rule could not be applied."""
+        found = {
+            subnet: queries.rule_fault(subnet.pk)
+            for subnet in queries.subnets_of(owner_of(request))
+        }
+        faults = [(subnet, fault) for subnet, fault in found.items() if fault]
+        return super().changelist_view(request, {"rule_faults": faults} | (extra_context or {}))
 
     @admin.display(description="subnet")
     def subnet_shown(self, obj: IncentiveRule) -> str:
@@ -102,24 +119,34 @@ class OwnRuleAdmin(OwnedAdmin):
         return format_html("<pre>{}</pre>", pretty(obj.document))
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:  # noqa: FBT001
-        """Save the draft and, when asked, publish it."""
+        """Save the draft and, when asked, publish it, once its warnings have been read.
+
+        `warned` is the digest of the rule whose warnings the page showed.
+        """
         owner, now = owner_of(request), timezone.now()
         draft = operations.save_draft(
             netuid=obj.subnet_id, owner=owner, document=form.cleaned_data["document"], now=now
         )
         obj.pk, obj.version, obj.state = draft.pk, draft.version, draft.state
-        if "_publish" in request.POST:
-            rule = operations.publish_rule(
-                netuid=obj.subnet_id, owner=owner, version=draft.version, now=now
-            )
-            obj.state = rule.state
-            self.message_user(request, published(rule), messages.SUCCESS)
+        if "_publish" not in request.POST:
+            return
+        if request.POST.get("warned") != draft.digest and warnings_of(draft):
+            self.message_user(request, UNREAD, messages.WARNING)
+            return
+        rule = operations.publish_rule(
+            netuid=obj.subnet_id, owner=owner, version=draft.version, now=now
+        )
+        obj.state = rule.state
+        self.message_user(request, published(rule), messages.SUCCESS)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """Lead from publishing to the list, where the new version stands on top."""
-        if "_publish" in request.POST:
-            return HttpResponseRedirect(reverse("owner:subnets_incentiverule_changelist"))
-        return super().response_change(request, obj)
+        """Lead from publishing to the list, where the new version stands on top, or back to its warnings."""
+        if "_publish" not in request.POST:
+            return super().response_change(request, obj)
+        if obj.state == IncentiveRule.State.DRAFT:
+            where = reverse("owner:subnets_incentiverule_change", args=[obj.pk])
+            return HttpResponseRedirect(where)
+        return HttpResponseRedirect(reverse("owner:subnets_incentiverule_changelist"))
 
     def response_add(
         self,
@@ -134,9 +161,13 @@ class OwnRuleAdmin(OwnedAdmin):
 
     @admin.action(description="Publish the selected drafts", permissions=["change"])
     def publish_drafts(self, request: HttpRequest, queryset: QuerySet[IncentiveRule]) -> None:
-        """Publish each draft; one that is refused stops no other."""
+        """Publish each draft; one that is refused, or has warnings to be read, stops no other."""
         for draft in queryset.filter(state=IncentiveRule.State.DRAFT):
             try:
+                if warnings_of(draft):
+                    line = f"The draft of subnet {draft.subnet_id}: {UNREAD}"
+                    self.message_user(request, line, messages.WARNING)
+                    continue
                 rule = operations.publish_rule(
                     netuid=draft.subnet_id,
                     owner=owner_of(request),
@@ -158,10 +189,12 @@ class OwnRuleAdmin(OwnedAdmin):
             self.message_user(request, f"The draft of subnet {draft.subnet_id} is gone.")
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the copy of a published version into a draft."""
+        """Add the copy of a published version into a draft, and its return as a new version."""
         copy = require_POST(self.admin_site.admin_view(self.copy_view))
+        restore = require_POST(self.admin_site.admin_view(self.restore_view))
         return [
             path("<int:rule_id>/copy/", copy, name="subnets_incentiverule_copy"),
+            path("<int:rule_id>/restore/", restore, name="subnets_incentiverule_restore"),
             *super().get_urls(),
         ]
 
@@ -182,10 +215,50 @@ class OwnRuleAdmin(OwnedAdmin):
             self.message_user(request, "This is the subnet’s draft; nothing was copied over it.")
         return HttpResponseRedirect(reverse("owner:subnets_incentiverule_change", args=[draft.pk]))
 
+    def restore_view(self, request: HttpRequest, rule_id: int) -> HttpResponse:
+        """Publish an earlier version again."""
+        rule = self.get_queryset(request).filter(pk=rule_id).first()
+        if rule is None:
+            raise PermissionDenied
+        try:
+            restored = operations.restore_rule(
+                netuid=rule.subnet_id,
+                owner=owner_of(request),
+                version=rule.version,
+                now=timezone.now(),
+            )
+        except DomainError as refusal:
+            self.message_user(request, " ".join(said(refusal)), messages.ERROR)
+        else:
+            self.message_user(request, published(restored), messages.SUCCESS)
+        return HttpResponseRedirect(reverse("owner:subnets_incentiverule_changelist"))
+
+
+UNREAD = "It was not published yet. Read the warnings below its document, then publish it."
+
+
+def told(rule: IncentiveRule) -> dict[str, Any]:
+    """Return what a page says of a version: its warnings, what it changes, and what goes wrong now."""
+    is_draft = rule.state == IncentiveRule.State.DRAFT
+    earlier = queries.published_rules(rule.subnet_id, limit=1, before=rule.version)
+    newest = queries.published_rules(rule.subnet_id, limit=1)
+    fault = queries.rule_fault(rule.subnet_id)
+    return {
+        "rule_warnings": warnings_of(rule) if is_draft else (),
+        "rule_change": queries.changed(rule, earlier[0]) if earlier else None,
+        "rule_faults": [(rule.subnet, fault)] if fault else [],
+        "is_restorable": not is_draft and rule.version < newest[0].version,
+    }
+
+
+def warnings_of(draft: IncentiveRule) -> tuple[Finding, ...]:
+    """Return what the owner should know before publishing a draft."""
+    return rule_trial.opinion(draft.document, queries.last_miners(draft.subnet_id)).trial.warnings
+
 
 def published(rule: IncentiveRule) -> str:
     """Say when a published rule begins to pay."""
     return (
-        f"Version {rule.version} of subnet {rule.subnet_id} is published. "
+        f"Version {rule.version} of subnet {rule.subnet_id} is published, SHA-256 {rule.digest}. "
         f"It pays from epoch {rule.from_epoch} on; until then the earlier version does."
     )

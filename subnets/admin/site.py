@@ -1,5 +1,6 @@
 """The owners' console: open to everybody who signs in, empty for who owns nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -11,8 +12,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from ledger.errors import DomainError
-from subnets import rules
+from subnets import queries, rule_trial
 from subnets.errors import RuleEvaluatorUnavailable, RuleInvalid
 from subnets.rule_document import DOCUMENT_BYTES_MAX
 
@@ -48,21 +48,26 @@ class OwnerSite(AdminSite):
         return [check, *super().get_urls()]
 
     def check_rule(self, request: HttpRequest) -> JsonResponse:
-        """Say what is wrong with the rule in the field `document`; nothing is saved."""
+        """Say what is wrong with the rule in the field `document`, and what to beware of; nothing is saved.
+
+        The rule is tried on the last miners of the subnet in the field `subnet`, too.
+        """
         if not self.has_permission(request):
             return _answer([_problem("Your session has ended. Sign in again.")], status=401)
         if int(request.headers.get("Content-Length") or 0) > CHECK_BODY_BYTES_MAX:
             detail = f"The rule is too long; at most {DOCUMENT_BYTES_MAX} bytes are allowed."
             return _answer([_problem(detail)], status=413)
+        asked = request.POST.get("subnet", "")
+        netuid = int(asked) if asked.isdecimal() and len(asked) < 6 else 0
         try:
-            rule = rules.parse(request.POST.get("document", ""))
-        except RuleInvalid as refusal:
-            return _answer(rule_problems(refusal))
+            said = rule_trial.opinion(request.POST.get("document", ""), queries.last_miners(netuid))
         except RuleEvaluatorUnavailable as refusal:
             return _answer([_problem(str(refusal))], status=503)
-        except DomainError as refusal:
-            return _answer([_problem(str(refusal))])
-        return _answer([], digest=rules.digest(rule))
+        problems, warnings = (
+            [{"pointer": item.pointer, "message": item.detail} for item in found]
+            for found in (said.trial.problems, said.trial.warnings)
+        )
+        return _answer(problems, warnings, digest=said.digest)
 
 
 def rule_problems(refusal: RuleInvalid) -> list[dict[str, str]]:
@@ -76,8 +81,15 @@ def _problem(message: str) -> dict[str, str]:
     return {"pointer": "", "message": message}
 
 
-def _answer(problems: list[dict[str, str]], *, digest: str = "", status: int = 200) -> JsonResponse:
-    answer = JsonResponse({"problems": problems, "digest": digest}, status=status)
+def _answer(
+    problems: list[dict[str, str]],
+    warnings: Sequence[dict[str, str]] = (),
+    *,
+    digest: str = "",
+    status: int = 200,
+) -> JsonResponse:
+    body = {"problems": problems, "warnings": list(warnings), "digest": digest}
+    answer = JsonResponse(body, status=status)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

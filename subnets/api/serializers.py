@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from ledger.rest import RaoField
-from subnets.models import Blueprint, Epoch, IncentiveRule, Subnet
+from subnets.models import Blueprint, Epoch, Subnet
 from subnets.operations.keys import NAME_MAX
 from subnets.queries.neurons import PAGE_MAX
 
@@ -106,16 +106,6 @@ class MetagraphRowOutput(serializers.Serializer):
 
 class MetagraphOutput(serializers.Serializer):
     results = MetagraphRowOutput(many=True)
-
-
-class RuleOutput(serializers.ModelSerializer):
-    class Meta:
-        model = IncentiveRule
-        fields = ["version", "state", "document", "digest", "published_at", "from_epoch"]
-
-
-class RulesOutput(serializers.Serializer):
-    results = RuleOutput(many=True)
 
 
 class EpochOutput(serializers.Serializer):

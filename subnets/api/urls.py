@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from subnets.api import views
+from subnets.api import rules, views
 
 urlpatterns = [
     path("hotkeys/challenges/", views.ChallengeView.as_view(), name="api-challenges"),
@@ -11,7 +11,9 @@ urlpatterns = [
     path("subnets/", views.SubnetsView.as_view(), name="api-subnets"),
     path("subnets/<int:netuid>/", views.SubnetView.as_view(), name="api-subnet"),
     path("subnets/<int:netuid>/metagraph/", views.MetagraphView.as_view(), name="api-metagraph"),
-    path("subnets/<int:netuid>/rules/", views.RulesView.as_view(), name="api-rules"),
+    path("subnets/<int:netuid>/rules/", rules.RulesView.as_view(), name="api-rules"),
+    path("subnets/<int:netuid>/rules/<int:version>/", rules.RuleView.as_view(), name="api-rule"),
+    path("subnets/<int:netuid>/rules/check/", rules.RuleCheckView.as_view(), name="api-rule-check"),
     path("subnets/<int:netuid>/neurons/", views.NeuronsView.as_view(), name="api-neurons"),
     path("subnets/<int:netuid>/stake/", views.StakeView.as_view(), name="api-stake"),
     path("subnets/<int:netuid>/epochs/", views.EpochsView.as_view(), name="api-subnet-epochs"),

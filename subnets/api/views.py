@@ -143,15 +143,6 @@ class MetagraphView(PublicView):
         return Response(wire.MetagraphOutput({"results": queries.metagraph(netuid)}).data)
 
 
-class RulesView(PublicView):
-    @extend_schema(responses=wire.RulesOutput)
-    def get(self, request: Request, netuid: int) -> Response:
-        """List the published versions of the incentive rule; drafts are the owner's own."""
-        queries.subnet(netuid)
-        published = [rule for rule in queries.rules_of(netuid) if rule.state == "published"]
-        return Response(wire.RulesOutput({"results": published}).data)
-
-
 class EpochsView(PublicView):
     @extend_schema(parameters=[wire.EpochsAsked], responses=wire.EpochsOutput)
     def get(self, request: Request, netuid: int | None = None) -> Response:

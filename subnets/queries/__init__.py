@@ -52,6 +52,7 @@ from subnets.queries.neurons import (
 from subnets.queries.rules import (
     RuleChange,
     RuleFault,
+    changed,
     last_miners,
     published_rules,
     rule_change,
@@ -81,6 +82,7 @@ __all__ = [
     "bundle_text",
     "burn_cost",
     "burn_cost_at",
+    "changed",
     "claimed",
     "closed_epoch",
     "due_epochs",

@@ -12,7 +12,7 @@ def test_a_mistake_shows_at_once_and_the_mended_rule_is_published(site, browsing
     )
     document, report = page.get_by_label("Document"), page.locator(".rule-report")
     right = document.input_value()
-    expect(report).to_have_text("Valid. It can be published.")
+    expect(report.locator(".rule-valid")).to_have_text("Valid. It can be published.")
 
     document.fill(right.replace("success_rate * credited", "success_rat * credited"))
     expect(report.locator(".rule-problem")).to_contain_text("/score")
@@ -22,10 +22,25 @@ def test_a_mistake_shows_at_once_and_the_mended_rule_is_published(site, browsing
 
     mended = right.replace("success_rate * credited", "quality * credited")
     page.get_by_label("Document").fill(mended)
-    expect(page.locator(".rule-report")).to_have_text("Valid. It can be published.")
+    expect(page.locator(".rule-valid")).to_have_text("Valid. It can be published.")
     page.get_by_role("button", name="Save and publish").click()
     expect(page.locator(".messagelist")).to_contain_text("Version 2 of subnet")
 
     newest = site.owner.get(f"subnets/{site.netuid}/rules/")["results"][0]
     assert (newest["version"], newest["state"]) == (2, "published")
     assert newest["document"]["score"].startswith("quality *")
+
+
+def test_a_warning_shows_while_typing_and_who_read_it_may_publish(site, browsing):
+    page = browsing.open(
+        f"/owner/subnets/incentiverule/add/?subnet={site.netuid}", person=site.owner
+    )
+    document = page.get_by_label("Document")
+    expect(page.locator(".rule-valid")).to_be_visible()
+
+    document.fill(document.input_value().replace("1000000.0", "double(failed_count)"))
+    expect(page.locator(".rule-warning").first).to_contain_text("a miner without a failure")
+    expect(page.locator(".rule-valid")).to_contain_text("with warnings")
+    page.get_by_role("button", name="Save and publish").click()
+
+    expect(page.locator(".messagelist")).to_contain_text("is published")

@@ -1,15 +1,19 @@
 """An owner's rules: drafted, checked while they are typed, published, copied."""
 
 import json
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from subnets import queries
 from subnets.models import IncentiveRule
+from tests.subnets import town
 from tests.subnets.consoles import GOOD, SIGN_IN, Owner, errors
+from tests.subnets.rule_builders import METRIC
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -141,6 +145,133 @@ def test_a_published_version_is_read_only(ada):
     assert ada.rule.document["title"] == "Pay for verified work"
 
 
+RISKY = GOOD | {"score": "1.0 / double(failed_count)"}
+
+
+def publish(ada, document, **fields):
+    return ada.client.post(
+        reverse("owner:subnets_incentiverule_add"),
+        {"subnet": ada.netuid, "document": json.dumps(document), "_publish": "1", **fields},
+        follow=True,
+    )
+
+
+def test_a_rule_with_warnings_is_published_only_once_they_were_shown(ada):
+    page = publish(ada, RISKY)
+
+    assert ada.rule.state == IncentiveRule.State.DRAFT
+    text = page.content.decode()
+    assert "Read the warnings" in text
+    assert "a miner without a failure" in text
+    assert page.request["PATH_INFO"].endswith(f"{ada.rule.pk}/change/")
+
+    fields = {"document": json.dumps(RISKY), "warned": ada.rule.digest, "_publish": "1"}
+    ada.post("subnets_incentiverule_change", ada.rule.pk, **fields)
+    assert ada.rule.state == IncentiveRule.State.PUBLISHED
+
+
+def test_warnings_read_of_another_document_do_not_count(ada):
+    publish(ada, RISKY, warned="0" * 64)
+
+    assert ada.rule.state == IncentiveRule.State.DRAFT
+
+
+def test_the_action_publishes_no_rule_whose_warnings_were_not_read(ada):
+    draft = ada.draft(RISKY)
+
+    answer = ada.client.post(
+        reverse("owner:subnets_incentiverule_changelist"),
+        {"action": "publish_drafts", "_selected_action": [draft.pk]},
+        follow=True,
+    )
+
+    assert "Read the warnings" in answer.content.decode()
+    assert ada.rule.state == IncentiveRule.State.DRAFT
+
+
+def test_a_rule_that_can_pay_nobody_is_refused_at_its_place(ada):
+    answer = ada.post(
+        "subnets_incentiverule_add",
+        subnet=ada.netuid,
+        document=json.dumps(GOOD | {"score": "1 / 0"}),
+    )
+
+    assert errors(answer)[0].startswith("/score: The score could not be computed for any of")
+    assert ada.rule.version == 1
+
+
+def test_a_draft_shows_what_it_changes(ada):
+    page = ada.get("subnets_incentiverule_change", ada.draft().pk).content.decode()
+
+    assert "What it changes against version 1" in page
+    assert "The score: quality; before:" in page
+
+
+def test_a_publication_shows_the_digest_that_the_draft_had(ada):
+    draft = ada.draft()
+
+    page = publish_change(ada, draft)
+
+    assert f"SHA-256 {draft.digest}" in page
+
+
+def publish_change(ada, draft):
+    where = reverse("owner:subnets_incentiverule_change", args=[draft.pk])
+    fields = {"document": json.dumps(draft.document), "_publish": "1"}
+    return ada.client.post(where, fields, follow=True).content.decode()
+
+
+def test_an_earlier_version_is_published_again_by_a_button(ada):
+    first = ada.rule
+    publish_change(ada, ada.draft())
+    page = ada.get("subnets_incentiverule_change", first.pk).content.decode()
+    assert reverse("owner:subnets_incentiverule_restore", args=[first.pk]) in page
+
+    answer = ada.post("subnets_incentiverule_restore", first.pk)
+
+    assert answer.status_code == 302
+    assert (ada.rule.version, ada.rule.restores, ada.rule.digest) == (3, 1, first.digest)
+
+
+def test_the_newest_version_offers_no_return(ada):
+    page = ada.get("subnets_incentiverule_change", ada.rule.pk).content.decode()
+
+    assert "Publish it again" not in page
+
+
+def test_a_draft_cannot_be_restored_and_the_page_says_so(ada):
+    draft = ada.draft()
+
+    page = ada.client.post(
+        reverse("owner:subnets_incentiverule_restore", args=[draft.pk]), follow=True
+    )
+
+    assert "was never published" in page.content.decode()
+
+
+def test_restoring_needs_a_post_and_an_own_rule(ada, db):
+    bob = Owner("bob")
+
+    assert ada.get("subnets_incentiverule_restore", ada.rule.pk).status_code == 405
+    assert bob.post("subnets_incentiverule_restore", ada.rule.pk).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "page", ["subnets_incentiverule_changelist", "subnets_incentiverule_change"]
+)
+def test_a_rule_that_cannot_be_applied_is_told_on_its_pages(ada, page):
+    args = [ada.rule.pk] if page.endswith("change") else []
+    assert "cannot be applied" not in ada.get(page, *args).content.decode()
+
+    place = town.Town(ada.netuid, ada.user.pk, (), ())
+    town.published(place, GOOD | {"shaping": {"kind": "forgotten"}}, version=2)
+    town.closed(place, rows=[], now=timezone.now() + timedelta(days=2))
+
+    text = ada.get(page, *args).content.decode()
+    assert "cannot be applied" in text
+    assert "Since epoch 1 version 1 pays in its place" in text
+
+
 def test_a_published_version_is_copied_into_a_draft(ada):
     published = ada.rule
 
@@ -192,7 +323,7 @@ def test_the_check_says_that_a_rule_is_good_and_saves_nothing(ada):
     answer = check(ada.client, json.dumps(GOOD))
 
     body = answer.json()
-    assert (answer.status_code, body["problems"]) == (200, [])
+    assert (answer.status_code, body["problems"], body["warnings"]) == (200, [], [])
     assert len(body["digest"]) == 64
     assert IncentiveRule.objects.count() == 1
 
@@ -203,6 +334,26 @@ def test_the_check_names_the_place_of_each_problem(ada):
     assert body["digest"] == ""
     assert [set(problem) for problem in body["problems"]] == [{"pointer", "message"}]
     assert body["problems"][0]["pointer"] == "/score"
+
+
+def test_the_check_tells_warnings_apart_from_problems(ada):
+    body = check(ada.client, json.dumps(RISKY)).json()
+
+    assert body["problems"] == []
+    assert {item["pointer"] for item in body["warnings"]} == {"/score"}
+    assert len(body["digest"]) == 64
+
+
+def test_the_check_tries_the_miners_of_the_last_epoch(ada, monkeypatch):
+    monkeypatch.setattr(queries, "last_miners", lambda netuid: {f"5F{netuid}": METRIC})
+    document = GOOD | {"score": "work_units == 10 ? 1.0 / 0.0 : quality"}
+    body = urlencode({"document": json.dumps(document), "subnet": ada.netuid})
+
+    answer = ada.client.post(
+        reverse("owner:rule_check"), body, content_type="application/x-www-form-urlencoded"
+    )
+
+    assert f"(5F{ada.netuid}…)" in answer.json()["warnings"][0]["message"]
 
 
 @pytest.mark.parametrize(
