@@ -173,7 +173,8 @@ def decide(
     when an address names another account than its code does.
     """
     for address in entry.addresses():
-        if accounts[address.code].address != address:
+        opened = accounts[address.code].address
+        if opened is not address and opened != address:
             raise ValueError(f"{address.code} was opened as another kind of account")
     posting = Posting(
         tallies={

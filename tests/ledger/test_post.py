@@ -22,7 +22,7 @@ from ledger.errors import (
 )
 from ledger.money import MAX_SUPPLY_RAO
 from ledger.states import HoldState
-from tests.ledger.make import NOW, entry, funded_wallet, hold
+from tests.ledger.make import NOW, entry, funded_wallet, hold, treasury
 
 pytestmark = pytest.mark.django_db
 
@@ -281,3 +281,13 @@ def test_fresh_accounts_and_holds_cost_a_fixed_number_of_statements(count):
         "SAVEPOINT", "WITH", "ROLLBACK", "RELEASE",
         "SAVEPOINT", "INSERT", "WITH", "SELECT", "SELECT", "WITH", "RELEASE",
     ]  # fmt: skip
+
+
+def test_an_accounts_code_may_hold_what_an_array_is_written_with():
+    odd = Address('system:"odd\\,{}NULL', AccountKind.SYSTEM)
+    treasury(10)
+
+    ledger.post(entry(Move(TREASURY, odd, 7)))
+    ledger.post(entry(Move(TREASURY, odd, 2)))
+
+    assert queries.balance(odd).posted_rao == 9

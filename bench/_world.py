@@ -1,0 +1,28 @@
+"""A database of a benchmark's own: migrated, empty, and dropped when it has been measured.
+
+Importing this sets Django up, so it stands before every import of a model.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402  only now there are settings
+from django.db import connection  # noqa: E402
+
+
+@contextmanager
+def opened() -> Iterator[None]:
+    """Point Django at a fresh database of the server that DATABASE_URL names."""
+    settings.DEBUG = False  # with it, Django keeps the text of every statement
+    name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        yield
+    finally:
+        connection.creation.destroy_test_db(name, verbosity=0)
