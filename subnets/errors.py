@@ -202,6 +202,14 @@ class EpochUnknown(DomainError):
     message = "Subnet {netuid} has not closed an epoch {number}."
 
 
+class UidUnknown(DomainError):
+    """Nobody held that uid when the epoch was closed."""
+
+    code = "uid_unknown"
+    http_status = 404
+    message = "Nobody held the uid {uid} in epoch {number} of subnet {netuid}."
+
+
 class PageUnknown(DomainError):
     """The page before ended with no epoch that exists."""
 

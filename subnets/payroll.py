@@ -160,8 +160,13 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a ruling comes to: all of a payroll but the words. The fields are those of `Payroll`."""
+    """What a ruling comes to: all of a payroll but the words. The fields are those of `Payroll`.
 
+    inputs, consensus: what consensus was asked and what it answered, which `subnets.explain` tells.
+    """
+
+    inputs: consensus.EpochInputs
+    consensus: consensus.EpochTerms
     weights: Mapping[int, Mapping[int, int]]
     terms: tuple[Term, ...]
     split: emission.EpochSplit
@@ -211,17 +216,20 @@ def settle_ruling(record: Record, ruling: Ruling) -> Settlement:
         record.end_block if seat.hotkey in ruling.heard else seat.last_update_block
         for seat in record.seats
     ]
-    terms = consensus.run_yuma(epoch_inputs(record, weights, updates))
+    inputs = epoch_inputs(record, weights, updates)
+    terms = consensus.run_yuma(inputs)
     split = emission.split_epoch(
         record.emission_rao,
         owner_cut_u16=record.hyperparameters["owner_cut"],
         server_share=terms.server_share,
         validator_share=terms.validator_share,
-        burn_u16=ruling.rule.burn_bps * emission.U16_MAX // BPS,
+        burn_u16=burn_u16(ruling.rule),
         # subtensor: what the owner's own miners earn is withheld, or the owner would pay themselves twice.
         withheld_uids=[seat.uid for seat in record.seats if seat.owner == record.owner],
     )
     return Settlement(
+        inputs=inputs,
+        consensus=terms,
         weights=weights,
         terms=tuple(_terms(record, terms, split, updates)),
         split=split,
@@ -233,6 +241,11 @@ def settle_ruling(record: Record, ruling: Ruling) -> Settlement:
             who: said.winner for who, said in ruling.by_validator.items() if said.winner is not None
         },
     )
+
+
+def burn_u16(rule: rules.Rule) -> int:
+    """Return the part of the miners' emission that a rule burns, as the chain counts parts."""
+    return rule.burn_bps * emission.U16_MAX // BPS
 
 
 def measured(record: Record) -> Measured:

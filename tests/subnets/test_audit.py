@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from subnets import audit, bundle, payroll
+from subnets import audit, bundle, bundle_sources, payroll
 from tests.subnets import worlds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,10 +21,11 @@ def chain():
     """Return the bundles of two epochs in a row; the second one's newest rule cannot be read any more."""
     good = worlds.version(1, smoothing={"ema_alpha_ppm": 500_000})
     with worlds.quick_cel():
-        first = worlds.record(versions=(good,))
+        first = worlds.proven(worlds.record(versions=(good,)))
         paid = payroll.settle(first)
         one = bundle.made(first, paid, previous_digest="")
         second = worlds.following(first, paid, versions=(worlds.broken_version(2), good))
+        second = worlds.proven(second, first)
         two = bundle.made(second, payroll.settle(second), previous_digest=one["digest"])
     return one, two
 
@@ -51,7 +52,7 @@ def finding(public):
 
 
 def test_a_genuine_bundle_matches(public):
-    assert str(audit.audit(public, source="epoch.json")) == "MATCH epoch.json"
+    assert str(audit.audit(public, source="epoch.json")) == "MATCH epoch.json (9 signatures)"
 
 
 def test_a_bundle_matches_after_a_database_stored_it_in_another_order(public):
@@ -85,11 +86,29 @@ def add_payout(public):
     public["payroll"]["payouts"]["x/y~z"] = "1"
 
 
+def drop_result(public):
+    public["record"]["results"].pop(1)
+
+
+def drop_commitment(public):
+    public["record"]["commitments"].pop(worlds.VALIDATORS[0])
+
+
+def double_result(public):
+    public["record"]["results"].append(public["record"]["results"][0])
+
+
+def reorder_scores(public):
+    scores = public["record"]["scores"]
+    scores[0], scores[1] = scores[1], scores[0]
+
+
 def swap_scores(public):
     first, second = public["record"]["scores"][:2]
     first["signature"], second["signature"] = second["signature"], first["signature"]
 
 
+COMMITTED = ("record", "commitments", worlds.VALIDATORS[0])
 # A change, and where it is named once the forger has put the right digest under it.
 FORGERIES = [
     (put(more, "payroll", "payouts", worlds.MINERS[0]), f"/payroll/payouts/{worlds.MINERS[0]}"),
@@ -105,7 +124,7 @@ FORGERIES = [
     (put(None, "payroll", "note"), "/payroll/note"),
     (put(1, "record", "scores", 3, "score_ppm"), "/record/scores/3/signature"),
     (put("cheated", "record", "scores", 3, "reason"), "/record/scores/3/signature"),
-    (put("00" * 32, "record", "scores", 3, "output_digest"), "/record/scores/3/signature"),
+    (put("00" * 32, "record", "scores", 3, "output_digest"), "/record/scores/3/output_digest"),
     (put("0x" + "00" * 64, "record", "scores", 1, "signature"), "/record/scores/1/signature"),
     (
         put(worlds.VALIDATORS[0], "record", "scores", 5, "validator"),
@@ -115,6 +134,18 @@ FORGERIES = [
     (put(more, "record", "emission_rao"), "/record/emission_rao"),
     (put("quality * 2.0", "record", "rules", 1, "document", "score"), "/record/rules/1/digest"),
     (put("00" * 32, "record", "rules", 1, "digest"), "/record/rules/1/digest"),
+    (drop_score, f"/record/commitments/{worlds.VALIDATORS[0]}/count"),
+    (reorder_scores, f"/record/commitments/{worlds.VALIDATORS[0]}/after"),
+    (put("00" * 32, *COMMITTED, "after"), f"/record/commitments/{worlds.VALIDATORS[0]}/after"),
+    (put("00" * 32, *COMMITTED, "before"), f"/record/commitments/{worlds.VALIDATORS[0]}/after"),
+    (put(0, *COMMITTED, "before_count"), f"/record/commitments/{worlds.VALIDATORS[0]}/before"),
+    (drop_commitment, f"/record/commitments/{worlds.VALIDATORS[0]}"),
+    (drop_result, "/record/scores/1/result_id"),
+    (double_result, "/record/results/3/result_id"),
+    (put("0" * 36, "record", "results", 2, "lease_id"), "/record/results/2/signature"),
+    (put(worlds.HOTKEYS[2], "record", "scores", 0, "miner"), "/record/scores/3/miner"),
+    (put(99, "record", "scores", 4, "latency_ms"), "/record/scores/4/latency_ms"),
+    (put(True, "record", "scores", 4, "is_canary"), "/record/scores/4/is_canary"),
     (put(7, "record", "note"), "/record/note"),
     (put(f"{worlds.EMISSION_RAO:,}".replace(",", "_"), "record", "emission_rao"), "/record/emission_rao"),
     (put(7, "record", "neurons", 0, "note"), "/record/neurons/0/note"),
@@ -130,7 +161,7 @@ def test_a_forgery_is_named_at_its_place(public, change, place):
 
 @pytest.mark.parametrize(
     "change",
-    [drop_score, put(False, "record", "neurons", 0, "has_permit"), put("4000", "record", "neurons", 0, "stakes", 0, "amount_rao")],
+    [put(False, "record", "neurons", 0, "has_permit"), put("4000", "record", "neurons", 0, "stakes", 0, "amount_rao")],
 )  # fmt: skip
 def test_evidence_that_is_no_longer_whole_shows_in_the_payroll(public, change):
     change(public)
@@ -154,7 +185,7 @@ def test_a_rule_that_no_longer_can_be_read_is_passed_over_as_the_epoch_did(publi
 
 
 GARBAGE = [
-    "", "no json", "[]", "null", "7", "{}", '{"format": 2}', '{"format": 1, "record": {}}',
+    "", "no json", "[]", "null", "7", "{}", '{"format": 3}', '{"format": true}', '{"format": 1, "record": {}}',
     '{"format": 1, "record": [], "payroll": {}, "digest": ""}', "[" * 100_000, '"' + "9" * 5_000,
     "9" * 5_000, '{"format": 1, "record": NaN}',
 ]  # fmt: skip
@@ -196,9 +227,10 @@ def test_a_folder_is_audited_file_by_file_and_the_worst_counts(tmp_path, capsys,
     assert audit.main([str(tmp_path)]) == 1
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"MATCH {tmp_path}/1.json"
+    assert lines[0] == f"MATCH {tmp_path}/1.json (9 signatures)"
     assert lines[1].startswith(f"MISMATCH {tmp_path}/2.json at /payroll/owner_rao: '1' stated")
-    assert len(lines) == 2
+    assert lines[2].startswith("2 bundles, 18 signatures, ")
+    assert len(lines) == 3
 
 
 @pytest.mark.parametrize(
@@ -251,11 +283,11 @@ def test_a_bundle_is_fetched_over_http(chain, capsys):
         server.shutdown()
 
     assert code == 0
-    assert capsys.readouterr().out == f"MATCH {address}\n"
+    assert capsys.readouterr().out == f"MATCH {address} (9 signatures)\n"
 
 
 def test_a_bundle_larger_than_the_limit_is_not_read(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(audit, "BUNDLE_BYTES_MAX", 10)
+    monkeypatch.setattr(bundle_sources, "BUNDLE_BYTES_MAX", 10)
     (tmp_path / "big.json").write_text("[1, 2, 3, 4]")
 
     assert audit.main([str(tmp_path / "big.json")]) == 2
@@ -284,8 +316,7 @@ def test_the_command_needs_no_django_and_evaluates_rules_in_its_sandbox(tmp_path
     )
 
     assert run.stderr == ""
-    assert run.stdout.splitlines() == [
-        f"MATCH {tmp_path}/one.json",
-        f"MATCH {tmp_path}/two.json",
-        "0 []",
-    ]
+    *matches, summary, end = run.stdout.splitlines()
+    assert matches == [f"MATCH {tmp_path}/{name}.json (9 signatures)" for name in ("one", "two")]
+    assert summary.startswith("2 bundles, 18 signatures, ")
+    assert end == "0 []"

@@ -20,8 +20,8 @@ def epoch():
         ),
     )
     with worlds.quick_cel():
-        first = worlds.record(versions=versions)
-        record = worlds.following(first, payroll.settle(first))
+        first = worlds.proven(worlds.record(versions=versions))
+        record = worlds.proven(worlds.following(first, payroll.settle(first)), first)
         return record, payroll.settle(record)
 
 

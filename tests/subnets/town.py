@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 from ledger import queries as books
 from ledger.chart import wallet
 from neurons import protocol
-from subnets import operations, queries
+from subnets import commitments, operations, queries
 from subnets.models import Epoch, IncentiveRule, Subnet
 from tests import make
 from tests.make import NOW, TAO
@@ -84,17 +84,41 @@ def score(validator, miner, ppm, *, serial=0):
     }
 
 
+def proof(place: Town, scores) -> commitments.Proof:
+    """Sign the scored results, and commit to the scores where the last epoch's commitments ended."""
+    keys = {miner.hotkey: miner.key for miner in place.miners}
+    earlier = Epoch.objects.filter(subnet=place.netuid).order_by("number")
+    last = {
+        validator: commitments.Commitment(**said)
+        for epoch in earlier
+        for validator, said in epoch.bundle["record"]["commitments"].items()
+    }
+    found = []
+    for scored in {score["result_id"]: score for score in scores}.values():
+        result_id, digest = scored["result_id"], scored["output_digest"]
+        message = protocol.result_message(lease_id=result_id, job_id=result_id, digest=digest)
+        signature = keys[scored["miner"]].sign(message)
+        ids = {"result_id": result_id, "lease_id": result_id, "job_id": result_id}
+        found.append(ids | {"signature": signature})
+    return commitments.Proof(
+        results=tuple(found),
+        commitments=commitments.continued(place.netuid, scores, last),
+    )
+
+
 AGREED = [(1_000_000, 500_000, 250_000), (1_000_000, 500_000, 250_000)]
 
 
 def closed(place: Town, *, rows=AGREED, now=None) -> Epoch:
     """Close the next epoch at its end, with these scores."""
     number = queries.last_epoch_number(place.netuid) + 1
+    given = scores(place, rows, serial=number)
     epoch = operations.run_epoch(
         netuid=place.netuid,
         number=number,
-        scores=scores(place, rows, serial=number),
+        scores=given,
         deliveries=(),
+        proof=proof(place, given),
         now=now or at_block(place.row.next_epoch_block),
     )
     assert epoch is not None

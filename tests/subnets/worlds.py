@@ -9,11 +9,11 @@ import json
 from contextlib import contextmanager
 from dataclasses import replace
 from unittest import mock
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from neurons import protocol
 from neurons.keys import Keypair
-from subnets import cel_sandbox, cel_worker, hyperparameters, rules
+from subnets import cel_sandbox, cel_worker, commitments, hyperparameters, rules
 from subnets.metrics import Delivery
 from subnets.payroll import Backing, Record, RuleVersion, Seat
 
@@ -94,6 +94,38 @@ def scores(*rows, serial=0):
         for validator, row in enumerate(rows)
         for miner, ppm in enumerate(row)
         if ppm is not None
+    )
+
+
+def results(scores):
+    """Sign the results that are scored, each by its miner."""
+    keys = {key.ss58_address: key for key in MINER_KEYS}
+    found = []
+    for score in {score["result_id"]: score for score in scores}.values():
+        lease_id, job_id = (str(uuid5(UUID(score["result_id"]), name)) for name in ("lease", "job"))
+        message = protocol.result_message(
+            lease_id=lease_id, job_id=job_id, digest=score["output_digest"]
+        )
+        signature = keys[score["miner"]].sign(message)
+        found.append(
+            {
+                "result_id": score["result_id"],
+                "lease_id": lease_id,
+                "job_id": job_id,
+                "signature": signature,
+            }
+        )
+    return tuple(found)
+
+
+def proven(record, before=None):
+    """Add what proves a record's scores, in a chain with those of the record before."""
+    return replace(
+        record,
+        results=results(record.scores),
+        commitments=commitments.continued(
+            record.netuid, record.scores, before.commitments if before else None
+        ),
     )
 
 
