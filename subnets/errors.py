@@ -47,6 +47,24 @@ class HyperparametersFrozen(DomainError):
     )
 
 
+class HyperparameterChangedLately(DomainError):
+    """The owner changed this hyperparameter a short while ago."""
+
+    code = "hyperparameter_changed_lately"
+    http_status = 429
+    message = (
+        "{name} may be changed again from block {changeable_from_block} on; now is block {block}. "
+        "Between two changes lie {wait_blocks} blocks."
+    )
+
+
+class NeuronsAboveSlots(DomainError):
+    """A subnet was to have fewer slots than it has neurons."""
+
+    code = "neurons_above_slots"
+    message = "{name} cannot be {value}: {neuron_count} neurons are registered on the subnet."
+
+
 class EpochTriggerRefused(DomainError):
     """The owner cannot trigger an epoch now; reason is commit_reveal, pending or imminent."""
 
@@ -138,6 +156,14 @@ class HotkeyTaken(DomainError):
 
     code = "hotkey_taken"
     message = "The hotkey {hotkey} is linked to another account."
+
+
+class RegistrationClosed(DomainError):
+    """The operator of the network has closed registration on the subnet."""
+
+    code = "registration_closed"
+    http_status = 403
+    message = "Subnet {netuid} takes no newcomers: its registration is closed."
 
 
 class HotkeyNotLinked(DomainError):

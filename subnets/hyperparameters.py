@@ -2,6 +2,7 @@
 
 Source: opentensor/subtensor 14bc6f9f9 (spec 425), lib.rs defaults, pallets/admin-utils bounds; live
 values of 2026-10 where the compiled default differs. All values are ints; a flag is 0 or 1.
+The owner's form, the API's schema and docs/hyperparameters.md are made from this table.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ from subnets.errors import (
 
 _U16 = 65_535
 
+# An owner may change a hyperparameter again after so many tempos (OwnerHyperparamRateLimit).
+RATE_LIMIT_TEMPOS = 2
+
 
 class Authority(StrEnum):
     """Who may change a hyperparameter; root may change all."""
@@ -30,7 +34,11 @@ class Authority(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """One row of the table. `low`…`high` bind the owner; root has `root_low`…`root_high` where they differ."""
+    """One row of the table. `low`…`high` bind the owner; root has `root_low`…`root_high` where they differ.
+
+    limit_blocks: how long an owner waits between two changes, where it is not RATE_LIMIT_TEMPOS; 0 is not
+    at all.
+    """
 
     name: str
     default: int
@@ -41,6 +49,7 @@ class Hyperparameter:
     doc: str
     root_low: int | None = None
     root_high: int | None = None
+    limit_blocks: int | None = None
 
     def bounds(self, by: Authority) -> tuple[int, int]:
         """Return the lowest and highest value `by` may set."""
@@ -49,6 +58,15 @@ class Hyperparameter:
         low = self.low if self.root_low is None else self.root_low
         high = self.high if self.root_high is None else self.root_high
         return low, high
+
+    @property
+    def is_flag(self) -> bool:
+        """Say whether the value is a yes or a no."""
+        return self.unit == "flag"
+
+    def wait_blocks(self, *, tempo: int) -> int:
+        """Return how many blocks lie between two changes by an owner."""
+        return RATE_LIMIT_TEMPOS * tempo if self.limit_blocks is None else self.limit_blocks
 
 
 _O, _R = Authority.OWNER, Authority.ROOT
@@ -62,8 +80,9 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
         "blocks",
         _O,
         "Blocks from one epoch to the next. A change acts once the running epoch has ended.",
-        root_low=0,
+        root_low=1,
         root_high=_U16,
+        limit_blocks=360,
     ),
     Hyperparameter(
         "activity_cutoff_factor",
@@ -151,11 +170,20 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
     Hyperparameter(
         "max_allowed_uids",
         256,
-        64,
+        1,
         256,
         "neurons",
         _O,
-        "Slots for neurons. When all are taken, a newcomer replaces one.",
+        "Slots for neurons; when all are taken, a newcomer replaces one. Not below the neurons that are there.",
+    ),
+    Hyperparameter(
+        "min_allowed_uids",
+        64,
+        1,
+        256,
+        "neurons",
+        _R,
+        "How far an owner may lower max_allowed_uids.",
     ),
     Hyperparameter(
         "max_allowed_validators",
@@ -185,9 +213,27 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
         "While no more than this many neurons are past immunity, an immune one is replaced instead.",
     ),
     Hyperparameter(
+        "immune_owner_uids_limit",
+        1,
+        1,
+        10,
+        "neurons",
+        _O,
+        "How many neurons of the owner are never replaced; the newest of them are kept.",
+    ),
+    Hyperparameter(
+        "registration_allowed",
+        1,
+        0,
+        1,
+        "flag",
+        _R,
+        "Let hotkeys register. While it is off, the subnet takes no newcomers and gets no emission.",
+    ),
+    Hyperparameter(
         "min_burn",
         500_000,
-        0,
+        1,
         RAO_PER_TAO - 1,
         "rao",
         _O,
@@ -230,6 +276,25 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
         "The owner's part of the subnet's emission: 11796 is 18 %.",
     ),
     Hyperparameter(
+        "owner_cut_enabled",
+        1,
+        0,
+        1,
+        "flag",
+        _O,
+        "Pay the owner's cut; off, it goes to miners and validators.",
+        limit_blocks=0,
+    ),
+    Hyperparameter(
+        "subnet_emission_enabled",
+        1,
+        0,
+        1,
+        "flag",
+        _R,
+        "Give the subnet its share of what each block issues; off, the other subnets share it.",
+    ),
+    Hyperparameter(
         "stake_threshold",
         1_000 * RAO_PER_TAO,
         0,
@@ -256,7 +321,11 @@ _ORDERED = (
     ("alpha_low", "alpha_high"),
     ("min_burn", "max_burn"),
     ("max_allowed_validators", "max_allowed_uids"),
+    ("min_allowed_uids", "max_allowed_uids"),
 )
+
+# Both let emission flow to a subnet; without either there is none.
+EMISSION_FLAGS = ("registration_allowed", "subnet_emission_enabled")
 
 
 def defaults() -> dict[str, int]:
@@ -267,6 +336,12 @@ def defaults() -> dict[str, int]:
 def completed(values: Mapping[str, int]) -> dict[str, int]:
     """Return a table whole: rows that did not exist when it was written stand at their defaults."""
     return defaults() | dict(values)
+
+
+def owner_cut_u16(values: Mapping[str, int]) -> int:
+    """Return the part of an epoch's emission that is the owner's, 0 where the owner takes none."""
+    # A bundle from before the flag has none.
+    return values["owner_cut"] if values.get("owner_cut_enabled", 1) else 0
 
 
 def checked(

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 from ledger.chart import BURNED, Code
+from subnets.hyperparameters import EMISSION_FLAGS, HYPERPARAMETERS
 from subnets.models import Epoch
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
@@ -19,6 +20,10 @@ FAULTS_SHOWN = 20
 
 # Bundles are large; those before were looked at when they were new, and facts do not change.
 BUNDLES_READ = 50
+
+# The table of hyperparameters for SQL; rows that a subnet was stored without stand at their defaults.
+DEFAULTS = ", ".join(f"('{row.name}', {row.default})" for row in HYPERPARAMETERS)
+EMISSION_FLAG_NAMES = ", ".join(f"'{name}'" for name in EMISSION_FLAGS)
 
 # Each query returns the faults of its claim as (subject, what differs).
 CLAIMS = {
@@ -119,10 +124,49 @@ CLAIMS = {
         GROUP BY subnet.netuid, subnet.owner
         HAVING count(ownership.id) <> 1 OR bool_or(ownership.owner <> subnet.owner)
     """,
+    "the log of changes, folded from the defaults, gives the hyperparameters": """
+        SELECT 'subnet ' || held.netuid, format('%%s is %%s, the log says %%s', name, stored, logged)
+        FROM (
+            SELECT subnet.netuid, known.name,
+                   coalesce((subnet.hyperparameters ->> known.name)::bigint, known.value) AS stored,
+                   coalesce(last.new_value, known.value) AS logged
+            FROM subnets_subnet AS subnet
+            CROSS JOIN known
+            LEFT JOIN LATERAL (
+                SELECT change.new_value FROM subnets_hyperparameterchange AS change
+                WHERE change.subnet_id = subnet.netuid AND change.name = known.name
+                ORDER BY change.id DESC LIMIT 1
+            ) AS last ON true
+        ) AS held
+        WHERE stored <> logged
+    """,
+    "a change of a hyperparameter starts from what the one before left": """
+        SELECT 'change ' || id, format('%%s of subnet %%s changed from %%s, but stood at %%s',
+               name, subnet_id, old_value, stood)
+        FROM (
+            SELECT change.id, change.subnet_id, change.name, change.old_value,
+                   coalesce(lag(change.new_value) OVER one_row, known.value) AS stood
+            FROM subnets_hyperparameterchange AS change
+            LEFT JOIN known ON known.name = change.name
+            WINDOW one_row AS (PARTITION BY change.subnet_id, change.name ORDER BY change.id)
+        ) AS step
+        WHERE old_value <> stood
+    """,
+    "emission flows to a subnet just where its flags let it": """
+        SELECT 'subnet ' || netuid, format('emission is %%s', CASE WHEN emission_enabled THEN 'on' ELSE 'off' END)
+        FROM subnets_subnet
+        WHERE emission_enabled <> NOT EXISTS (
+            SELECT 1 FROM flag WHERE coalesce((hyperparameters ->> flag.name)::bigint, flag.value) = 0
+        )
+    """,
 }
 
-EPOCHS = """
-WITH epoch AS (
+EPOCHS = f"""
+WITH known (name, value) AS (
+    VALUES {DEFAULTS}
+), flag AS (
+    SELECT name, value FROM known WHERE name IN ({EMISSION_FLAG_NAMES})
+), epoch AS (
     SELECT id, subnet_id, number, start_block, end_block, digest,
            emission_rao, owner_rao, miners_rao, validators_rao, burned_rao,
            format('epoch %%s of subnet %%s', number, subnet_id) AS name,
@@ -138,7 +182,7 @@ WITH epoch AS (
         AS read (id, stated_digest, previous_digest, payouts, hands_on_its_own)
     JOIN epoch ON epoch.id = read.id
 )
-"""
+"""  # noqa: S608  the table of hyperparameters holds names and numbers of our own
 
 
 @dataclass(frozen=True, slots=True)

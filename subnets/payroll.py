@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ledger.errors import DomainError
 from ledger.money import apportion
-from subnets import clock, consensus, emission, metrics, rules
+from subnets import clock, consensus, emission, hyperparameters, metrics, rules
 from subnets.commitments import Commitment
 from subnets.errors import RuleInvalid, RuleTooCostly
 
@@ -220,7 +220,7 @@ def settle_ruling(record: Record, ruling: Ruling) -> Settlement:
     terms = consensus.run_yuma(inputs)
     split = emission.split_epoch(
         record.emission_rao,
-        owner_cut_u16=record.hyperparameters["owner_cut"],
+        owner_cut_u16=hyperparameters.owner_cut_u16(record.hyperparameters),
         server_share=terms.server_share,
         validator_share=terms.validator_share,
         burn_u16=burn_u16(ruling.rule),

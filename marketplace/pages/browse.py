@@ -13,12 +13,12 @@ from compute.models import Job
 from marketplace import queries as market
 from marketplace.models import Auction
 from marketplace.pages.forms import SubnetFilter
+from marketplace.pages.hyperparameters import hyperparameter_figures
 from marketplace.pages.refusals import answered
 from marketplace.pages.rule_words import rule_words
 from subnets import clock
 from subnets import queries as subnets
 from subnets.errors import NetworkNotFounded
-from subnets.hyperparameters import HYPERPARAMETERS
 from subnets.models import SUBNET_LIMIT, Blueprint, Epoch, Subnet
 
 TOP_SUBNETS = 8  # as many as a screen shows
@@ -47,13 +47,6 @@ class WorkLine:
     job: compute.JobLine
     state: str
     origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterLine:
-    name: str
-    value: int
-    doc: str
 
 
 @answered
@@ -91,16 +84,16 @@ def subnet_list(request: HttpRequest) -> HttpResponse:
 @answered
 def subnet(request: HttpRequest, netuid: int) -> HttpResponse:
     """Show one subnet: what it does, what it pays, who works there, and the proof."""
-    row = subnets.subnet(netuid)
+    row, now = subnets.subnet(netuid), timezone.now()
     page = {
         "subnet": row,
         "blueprint_words": BLUEPRINT_WORDS[Blueprint(row.blueprint)],
         "is_owner": request.user.is_authenticated and request.user.id == row.owner,
-        "parameters": parameter_lines(row),
         "jobs": work_lines(netuid),
     }
     page |= neuron_figures(netuid) | market_figures(netuid)
-    page |= epoch_figures(request, row) | times_and_costs(row, timezone.now())
+    page |= epoch_figures(request, row) | times_and_costs(row, now)
+    page |= hyperparameter_figures(row, now=now)
     return render(request, "pages/subnet.html", page)
 
 
@@ -229,15 +222,6 @@ def rule_figures(row: Subnet, epochs: list[Epoch]) -> dict[str, Any]:
         "rule_words": rule_words(in_force.document) if in_force else None,
         "next_rule": coming,
     }
-
-
-def parameter_lines(row: Subnet) -> list[ParameterLine]:
-    """Return the subnet's hyperparameters with their meaning, in the order of the table."""
-    return [
-        ParameterLine(name=known.name, value=row.hyperparameters[known.name], doc=known.doc)
-        for known in HYPERPARAMETERS
-        if known.name in row.hyperparameters
-    ]
 
 
 def bundle_url(request: HttpRequest, epochs: list[Epoch]) -> str:

@@ -9,14 +9,14 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse_lazy
 
 from ledger.errors import DomainError
-from subnets import hyperparameters, rule_trial
+from subnets import rule_trial
 from subnets.admin.site import rule_problems
 from subnets.errors import RuleInvalid
-from subnets.hyperparameters import Authority, Hyperparameter
-from subnets.models import IncentiveRule, Subnet
+from subnets.hyperparameters import HYPERPARAMETERS, Authority, Hyperparameter
+from subnets.models import HyperparameterChange, IncentiveRule, Subnet
 from subnets.rule_document import DOCUMENT_BYTES_MAX
 
-OWNERS = tuple(row for row in hyperparameters.HYPERPARAMETERS if row.who is Authority.OWNER)
+OWNERS = tuple(row for row in HYPERPARAMETERS if row.who is Authority.OWNER)
 FIELD_ORDER = (
     "format",
     "title",
@@ -29,7 +29,7 @@ FIELD_ORDER = (
     "floor_ppm",
     "burn_bps",
 )
-OPERATORS = tuple(row for row in hyperparameters.HYPERPARAMETERS if row.who is Authority.ROOT)
+OPERATORS = tuple(row for row in HYPERPARAMETERS if row.who is Authority.ROOT)
 
 
 def said(refusal: DomainError) -> list[str]:
@@ -67,13 +67,19 @@ def hyperparameter_field(row: Hyperparameter) -> forms.Field:
     Bounds are words here and are enforced by the operation, for changes only: a value that the operator
     set beyond the owner's bounds must not keep the owner from saving the rest.
     """
-    if row.unit == "flag":
+    if row.is_flag:
         return forms.TypedChoiceField(
             label=row.name, help_text=row.doc, coerce=int, choices=[(1, "On"), (0, "Off")]
         )
-    unit = f"in parts of {row.unit[1:]}" if row.unit.startswith("/") else row.unit
-    bounds = f"{row.low} to {row.high} {unit}; {row.default} at the start."
+    bounds = f"{bounds_in_words(row, by=Authority.OWNER)}; {row.default} at the start."
     return forms.IntegerField(label=row.name, help_text=f"{row.doc} {bounds}")
+
+
+def bounds_in_words(row: Hyperparameter, *, by: Authority) -> str:
+    """Say how far a hyperparameter goes, such as "0 to 65535 blocks"."""
+    low, high = row.bounds(by)
+    unit = f"in parts of {row.unit[1:]}" if row.unit.startswith("/") else row.unit
+    return f"{low} to {high}" if row.is_flag else f"{low} to {high} {unit}"
 
 
 class WordsForm(RefusableForm):
@@ -102,6 +108,38 @@ class WordsForm(RefusableForm):
 SubnetForm: type[WordsForm] = type(
     "SubnetForm", (WordsForm,), {row.name: hyperparameter_field(row) for row in OWNERS}
 )
+
+
+class RootChangeForm(RefusableForm):
+    """One hyperparameter of one subnet, set by root; sent only when it is confirmed."""
+
+    name = forms.ChoiceField(
+        choices=[
+            (row.name, f"{row.name}: {bounds_in_words(row, by=Authority.ROOT)}")
+            for row in HYPERPARAMETERS
+        ]
+    )
+    new_value = forms.IntegerField(label="Value")
+    is_confirmed = forms.BooleanField(
+        label="Yes, as root",
+        help_text="It acts at once, past the owner’s bounds, wait and freeze, and stands in the public log.",
+    )
+
+    class Meta:
+        model = HyperparameterChange
+        fields = ["subnet", "name", "new_value"]
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse what is set already: there would be no change to show."""
+        cleaned = super().clean() or {}
+        subnet, name = cleaned.get("subnet"), cleaned.get("name")
+        if subnet and name and subnet.hyperparameters[name] == cleaned.get("new_value"):
+            self.add_error("new_value", "This is its value already.")
+        return cleaned
+
+    def field_of(self, refusal: DomainError) -> str | None:
+        """Put what is said of a hyperparameter at its value."""
+        return "new_value" if "name" in refusal.fields else None
 
 
 class DocumentField(forms.CharField):

@@ -1,4 +1,4 @@
-"""Rows of whoever is signed in: what every page of the owners' console starts from."""
+"""What pages of the consoles start from: forms that show refusals, and rows of whoever is signed in."""
 # ruff: noqa: ANN401  the signatures are Django's own
 
 from typing import Any, ClassVar
@@ -24,7 +24,39 @@ def owner_of(request: HttpRequest) -> UUID:
     return owner
 
 
-class OwnedAdmin(admin.ModelAdmin):
+class RefusableAdmin(admin.ModelAdmin):
+    """Forms whose writes are operations: what one refuses is shown in the form, with all that was typed."""
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> Any:
+        """Return the form; in the second run of a refused write it carries the refusal."""
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"refusal": getattr(request, "refusal", None)})
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Run the view, and once more where an operation refuses."""
+        try:
+            # Rolled back as a whole: half of a form's changes would be a surprise.
+            with transaction.atomic():
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except DomainError as refusal:
+            # get_form reads it; HttpRequest declares no place for it.
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+
+class OwnedAdmin(RefusableAdmin):
     """Rows of the signed-in owner, and no others: every view of Django's admin starts from get_queryset."""
 
     owner_path: ClassVar[str] = "subnet__owner"
@@ -58,34 +90,6 @@ class OwnedAdmin(admin.ModelAdmin):
     def is_own(self, request: HttpRequest, obj: models.Model) -> bool:
         """Say whether a row belongs to who asks."""
         return bool(self.get_queryset(request).filter(pk=obj.pk).exists())
-
-    def get_form(
-        self,
-        request: HttpRequest,
-        obj: Any = None,
-        change: bool = False,  # noqa: FBT001, FBT002
-        **kwargs: Any,
-    ) -> Any:
-        """Return the form; in the second run of a refused write it carries the refusal."""
-        form = super().get_form(request, obj, change, **kwargs)
-        return type(form.__name__, (form,), {"refusal": getattr(request, "refusal", None)})
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Run the view; what an operation refuses is shown in the form, with all that was typed."""
-        try:
-            # Rolled back as a whole: half of a form's changes would be a surprise.
-            with transaction.atomic():
-                return super().changeform_view(request, object_id, form_url, extra_context)
-        except DomainError as refusal:
-            # get_form reads it; HttpRequest declares no place for it.
-            request.refusal = refusal  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

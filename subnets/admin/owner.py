@@ -2,7 +2,6 @@
 # ruff: noqa: ANN401  the signatures are Django's own
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.db import models
@@ -18,8 +17,7 @@ from subnets import operations
 from subnets.admin.forms import OPERATORS, OWNERS, SubnetForm, WordsForm
 from subnets.admin.owned import OwnedAdmin, owner_of
 from subnets.admin.site import owner_site
-from subnets.errors import HyperparametersContradict
-from subnets.models import Epoch, Neuron, Subnet
+from subnets.models import Epoch, HyperparameterChange, Neuron, Subnet
 
 
 @admin.register(Subnet, site=owner_site)
@@ -39,6 +37,7 @@ class OwnSubnetAdmin(OwnedAdmin):
         "emission_enabled",
         "pending",
         "set_by_operator",
+        "changes",
     ]
     fieldsets = [
         (None, {"fields": ["name", "summary", "description", "repository_url"]}),
@@ -58,8 +57,10 @@ class OwnSubnetAdmin(OwnedAdmin):
         (
             "Hyperparameters",
             {
-                "fields": [row.name for row in OWNERS],
-                "description": "Frozen in the last ten blocks before an epoch.",
+                "fields": ["changes", *(row.name for row in OWNERS)],
+                "description": "Frozen in the last ten blocks before an epoch. Each may be changed once in two "
+                "tempos, tempo itself once in 360 blocks, owner_cut_enabled at any time. What acts on an "
+                "epoch acts from the running one on.",
             },
         ),
         ("Set by the operator", {"fields": ["set_by_operator"]}),
@@ -80,6 +81,16 @@ class OwnSubnetAdmin(OwnedAdmin):
         lines = [(row.name, obj.hyperparameters[row.name], row.unit, row.doc) for row in OPERATORS]
         return format_html_join("", "<p><b>{}</b> {} {}<br>{}</p>", lines)
 
+    @admin.display(description="changes")
+    def changes(self, obj: Subnet) -> SafeString:
+        """Link to the log of this subnet."""
+        where = reverse("owner:subnets_hyperparameterchange_changelist")
+        return format_html(
+            '<a href="{}?subnet__netuid__exact={}">What was changed, when, and by whom</a>',
+            where,
+            obj.pk,
+        )
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         """Change words and hyperparameters by their operations."""
         assert isinstance(form, WordsForm)
@@ -87,28 +98,10 @@ class OwnSubnetAdmin(OwnedAdmin):
         words = {name: form.cleaned_data[name] for name in WordsForm.Meta.fields}
         if set(words) & set(form.changed_data):
             operations.describe_subnet(netuid=obj.pk, owner=owner, **words)
-        tune(netuid=obj.pk, owner=owner, values=form.changed_hyperparameters())
-
-
-def tune(*, netuid: int, owner: UUID, values: dict[str, int]) -> None:
-    """Set hyperparameters one by one, in an order in which none contradicts another on the way.
-
-    Raises: what set_hyperparameter raises.
-    """
-    waiting = dict(values)
-    while waiting:
-        contradiction = None
-        for name, value in list(waiting.items()):
-            try:
-                operations.set_hyperparameter(
-                    netuid=netuid, owner=owner, name=name, value=value, now=timezone.now()
-                )
-                del waiting[name]
-            except HyperparametersContradict as refusal:
-                contradiction = refusal
-        if contradiction is not None and len(waiting) == len(values):
-            raise contradiction
-        values = dict(waiting)
+        if values := form.changed_hyperparameters():
+            operations.set_hyperparameters(
+                netuid=obj.pk, account=owner, values=values, now=timezone.now()
+            )
 
 
 @admin.register(Epoch, site=owner_site)
@@ -178,3 +171,15 @@ class OwnNeuronAdmin(OwnedAdmin):
     def earned(self, obj: Neuron) -> str:
         """Show what the last epoch paid."""
         return f"{format_tao(obj.emission_rao)} TAO"
+
+
+@admin.register(HyperparameterChange, site=owner_site)
+class OwnChangeAdmin(OwnedAdmin):
+    """Who changed which hyperparameter when, from what to what."""
+
+    list_display = ["subnet", "name", "old_value", "new_value", "authority", "at", "block"]
+    list_display_links = ["subnet", "name"]
+    list_filter = ["name", "authority", ("subnet", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["subnet"]
+    fields = ["subnet", "name", "old_value", "new_value", "authority", "account", "at", "block"]
+    ordering = ["-id"]

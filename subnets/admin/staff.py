@@ -1,11 +1,28 @@
-"""What staff reads of subnets. Owners change them; staff does not."""
+"""What staff reads of subnets, and the one thing it changes: hyperparameters, as root."""
+# ruff: noqa: ANN401  the signatures are Django's own
+
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from ledger.admin import ReadOnlyAdmin
-from subnets.models import Epoch, EpochTerm, Hotkey, IncentiveRule, Neuron, Ownership, Subnet
+from subnets import operations, queries
+from subnets.admin.forms import RootChangeForm
+from subnets.admin.owned import RefusableAdmin, owner_of
+from subnets.hyperparameters import Authority
+from subnets.models import (
+    Epoch,
+    EpochTerm,
+    Hotkey,
+    HyperparameterChange,
+    IncentiveRule,
+    Neuron,
+    Ownership,
+    Subnet,
+)
 
 
 @admin.register(Subnet)
@@ -98,3 +115,37 @@ class EpochTermAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave the bundles of the epochs where they are."""
         return super().get_queryset(request).defer("epoch__bundle", "epoch__handed_on")
+
+
+@admin.register(HyperparameterChange)
+class HyperparameterChangeAdmin(RefusableAdmin, ReadOnlyAdmin):
+    """The log of every subnet. Adding to it is how root sets a hyperparameter."""
+
+    form = RootChangeForm
+    list_display = ["subnet", "name", "old_value", "new_value", "authority", "account", "at"]
+    list_filter = ["authority", "name"]
+    list_select_related = ["subnet"]
+    search_fields = ["subnet__name", "account"]
+    ordering = ["-id"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let in who may change subnets; to read the log is not to write it."""
+        return request.user.has_perm("subnets.change_subnet")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is typed, or all of a change that was made."""
+        if obj is None:
+            return ["subnet", "name", "new_value", "is_confirmed"]
+        return ["subnet", "name", "old_value", "new_value", "authority", "account", "at", "block"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Set the hyperparameter by its operation; the row that this writes is the one that was added."""
+        operations.set_hyperparameters(
+            netuid=obj.subnet_id,
+            account=owner_of(request),
+            values={obj.name: obj.new_value},
+            now=timezone.now(),
+            authority=Authority.ROOT,
+        )
+        (written,) = queries.hyperparameter_changes(obj.subnet_id, name=obj.name, limit=1)
+        obj.pk = written.pk

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from subnets.api import rules, views
+from subnets.api import hyperparameters, rules, views
 
 urlpatterns = [
     path("hotkeys/challenges/", views.ChallengeView.as_view(), name="api-challenges"),
@@ -11,6 +11,16 @@ urlpatterns = [
     path("subnets/", views.SubnetsView.as_view(), name="api-subnets"),
     path("subnets/<int:netuid>/", views.SubnetView.as_view(), name="api-subnet"),
     path("subnets/<int:netuid>/metagraph/", views.MetagraphView.as_view(), name="api-metagraph"),
+    path(
+        "subnets/<int:netuid>/hyperparameters/",
+        hyperparameters.HyperparametersView.as_view(),
+        name="api-hyperparameters",
+    ),
+    path(
+        "subnets/<int:netuid>/hyperparameters/changes/",
+        hyperparameters.HyperparameterChangesView.as_view(),
+        name="api-hyperparameter-changes",
+    ),
     path("subnets/<int:netuid>/rules/", rules.RulesView.as_view(), name="api-rules"),
     path("subnets/<int:netuid>/rules/<int:version>/", rules.RuleView.as_view(), name="api-rule"),
     path("subnets/<int:netuid>/rules/check/", rules.RuleCheckView.as_view(), name="api-rule-check"),

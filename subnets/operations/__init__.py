@@ -1,6 +1,7 @@
 """Every write to subnets. Each verb locks, looks for a replay, decides, writes, calls down, moves money last."""
 
 from subnets.operations.epochs import run_epoch
+from subnets.operations.hyperparameters import set_hyperparameter, set_hyperparameters
 from subnets.operations.keys import link_hotkey, open_challenge
 from subnets.operations.network import accrue_emission, found_network, resume_clock
 from subnets.operations.neurons import register_neuron
@@ -8,7 +9,6 @@ from subnets.operations.rules import discard_draft, publish_rule, restore_rule, 
 from subnets.operations.slots import (
     describe_subnet,
     register_subnet,
-    set_hyperparameter,
     transfer_ownership,
 )
 from subnets.operations.staking import add_stake, remove_stake
@@ -30,5 +30,6 @@ __all__ = [
     "run_epoch",
     "save_draft",
     "set_hyperparameter",
+    "set_hyperparameters",
     "transfer_ownership",
 ]

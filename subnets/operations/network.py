@@ -8,7 +8,7 @@ from django.db.models import Max
 from ledger import queries as books
 from ledger.money import RAO_PER_TAO, apportion
 from subnets import clock, emission, queries
-from subnets.models import Network, Subnet
+from subnets.models import HyperparameterChange, Network, Subnet
 
 # Whoever moves stake waits for this, so it is one plain statement for all slots.
 ACCRUE = """
@@ -42,7 +42,8 @@ def resume_clock(*, now: datetime) -> int:
     """
     network = queries.lock_network()
     priced = Subnet.objects.aggregate(block=Max("burn_block"))["block"] or 0
-    stood_at = max(network.accrued_block, network.last_lock_block, priced)
+    tuned = HyperparameterChange.objects.aggregate(block=Max("block"))["block"] or 0
+    stood_at = max(network.accrued_block, network.last_lock_block, priced, tuned)
     block = clock.block_at(now, genesis_at=network.genesis_at, block_ms=network.block_ms)
     if block > stood_at:
         network.genesis_at = now - timedelta(milliseconds=stood_at * network.block_ms)

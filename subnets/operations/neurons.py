@@ -10,7 +10,7 @@ from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, Move
 from subnets import queries, registration
-from subnets.errors import BurnAboveLimit, HotkeyNotLinked, NoUidAvailable
+from subnets.errors import BurnAboveLimit, HotkeyNotLinked, NoUidAvailable, RegistrationClosed
 from subnets.models import Hotkey, Neuron, Subnet
 
 
@@ -28,7 +28,7 @@ def register_neuron(*, netuid: int, hotkey: str, max_burn_rao: int, now: datetim
 
     A hotkey that is registered already keeps its uid and pays nothing (replayed). When all uids are
     taken, the neuron that pruning chooses gives way. Raises: SubnetUnknown, HotkeyNotLinked,
-    BurnAboveLimit, NoUidAvailable, InsufficientFunds.
+    RegistrationClosed, BurnAboveLimit, NoUidAvailable, InsufficientFunds.
     """
     subnet = queries.lock_subnet(netuid)
     key = queries.hotkey(hotkey)
@@ -37,6 +37,8 @@ def register_neuron(*, netuid: int, hotkey: str, max_burn_rao: int, now: datetim
     known = Neuron.objects.filter(subnet=subnet, hotkey=key).first()
     if known is not None:
         return Registration(netuid=netuid, uid=known.uid, burn_rao=0, replayed=True)
+    if not subnet.hyperparameters["registration_allowed"]:
+        raise RegistrationClosed(netuid=netuid)
     block = queries.block_now(now)
     burn_rao = queries.burn_cost_at(subnet, block=block)
     if burn_rao > max_burn_rao:
@@ -88,6 +90,7 @@ def _prune(subnet: Subnet, neurons: list[Neuron], *, block: int) -> int:
         block=block,
         immunity_period=subnet.hyperparameters["immunity_period"],
         min_non_immune_uids=subnet.hyperparameters["min_non_immune_uids"],
+        immune_owner_uids_limit=subnet.hyperparameters["immune_owner_uids_limit"],
     )
     if uid is None:
         raise NoUidAvailable(netuid=subnet.netuid)

@@ -186,20 +186,3 @@ def describe_subnet(
     subnet.repository_url = repository_url
     subnet.save(update_fields=["name", "summary", "description", "repository_url"])
     return subnet
-
-
-@transaction.atomic
-def set_hyperparameter(*, netuid: int, owner: UUID, name: str, value: int, now: datetime) -> Subnet:
-    """Change one of the owner's hyperparameters; a new tempo acts from the epoch after the next.
-
-    Raises: SubnetUnknown, NotTheOwner, HyperparametersFrozen, and what `hyperparameters.checked` raises.
-    """
-    subnet = queries.lock_own_subnet(netuid, owner)
-    clock.check_not_frozen(
-        block=queries.block_now(now),
-        last_epoch_block=subnet.last_epoch_block,
-        tempo=subnet.next_epoch_block - subnet.last_epoch_block,
-    )
-    subnet.hyperparameters = hyperparameters.checked({name: value}, current=subnet.hyperparameters)
-    subnet.save(update_fields=["hyperparameters"])
-    return subnet

@@ -15,6 +15,12 @@ from subnets.queries.epochs import (
     rules_of,
     running_epoch_number,
 )
+from subnets.queries.hyperparameters import (
+    HyperparameterLine,
+    hyperparameter_changes,
+    hyperparameter_lines,
+    waiting_hyperparameters,
+)
 from subnets.queries.locks import (
     claimed,
     lock_network,
@@ -71,6 +77,7 @@ from subnets.queries.slots import (
 __all__ = [
     "DueEpoch",
     "Handover",
+    "HyperparameterLine",
     "MetagraphRow",
     "NetworkFigures",
     "NeuronStanding",
@@ -93,6 +100,8 @@ __all__ = [
     "hotkey",
     "hotkeys_of",
     "hotkeys_on",
+    "hyperparameter_changes",
+    "hyperparameter_lines",
     "last_epoch_number",
     "last_miners",
     "least_stake_rao",
@@ -124,4 +133,5 @@ __all__ = [
     "subnet_rows",
     "subnets_of",
     "supply_rao",
+    "waiting_hyperparameters",
 ]

@@ -89,16 +89,20 @@ def caller(operation):
 
 
 def hyperparameters():
-    """Name, default, bounds and authority of every hyperparameter."""
-    from subnets.hyperparameters import HYPERPARAMETERS, Authority
+    """Name, default, bounds, authority and wait of every hyperparameter."""
+    from subnets.hyperparameters import HYPERPARAMETERS, RATE_LIMIT_TEMPOS, Authority
 
     body = []
     for row in HYPERPARAMETERS:
         low, high = row.bounds(Authority.ROOT)
         root = "" if (low, high) == (row.low, row.high) else f"{low} to {high}"
         bounds = f"{row.low} to {row.high}"
-        body.append([f"`{row.name}`", row.default, row.unit, bounds, root, row.who.value, row.doc])
-    head = ["name", "default", "unit", "bounds", "root's bounds", "set by", "what it does"]
+        waits = {None: f"{RATE_LIMIT_TEMPOS} tempos", 0: "none"}
+        wait = waits.get(row.limit_blocks, f"{row.limit_blocks} blocks")
+        wait = wait if row.who is Authority.OWNER else ""
+        name, who = f"`{row.name}`", row.who.value
+        body.append([name, row.default, row.unit, bounds, root, who, wait, row.doc])
+    head = ["name", "default", "unit", "bounds", "root's bounds", "set by", "wait", "what it does"]
     return rows(head, body)
 
 

@@ -15,7 +15,7 @@ GOOD = {
     "score": "quality",
     "shaping": {"kind": "linear"},
 }
-PAGES = ("subnet", "incentiverule", "epoch", "neuron")
+PAGES = ("subnet", "incentiverule", "epoch", "neuron", "hyperparameterchange")
 SIGN_IN = "allauth.account.auth_backends.AuthenticationBackend"
 
 

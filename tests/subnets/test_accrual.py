@@ -6,6 +6,7 @@ from ledger import queries as books
 from ledger.money import RAO_PER_TAO, apportion
 from subnets import operations, queries
 from subnets.errors import NetworkNotFounded
+from subnets.hyperparameters import Authority
 from subnets.models import Network, Subnet
 from tests import make
 from tests.subnets import town, worlds
@@ -22,6 +23,13 @@ def _quick_cel():
 
 def pending():
     return dict(Subnet.objects.order_by("netuid").values_list("netuid", "pending_rao"))
+
+
+def tuned(netuid, name, value, *, now=NOW):
+    operations.set_hyperparameters(
+        netuid=netuid, account=make.user(staff=True).pk, values={name: value}, now=now,
+        authority=Authority.ROOT,
+    )  # fmt: skip
 
 
 def staked(neuron, tao, *, now):
@@ -111,14 +119,26 @@ def test_stake_that_left_counts_until_the_block_in_which_it_left():
 
 def test_a_subnet_whose_emission_is_off_gets_none_and_the_others_get_it():
     on, off = make.subnet(), make.subnet()
-    Subnet.objects.filter(pk=off).update(emission_enabled=False)
+    tuned(off, "subnet_emission_enabled", 0)
 
     operations.accrue_emission(up_to_block=10)
     assert pending() == {on: 10 * TAO, off: 0}
 
-    Subnet.objects.update(emission_enabled=False)
+    tuned(on, "registration_allowed", 0, now=at_block(10))
     assert operations.accrue_emission(up_to_block=20) == 0
     assert pending() == {on: 10 * TAO, off: 0}
+
+
+def test_emission_is_switched_from_the_block_of_the_switch_on():
+    one, other = make.subnet(), make.subnet()
+
+    tuned(other, "subnet_emission_enabled", 0, now=at_block(100))
+    assert pending() == {one: 50 * TAO, other: 50 * TAO}
+    tuned(other, "subnet_emission_enabled", 1, now=at_block(130))
+
+    assert pending() == {one: 80 * TAO, other: 50 * TAO}
+    operations.accrue_emission(up_to_block=150)
+    assert pending() == {one: 90 * TAO, other: 60 * TAO}
 
 
 def test_what_was_burned_of_the_miners_part_lowers_a_subnets_share():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from subnets import packing
+from subnets import operations, packing
 from subnets.invariants import CLAIMS, check_books
 from subnets.models import Epoch
 from tests.faults import forced
@@ -87,6 +87,16 @@ FAULTS = [
         SELECT subnet_id, owner, now() + interval '1 year', 0, 'sold' FROM subnets_ownership
         """,
     ),
+    (
+        "folded from the defaults",
+        "UPDATE subnets_subnet SET hyperparameters = hyperparameters || '{\"immunity_period\": 8}'",
+    ),
+    ("folded from the defaults", "DELETE FROM subnets_hyperparameterchange WHERE new_value = 7"),
+    (
+        "starts from what the one before left",
+        "UPDATE subnets_hyperparameterchange SET old_value = 9",
+    ),
+    ("flags let it", "UPDATE subnets_subnet SET emission_enabled = false"),
 ]
 
 
@@ -96,6 +106,10 @@ def _two_epochs():
         place = town.founded(miner_count=1)
         for _ in range(2):
             town.closed(place, rows=[(10,), (10,)])
+        operations.set_hyperparameter(
+            netuid=place.netuid, owner=place.owner, name="immunity_period", value=7,
+            now=town.at_block(place.row.last_epoch_block),
+        )  # fmt: skip
 
 
 @pytest.mark.breaks_books

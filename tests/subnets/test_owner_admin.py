@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from ledger.money import RAO_PER_TAO as TAO
 from subnets import operations
-from subnets.models import IncentiveRule, Subnet
+from subnets.hyperparameters import Authority
+from subnets.models import IncentiveRule
 from tests import make
 from tests.subnets.consoles import GOOD, PAGES, Owner, errors, signed_in
 
@@ -62,7 +63,7 @@ def test_lists_show_ones_own_rows_only(ada, ben, page):
     answer = ada.get(f"subnets_{page}_changelist")
 
     own = {row.pk if page == "subnet" else row.subnet_id for row in answer.context["cl"].queryset}
-    assert own == (set() if page == "epoch" else {ada.netuid})
+    assert own == (set() if page in {"epoch", "hyperparameterchange"} else {ada.netuid})
 
 
 @pytest.mark.parametrize("view", ["change", "history", "delete"])
@@ -144,7 +145,7 @@ def test_nothing_is_deleted_here(ada, page):
     assert after == rows
 
 
-@pytest.mark.parametrize("page", ["subnet", "epoch", "neuron"])
+@pytest.mark.parametrize("page", ["subnet", "epoch", "neuron", "hyperparameterchange"])
 def test_subnets_epochs_and_neurons_are_not_added_here(ada, page):
     assert ada.get(f"subnets_{page}_add").status_code == 403
 
@@ -225,8 +226,10 @@ def test_a_name_that_another_subnet_has_is_refused_in_any_case(ada, ben):
 
 
 def test_a_value_the_operator_set_beyond_the_owners_bounds_does_not_stop_the_rest(ada):
-    values = ada.subnet.hyperparameters | {"tempo": 10}
-    Subnet.objects.filter(pk=ada.netuid).update(hyperparameters=values, next_epoch_block=10_000)
+    operations.set_hyperparameters(
+        netuid=ada.netuid, account=make.user(staff=True).pk, values={"tempo": 10},
+        now=timezone.now(), authority=Authority.ROOT,
+    )  # fmt: skip
 
     answer = ada.post("subnets_subnet_change", ada.netuid, **ada.words(summary="Still mine."))
 

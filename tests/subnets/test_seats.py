@@ -13,7 +13,8 @@ from subnets.errors import (
     NoUidAvailable,
     SubnetUnknown,
 )
-from subnets.models import Neuron, Subnet
+from subnets.hyperparameters import Authority
+from subnets.models import Neuron
 from tests import make
 from tests.subnets import town, worlds
 from tests.subnets.town import NOW, TAO, at_block
@@ -40,9 +41,11 @@ def register(netuid, key, *, max_burn_rao=100 * TAO, now=NOW):
 
 def set_hyperparameters(netuid, **values):
     """Set what no owner may set."""
-    row = Subnet.objects.get(pk=netuid)
-    row.hyperparameters |= values
-    row.save(update_fields=["hyperparameters"])
+    slots = values["max_allowed_uids"]
+    operations.set_hyperparameters(
+        netuid=netuid, account=make.user(staff=True).pk, authority=Authority.ROOT, now=NOW,
+        values={"min_allowed_uids": 1, "max_allowed_validators": slots} | values,
+    )  # fmt: skip
 
 
 def test_the_burn_is_paid_and_raises_the_price_which_then_decays(netuid):

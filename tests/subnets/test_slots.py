@@ -207,10 +207,10 @@ def test_hyperparameters_are_the_owners_within_their_bounds_and_outside_the_free
         tune(netuid, owner, "kappa", 1)
     with pytest.raises(NotTheOwner):
         tune(netuid, make.rich_owner(), "immunity_period", 8)
-    assert tune(netuid, owner, "immunity_period", 9, now=at_block(349)) == 9
+    assert tune(netuid, owner, "min_burn", 9, now=at_block(349)) == 9
     with pytest.raises(HyperparametersFrozen):
-        tune(netuid, owner, "immunity_period", 10, now=at_block(350))
-    assert queries.subnet(netuid).hyperparameters["immunity_period"] == 9
+        tune(netuid, owner, "max_burn", 10**9, now=at_block(350))
+    assert queries.subnet(netuid).hyperparameters["immunity_period"] == 7
 
 
 def test_a_new_tempo_acts_from_the_epoch_after_the_running_one():
