@@ -1,9 +1,13 @@
-"""Columns of our own: hyperparameters that read whole, and public JSON that lies packed."""
+"""What the columns of subnets have of their own.
+
+Hyperparameters that read whole, public JSON that lies packed, names that differ to the eye, facts that stay.
+"""
 # ruff: noqa: ANN401  the signatures are Django's own
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pgtrigger
 from django.db import models
 
 from subnets import hyperparameters, packing
@@ -21,6 +25,24 @@ class HyperparametersField(models.JSONField):
         """Call itself a JSON column in migrations, which is all that the database knows of it."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.JSONField", args, kwargs
+
+
+class Folded(models.Func):
+    """A text without case and compatibility forms: what the database can tell of `naming.folded`."""
+
+    template = "lower(normalize(%(expressions)s, NFKC))"
+    output_field = models.TextField()
+
+
+def append_only(name: str) -> list[pgtrigger.Trigger]:
+    """Refuse UPDATE and DELETE of facts, whoever asks."""
+    return [pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete)]
+
+
+def unique_as_read(field: str, *, name: str) -> models.UniqueConstraint:
+    """Refuse a text that another row has in whatever case or form; look-alikes are the operations' to refuse."""
+    said = "Another subnet is called so. Choose a name that the eye tells from it."
+    return models.UniqueConstraint(Folded(field), name=name, violation_error_message=said)
 
 
 class PackedField(models.BinaryField):

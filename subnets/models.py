@@ -22,15 +22,10 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
 
-from subnets.columns import HyperparametersField, PackedField
+from subnets.columns import HyperparametersField, PackedField, append_only, unique_as_read
 from subnets.hyperparameters import Authority
 
 SUBNET_LIMIT = 128  # subtensor: the network holds 128 subnets besides root
-
-
-def append_only(name: str) -> list[pgtrigger.Trigger]:
-    """Refuse UPDATE and DELETE of facts, whoever asks."""
-    return [pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete)]
 
 
 class Blueprint(models.TextChoices):
@@ -86,6 +81,7 @@ class Subnet(models.Model):
     class Meta:
         ordering = ["netuid"]
         constraints = [
+            unique_as_read("name", name="subnets_subnet_name_is_unique_as_read"),
             models.CheckConstraint(
                 condition=Q(netuid__gte=1, netuid__lte=SUBNET_LIMIT),
                 name="subnets_subnet_netuid_is_a_slot",

@@ -222,7 +222,7 @@ def test_a_name_that_another_subnet_has_is_refused_in_any_case(ada, ben):
     answer = ada.post("subnets_subnet_change", ada.netuid, **ada.words(name="BEN’S SUBNET"))
 
     assert answer.status_code == 200
-    assert "Another subnet is called" in errors(answer)[0]
+    assert "Another subnet is called so" in errors(answer)[0]
 
 
 def test_a_value_the_operator_set_beyond_the_owners_bounds_does_not_stop_the_rest(ada):

@@ -1,6 +1,10 @@
 """Slots: their price, their limits, and who may change what is said of them."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
+from django.db import IntegrityError, transaction
 
 from ledger import queries as books
 from ledger.chart import subnet_lock
@@ -116,6 +120,28 @@ def test_a_name_that_the_eye_takes_for_another_is_taken():
 
     assert caught.value.fields == {"name": "COCO"}
     assert buy(owner, name="Сосна").netuid == 2
+
+
+@pytest.mark.parametrize("name", ["ALPHA", "\uff21lpha"])
+def test_the_database_itself_keeps_names_apart(name):
+    make.subnet(name="Alpha")
+    second = make.subnet(name="Beta")
+
+    with pytest.raises(IntegrityError, match="name_is_unique_as_read"), transaction.atomic():
+        Subnet.objects.filter(pk=second).update(name=name)
+
+
+def test_the_names_of_the_time_before_are_put_into_one_form_and_told_apart():
+    first, second, third = (make.subnet(name=name) for name in ("Alpha", "Beta", "Gamma"))
+    migration = import_module("subnets.migrations.0004_tell_names_apart")
+    Subnet.objects.filter(pk=second).update(name="Al\u200bpha", summary="pays \u202emore")
+    Subnet.objects.filter(pk=third).update(name="\u202e\u200b")
+
+    migration.put_into_one_form(apps, None)
+
+    names = dict(Subnet.objects.values_list("netuid", "name"))
+    assert names == {first: "Alpha", second: f"Alpha {second}", third: f"Subnet {third}"}
+    assert queries.subnet(second).summary == "pays more"
 
 
 def test_words_that_hide_something_buy_nothing():
