@@ -263,6 +263,7 @@ CELERY_BEAT_SCHEDULE = {
         ("expire-due-leases", "compute.tasks.expire_due_leases", 1),
         ("settle-scored-jobs", "compute.tasks.settle_scored_jobs", 1),
         ("close-due-epochs", "compute.tasks.close_due_epochs", 1),
+        ("run-asked-backtests", "subnets.tasks.run_asked_backtests", 1),
         ("expire-due-holds", "ledger.tasks.expire_due_holds", 10),
     ]
 }

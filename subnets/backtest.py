@@ -12,7 +12,7 @@ that was in force gives to the rao what was paid.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from subnets import payroll
@@ -236,3 +236,59 @@ def answer(replayed: Sequence[Step]) -> Answer:
         ),
         faults=tuple((step.number, step.fault) for step in replayed if step.fault),
     )
+
+
+def answer_json(found: Answer) -> dict[str, Any]:
+    """Write an answer as JSON; rao are decimal strings, as everywhere on the wire."""
+    return {
+        "first_epoch": found.first_epoch,
+        "last_epoch": found.last_epoch,
+        "emission_rao": str(found.emission_rao),
+        "moved_rao": str(found.moved_rao),
+        "is_same": found.is_same,
+        "was": _totals_json(found.was),
+        "would": _totals_json(found.would),
+        "hotkeys": [
+            {
+                "hotkey": hotkey,
+                "owner": found.owners[hotkey],
+                **_rao_json(part),
+                "change_rao": str(part.change_rao),
+            }
+            for hotkey, part in found.hotkeys
+        ],
+        "accounts": [
+            {
+                "account": account,
+                "was_rao": str(was_rao),
+                "would_rao": str(would_rao),
+                "change_rao": str(would_rao - was_rao),
+            }
+            for account, was_rao, would_rao in found.accounts
+        ],
+        "faults": [{"epoch": number, "fault": fault} for number, fault in found.faults],
+    }
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """Write one epoch as JSON, hotkey by hotkey."""
+    return {
+        "epoch": step.number,
+        "emission_rao": str(step.emission_rao),
+        "fault": step.fault,
+        "was": _totals_json(step.was),
+        "would": _totals_json(step.would),
+        "hotkeys": {hotkey: _rao_json(part) for hotkey, part in step.hotkeys.items()},
+        "accounts": {
+            account: {"was_rao": str(was_rao), "would_rao": str(would_rao)}
+            for account, (was_rao, would_rao) in step.accounts.items()
+        },
+    }
+
+
+def _totals_json(totals: Totals) -> dict[str, str]:
+    return {name: str(amount_rao) for name, amount_rao in asdict(totals).items()}
+
+
+def _rao_json(part: Part) -> dict[str, str]:
+    return {name: str(amount_rao) for name, amount_rao in asdict(part).items()}

@@ -236,6 +236,20 @@ class UidUnknown(DomainError):
     message = "Nobody held the uid {uid} in epoch {number} of subnet {netuid}."
 
 
+class NothingToReplay(DomainError):
+    """A backtest needs an epoch that was closed."""
+
+    code = "nothing_to_replay"
+    message = "Subnet {netuid} has not closed an epoch yet, so there is nothing to replay."
+
+
+class BacktestUnderWay(DomainError):
+    """A subnet has one backtest at a time."""
+
+    code = "backtest_under_way"
+    message = "A backtest of subnet {netuid} is under way already. Wait for its answer."
+
+
 class PageUnknown(DomainError):
     """The page before ended with no epoch that exists."""
 

@@ -1,5 +1,6 @@
 """Every write to subnets. Each verb locks, looks for a replay, decides, writes, calls down, moves money last."""
 
+from subnets.operations.backtests import ask_backtest, run_backtest
 from subnets.operations.epochs import run_epoch
 from subnets.operations.hyperparameters import set_hyperparameter, set_hyperparameters
 from subnets.operations.keys import link_hotkey, open_challenge
@@ -16,6 +17,7 @@ from subnets.operations.staking import add_stake, remove_stake
 __all__ = [
     "accrue_emission",
     "add_stake",
+    "ask_backtest",
     "describe_subnet",
     "discard_draft",
     "found_network",
@@ -27,6 +29,7 @@ __all__ = [
     "remove_stake",
     "restore_rule",
     "resume_clock",
+    "run_backtest",
     "run_epoch",
     "save_draft",
     "set_hyperparameter",

@@ -1,5 +1,13 @@
 """What is known about subnets: locks for operations, rows for pages and API. Nothing here writes."""
 
+from subnets.queries.backtests import (
+    backtests_claimed,
+    backtests_of,
+    last_evidence,
+    past_epochs,
+    replayable_epochs,
+    waiting_backtests,
+)
 from subnets.queries.epochs import (
     DueEpoch,
     Handover,
@@ -85,6 +93,8 @@ __all__ = [
     "RuleChange",
     "RuleFault",
     "SubnetRow",
+    "backtests_claimed",
+    "backtests_of",
     "block_now",
     "bundle_text",
     "burn_cost",
@@ -103,6 +113,7 @@ __all__ = [
     "hyperparameter_changes",
     "hyperparameter_lines",
     "last_epoch_number",
+    "last_evidence",
     "last_miners",
     "least_stake_rao",
     "lock_cost",
@@ -114,9 +125,11 @@ __all__ = [
     "network",
     "network_figures",
     "neurons_of_hotkey",
+    "past_epochs",
     "payouts_of_hotkey",
     "permitted_validators",
     "published_rules",
+    "replayable_epochs",
     "require_neuron",
     "rule_change",
     "rule_fault",
@@ -133,5 +146,6 @@ __all__ = [
     "subnet_rows",
     "subnets_of",
     "supply_rao",
+    "waiting_backtests",
     "waiting_hyperparameters",
 ]
