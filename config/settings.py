@@ -121,6 +121,8 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+# The consoles write instants as the pages do.
+DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "j M Y", "H:i", "j M Y H:i"
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -152,7 +154,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-# With no mail server there is no link to click: verification is asked for once EMAIL_HOST is set.
+# With no mail server there is no link to click: verification is asked for once EMAIL_HOST is set. From then on
+# signing up with an address that has an account looks like any other (ACCOUNT_PREVENT_ENUMERATION, on by default).
+# Before, who signs up is let in at once, so an address that is taken has to be said to be.
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if os.environ.get("EMAIL_HOST") else "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True

@@ -1,11 +1,41 @@
 """Addresses of the pages."""
 
-from django.urls import path
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
+from django.urls import path, register_converter
 
 from marketplace.pages import accounts, browse, slots, trading
+from neurons import keys
+
+
+class AddressConverter:
+    """An ss58 address in a path; anything else leads nowhere."""
+
+    regex = "[1-9A-HJ-NP-Za-km-z]{46,48}"
+
+    def to_python(self, value: str) -> str:
+        """Read the address. Raises: ValueError, which Django takes for another path."""
+        return keys.checked_address(value)
+
+    def to_url(self, value: str) -> str:
+        """Write the address."""
+        return value
+
+
+register_converter(AddressConverter, "ss58")
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Lead to the icon among the static files."""
+    del request
+    return redirect(static("img/mark.ico"))
+
 
 urlpatterns = [
     path("", browse.home, name="home"),
+    # Browsers ask for it where no page has told them of another icon.
+    path("favicon.ico", favicon),
     path("subnets/", browse.subnet_list, name="subnets"),
     path("subnets/<int:netuid>/", browse.subnet, name="subnet"),
     path("subnets/<int:netuid>/sell/", trading.sell_subnet, name="sell_subnet"),
@@ -16,7 +46,7 @@ urlpatterns = [
     path("auctions/<uuid:pk>/bid/", trading.bid_review, name="bid_review"),
     path("auctions/<uuid:pk>/live/", trading.auction_live, name="auction_live"),
     path("auctions/<uuid:pk>/cancel/", trading.cancel_auction, name="cancel_auction"),
-    path("neurons/<slug:ss58>/", browse.neuron, name="neuron"),
+    path("neurons/<ss58:ss58>/", browse.neuron, name="neuron"),
     path("wallet/", accounts.wallet, name="wallet"),
     path("wallet/test-tao/", accounts.test_tao, name="test_tao"),
     path("keys/", accounts.keys, name="keys"),

@@ -1,8 +1,11 @@
 """Pages: what a person sees and does, with real rows behind them."""
 
 import re
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -151,3 +154,32 @@ def test_an_address_without_a_page_is_answered_without_the_database(
 
     assert answer.status_code == 404
     assert "nothing at this address" in answer.content.decode()
+
+
+@pytest.mark.parametrize("word", ["abc", HOTKEY[:-1] + "Z", HOTKEY + "x", "1" * 48])
+def test_what_is_no_address_of_a_hotkey_has_no_page(client, word):
+    assert client.get(f"/neurons/{word}/").status_code == 404
+
+
+def test_the_icon_is_found_where_browsers_look(client):
+    answer = client.get("/favicon.ico")
+
+    assert answer.status_code == 302
+    found = finders.find(answer["Location"].removeprefix("/static/"))
+    assert Path(found).read_bytes()[:6] == b"\0\0\1\0\1\0"
+
+
+@pytest.mark.parametrize(("verification", "tells"), [("mandatory", False), ("none", True)])
+def test_signing_up_tells_of_accounts_only_where_no_mail_can_be_sent(
+    client, settings, verification, tells
+):
+    settings.ACCOUNT_EMAIL_VERIFICATION = verification
+    world.person(email="ada@example.com")
+
+    def answer(email):
+        sent = Client().post(
+            reverse("account_signup"), {"email": email, "password1": "a long enough word"}
+        )
+        return sent.status_code, sent.get("Location")
+
+    assert (answer("ada@example.com") != answer("new@example.com")) is tells

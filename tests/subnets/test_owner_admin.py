@@ -280,3 +280,9 @@ def test_an_owners_wallet_is_not_touched_by_the_console(ada):
     ada.post("subnets_subnet_change", ada.netuid, **ada.words(summary="New."))
 
     assert make.wallet_rao(ada.user.pk) == before_rao > 9_000 * TAO
+
+
+def test_the_console_writes_instants_as_the_pages_do(ada):
+    page = ada.get("subnets_subnet_change", ada.netuid).content.decode()
+
+    assert f"{ada.subnet.registered_at:%-d %b %Y %H:%M}" in page
