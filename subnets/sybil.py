@@ -16,6 +16,7 @@ there for long.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from subnets import hyperparameters, payroll, rules
 from subnets.cel_arrays import metrics_read
@@ -333,3 +334,27 @@ def _sample(place: int) -> Metrics:
         failed_count=count // 16,
         success_rate=count / (count + count // 16),
     )
+
+
+def report_json(found: Report) -> dict[str, Any]:
+    """Write a report as JSON."""
+    return {
+        "epoch": found.epoch,
+        "splitting": found.verdict(Way.SPLIT).value,
+        "copying": found.verdict(Way.COPY).value,
+        "advice": list(found.advice),
+        "poses": [
+            {
+                "way": pose.way.value,
+                "count": pose.count,
+                "subject": pose.subject,
+                "hotkey": pose.hotkey,
+                "before_rao": str(pose.before_rao),
+                "after_rao": str(pose.after_rao),
+                "gain_percent": pose.gain_percent,
+                "cost_rao": None if pose.cost_rao is None else str(pose.cost_rao),
+                "sentence": pose.sentence,
+            }
+            for pose in found.poses
+        ],
+    }
