@@ -81,10 +81,11 @@ def score_units(raw_scores: NDArray[np.float64]) -> NDArray[np.int64]:
 def evaluated(expressions: Sequence[str], rows: Sequence[Metrics]) -> list[Column]:
     """Evaluate expressions for every row, in columns where that can be done and else by CEL."""
     columns, unfit = _columns(expressions, rows)
-    terms = cel_arrays.evaluated(expressions, columns) if rows else []
-    answered = [_of_term(term) for term in terms] if terms is not None else None
-    if answered is None or not rows:
-        answered = by_cel(expressions, rows)
+    try:
+        terms = cel_arrays.evaluated(expressions, columns) if rows else None
+    except RecursionError:  # a thousand signs in a row, say, which CEL takes one by one
+        terms = None
+    answered = [_of_term(term) for term in terms] if terms else by_cel(expressions, rows)
     for column, expression in zip(answered, expressions, strict=True):
         read = cel_arrays.metrics_read([expression])
         late = {row: "a metric is past 64 bits" for row, names in unfit.items() if names & read}

@@ -11,7 +11,7 @@ from itertools import islice
 
 import numpy as np
 
-from subnets import cel_arrays, rule_document, rule_scores
+from subnets import cel_arrays, naming, rule_document, rule_scores
 from subnets.errors import RuleInvalid, RuleTooCostly
 from subnets.metrics import LATENCY_FLOOR_MS, Metrics
 from subnets.rule_document import Rule
@@ -160,7 +160,7 @@ def tried(rule: Rule, miners: Mapping[str, Metrics] | None = None) -> Trial:
     Raises: RuleTooCostly, RuleEvaluatorUnavailable.
     """
     scores = rule_scores.score(rule, list(SAMPLES.values()))
-    problems = tuple(_problems(rule, scores))
+    problems = (*_unreadable(rule), *_problems(rule, scores))
     if problems:
         return Trial(problems, ())
     warnings = [*_faults(rule, scores, list(SAMPLES)), *_unpaid(rule, scores)]
@@ -172,8 +172,17 @@ def tried(rule: Rule, miners: Mapping[str, Metrics] | None = None) -> Trial:
     return Trial((), tuple(warnings[:WARNINGS_MAX]))
 
 
+def _unreadable(rule: Rule) -> Iterator[Finding]:
+    """Find words that cannot be shown to those they are for; older rules may still hold such."""
+    reasons = ((f"/gates/{place}/reason", gate.reason) for place, gate in enumerate(rule.gates))
+    for pointer, text in (("/title", rule.title), *reasons):
+        amiss = naming.unseen(text) or naming.towering(text)
+        if amiss:
+            yield Finding(pointer, f"{pointer[1:]} cannot be shown: {amiss}.")
+
+
 def _problems(rule: Rule, scores: Scores) -> Iterator[Finding]:
-    """Find what forbids a rule: a score that exists for nobody, or values that CEL does not confirm."""
+    """Find what forbids a rule to be paid by: a score that exists for nobody, or values that CEL does not confirm."""
     faults = scores.raw.faults
     if len(faults) == len(SAMPLES):
         why = "; ".join(sorted(set(faults.values())))

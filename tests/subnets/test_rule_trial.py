@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from subnets import rule_scores, rule_trial, rules
-from subnets.errors import RuleInvalid
+from subnets import rule_document, rule_scores, rule_trial, rules
+from subnets.errors import RuleInvalid, RuleTooCostly
 from subnets.metrics import METRICS, metrics_of
 from tests.subnets.rule_builders import METRIC, document, rule
 
@@ -92,6 +92,43 @@ def test_a_rule_is_tried_on_the_last_epochs_miners_too():
     said = rule_trial.tried(rule(score=score), real).warnings
 
     assert any("1 of the last epoch’s miners (5Fidle…)" in item.detail for item in said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"title": "Pay \u3164\u3164"}, "/title"),
+        ({"title": "Pay\u034f all"}, "/title"),
+        ({"title": "Z" + "\u0301" * 60}, "/title"),
+        ({"gates": [{"if": "true", "reason": "\u2800"}]}, "/gates/0/reason"),
+    ],
+)
+def test_words_that_cannot_be_seen_are_refused_in_a_new_rule(changes, pointer):
+    with pytest.raises(RuleInvalid) as caught:
+        rule_trial.checked(document(**changes))
+
+    (problem,) = caught.value.fields["problems"]
+    assert problem["pointer"] == pointer
+    assert "cannot be shown" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    "source", ["", "{", [], 7, None, "[" * 5_000, '{"format": 1, "format": 1}']
+)
+def test_an_opinion_is_given_of_anything(source):
+    said = rule_trial.opinion(source)
+
+    assert said.trial.problems
+    assert (said.trial.warnings, said.digest) == ((), "")
+
+
+def test_a_rule_that_takes_too_much_is_a_problem_in_an_opinion(monkeypatch):
+    def costly(document):
+        raise RuleTooCostly(limit="it took more than 6 s of processor time")
+
+    monkeypatch.setattr(rule_document, "parse", costly)
+
+    assert "6 s of processor time" in rule_trial.opinion("{}").trial.problems[0].detail
 
 
 def test_values_that_cel_does_not_confirm_are_refused(monkeypatch):
