@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from ledger.chart import AccountKind
+from ledger.chart import ISSUANCE, AccountKind
 from ledger.money import MAX_SUPPLY_RAO
 from ledger.states import HoldState
 
@@ -40,6 +40,54 @@ class StayWithinOneAsset(pgtrigger.Trigger):
             RAISE EXCEPTION 'a transfer stays within one asset'
                 USING ERRCODE = 'check_violation',
                       CONSTRAINT = 'ledger_transfer_stays_within_one_asset';
+        END IF;
+        RETURN NULL;
+    """
+
+
+class CountIssuance(pgtrigger.Trigger):
+    """Refuse a transfer from or to issuance that its counters do not hold; checked once per statement.
+
+    The cap stands on the counters of the account, so nothing may be issued past them: each transfer has to
+    go on from the balance that the one before it left, and the last has to arrive at the counters.
+    """
+
+    when = pgtrigger.After
+    operation = pgtrigger.Insert
+    level = pgtrigger.Statement
+    referencing = pgtrigger.Referencing(new="new_rows")  # type: ignore[no-untyped-call]  # pgtrigger's
+    declare = [("issuance", "ledger_account%ROWTYPE"), ("stood", "bigint"), ("first", "bigint")]
+    func = """
+        SELECT * INTO issuance FROM ledger_account WHERE code = 'issuance';
+        SELECT min(id) INTO first FROM new_rows WHERE issuance.id IN (debit_id, credit_id);
+        IF first IS NULL THEN
+            RETURN NULL;
+        END IF;
+        SELECT balance INTO stood FROM (
+            (SELECT id, debit_balance_rao AS balance FROM ledger_transfer
+             WHERE debit_id = issuance.id AND id < first ORDER BY id DESC LIMIT 1)
+            UNION ALL
+            (SELECT id, credit_balance_rao FROM ledger_transfer
+             WHERE credit_id = issuance.id AND id < first ORDER BY id DESC LIMIT 1)
+        ) AS latest ORDER BY id DESC LIMIT 1;
+        IF EXISTS (
+            SELECT 1 FROM (
+                SELECT balance, change, coalesce(lag(balance) OVER in_order, stood, 0) AS before,
+                       lead(id) OVER in_order IS NULL AS is_last
+                FROM (
+                    SELECT id,
+                           CASE WHEN debit_id = issuance.id THEN debit_balance_rao ELSE credit_balance_rao END
+                               AS balance,
+                           CASE WHEN debit_id = issuance.id THEN -amount_rao ELSE amount_rao END AS change
+                    FROM new_rows WHERE issuance.id IN (debit_id, credit_id)
+                ) AS line
+                WINDOW in_order AS (ORDER BY id)
+            ) AS step
+            WHERE balance IS DISTINCT FROM before + change
+               OR (is_last AND balance <> issuance.credits_posted - issuance.debits_posted)
+        ) THEN
+            RAISE EXCEPTION 'what is issued is counted'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_transfer_of_issuance_is_counted';
         END IF;
         RETURN NULL;
     """
@@ -94,6 +142,10 @@ class Account(models.Model):
                 name="ledger_account_issuance_stays_under_the_cap",
                 condition=~Q(kind=AccountKind.ISSUANCE.value)
                 | Q(debits_posted__lte=F("credits_posted") + MAX_SUPPLY_RAO),
+            ),
+            models.CheckConstraint(
+                name="ledger_account_issuance_is_one",
+                condition=~Q(kind=AccountKind.ISSUANCE.value) | Q(code=ISSUANCE.code),
             ),
             models.CheckConstraint(
                 name="ledger_account_counts_from_zero",
@@ -276,6 +328,7 @@ class Transfer(models.Model):
         ]
         triggers = [
             StayWithinOneAsset(name="stay_within_one_asset"),
+            CountIssuance(name="tally_issuance"),
             *append_only(),
         ]
 

@@ -36,6 +36,8 @@ BUSY_STATES = frozenset({"55P03", "40P01", "40001"})
 CONSTRAINTS = {
     "ledger_account_does_not_overdraw": "an account would go below zero",
     "ledger_account_issuance_stays_under_the_cap": "more than 21 000 000 TAO would be issued",
+    "ledger_account_issuance_is_one": "TAO comes from one account",
+    "ledger_transfer_of_issuance_is_counted": "what is issued is counted",
     "ledger_account_counts_from_zero": "a counter would go below zero",
     "ledger_account_kind_is_known": "an account's kind is unknown",
     "ledger_account_overdraws_only_by_its_kind": "an account of this kind may not overdraw",
