@@ -130,9 +130,11 @@ class Trace:
     weights: Mapping[int, Mapping[int, int]]
 
     @classmethod
-    def of(cls, record: payroll.Record) -> "Trace":
-        """Walk the record. Raises: RuleInvalid, RuleTooCostly, RuleEvaluatorUnavailable."""
-        seen = payroll.measured(record)
+    def of(cls, record: payroll.Record, seen: payroll.Measured) -> "Trace":
+        """Walk the record. seen: what `payroll.measured` says of it, or what was kept of that.
+
+        Raises: RuleInvalid, RuleTooCostly, RuleEvaluatorUnavailable.
+        """
         ruling = payroll.apply_rule(record, seen)
         settlement = payroll.settle_ruling(record, ruling)
         return cls(record, seen, ruling, settlement, counted_weights(settlement.inputs))
@@ -154,14 +156,19 @@ def counted_weights(inputs: consensus.EpochInputs) -> dict[int, dict[int, int]]:
 
 
 def of_bundle(public: Mapping[str, Any], *, uid: int) -> Explanation:
-    """Explain one uid of a bundle that matches.
+    """Explain one uid of a bundle that matches. Raises: as `of_record`."""
+    record = bundle.record_read(public["record"])
+    return of_record(record, payroll.measured(record), uid=uid)
+
+
+def of_record(record: payroll.Record, seen: payroll.Measured, *, uid: int) -> Explanation:
+    """Explain one uid.
 
     Raises: UidUnknown; RuleInvalid, RuleTooCostly, RuleEvaluatorUnavailable as when it was settled.
     """
-    record = bundle.record_read(public["record"])
     if not 0 <= uid < len(record.seats):
         raise UidUnknown(netuid=record.netuid, number=record.number, uid=uid)
-    return explained(Trace.of(record), uid=uid)
+    return explained(Trace.of(record, seen), uid=uid)
 
 
 def explained(trace: Trace, *, uid: int) -> Explanation:

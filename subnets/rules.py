@@ -143,8 +143,11 @@ class Evaluation:
         return {miner: self._outcome(miner, rows.get(miner)).reasons for miner in sorted(told)}
 
     def of(self, miner: str) -> MinerOutcome | None:
-        """Return one miner's outcome."""
-        return next((item for item in self.outcomes if item.miner == miner), None)
+        """Return one miner's outcome, without putting the others' together; None when it has none."""
+        if miner not in self.weighed.weights:
+            return None
+        is_sampled = miner in self.sampled
+        return self._outcome(miner, self.start + self.sampled.index(miner) if is_sampled else None)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Evaluation) and (self.rule_digest, self.outcomes) == (

@@ -12,6 +12,7 @@ from compute import queries as compute
 from compute.models import Job
 from marketplace import queries as market
 from marketplace.models import Auction
+from marketplace.pages.explaining import why_paid
 from marketplace.pages.forms import SubnetFilter
 from marketplace.pages.hyperparameters import hyperparameter_figures
 from marketplace.pages.refusals import answered
@@ -109,6 +110,7 @@ def neuron(request: HttpRequest, ss58: str) -> HttpResponse:
         "earned": [(payout.closed_at, payout.payout_rao) for payout in reversed(payouts)],
         "scores": compute.scores_of_miner(ss58, limit=ROWS_SHOWN),
     }
+    page |= why_paid(request.GET.get("why", ""), payouts[:20])
     return render(request, "pages/neuron.html", page)
 
 

@@ -35,6 +35,15 @@ class Bar:
     height: float
 
 
+@dataclass(frozen=True, slots=True)
+class Clipping:
+    """A horizontal bar of a hundred units: what was kept, what was cut off behind it, and the mark of the cut."""
+
+    kept: float
+    cut: float
+    line: float
+
+
 def line(
     points: Sequence[tuple[int, int]],
     *,
@@ -97,6 +106,16 @@ def bars(values: Sequence[int], *, width: int = WIDTH, height: int = HEIGHT) -> 
         )
         for index, value in enumerate(values)
     ]
+
+
+def clipping(weight: int, *, clipped: int, line: int, high: int) -> Clipping:
+    """Draw a weight against the highest beside it, its cut-off part, and the line where it was cut."""
+    scale = 100 / max(high, 1)
+    return Clipping(
+        kept=round((weight - clipped) * scale, 2),
+        cut=round(clipped * scale, 2),
+        line=round(line * scale, 2),
+    )
 
 
 def rosette(number: int) -> str:

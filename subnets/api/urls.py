@@ -3,6 +3,7 @@
 from django.urls import path
 
 from subnets.api import hyperparameters, rules, views
+from subnets.api.explain import ExplanationView
 
 urlpatterns = [
     path("hotkeys/challenges/", views.ChallengeView.as_view(), name="api-challenges"),
@@ -31,5 +32,10 @@ urlpatterns = [
         "subnets/<int:netuid>/epochs/<int:number>/bundle.json",
         views.BundleView.as_view(),
         name="api-bundle",
+    ),
+    path(
+        "subnets/<int:netuid>/epochs/<int:number>/neurons/<int:uid>/",
+        ExplanationView.as_view(),
+        name="api-explanation",
     ),
 ]

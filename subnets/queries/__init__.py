@@ -23,6 +23,7 @@ from subnets.queries.epochs import (
     rules_of,
     running_epoch_number,
 )
+from subnets.queries.explanations import explanation
 from subnets.queries.hyperparameters import (
     HyperparameterLine,
     hyperparameter_changes,
@@ -105,6 +106,7 @@ __all__ = [
     "due_epochs",
     "epoch",
     "epochs",
+    "explanation",
     "free_netuids",
     "handover",
     "hotkey",

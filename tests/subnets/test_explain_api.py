@@ -1,0 +1,79 @@
+"""Why a neuron was paid: public over REST once the epoch has closed."""
+
+import pytest
+from django.test import Client
+
+from subnets import explain, queries
+from subnets.models import Epoch
+from tests.compute.wire import refusal
+from tests.subnets import town
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def place(transactional_db):
+    found = town.founded()
+    for _ in range(2):
+        town.closed(found)
+    return found
+
+
+def asked(netuid, number, uid):
+    return Client().get(f"/api/v1/subnets/{netuid}/epochs/{number}/neurons/{uid}/")
+
+
+def test_anybody_reads_why_a_miner_was_paid(place):
+    best = place.miners[0]
+
+    answer = asked(place.netuid, 2, best.uid)
+
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["Cache-Control"]
+    body = answer.json()
+    assert (body["hotkey"], body["number"]) == (best.hotkey, 2)
+    assert int(body["miner_rao"]) > 0
+    assert [view["hotkey"] for view in body["views"]] == [v.hotkey for v in place.validators]
+    assert body["views"][0]["metrics"]["quality"] == 1.0
+    assert body["sentences"][0].startswith(f"Epoch 2 of subnet {place.netuid} paid uid {best.uid}")
+
+
+def test_what_was_kept_for_replays_explains_the_same_as_the_bundle(place):
+    for neuron in (*place.validators, *place.miners):
+        public = Epoch.objects.get(number=2).bundle
+        assert queries.explanation(place.netuid, 2, neuron.uid) == explain.of_bundle(
+            public, uid=neuron.uid
+        )
+
+
+def test_an_epoch_that_has_not_closed_is_not_explained(place):
+    assert refusal(asked(place.netuid, 3, 0)) == (404, "epoch_unknown")
+    assert refusal(asked(99, 1, 0)) == (404, "epoch_unknown")
+
+
+def test_a_uid_that_nobody_held_is_not_explained(place):
+    assert refusal(asked(place.netuid, 2, 200)) == (404, "uid_unknown")
+
+
+def test_the_page_of_a_neuron_says_why_for_the_epoch_that_is_asked_for(place):
+    best = place.miners[0]
+    page = f"/neurons/{best.hotkey}/"
+
+    newest = Client().get(page).content.decode()
+    first = Client().get(page, {"why": f"{place.netuid}-1"}).content.decode()
+    nonsense = Client().get(page, {"why": "1-99"}).content.decode()
+
+    assert "Why this pay" in newest
+    assert f"Epoch 2 paid uid {best.uid}" in newest
+    assert "nothing clipped." in newest
+    assert f"Epoch 1 paid uid {best.uid}" in first
+    assert "its permit begins with the next epoch" in first
+    assert f"Epoch 2 paid uid {best.uid}" in nonsense
+
+
+def test_the_page_of_a_validator_says_what_it_gave_and_who_was_paid(place):
+    page = Client().get(f"/neurons/{place.validators[0].hotkey}/").content.decode()
+
+    assert "As a validator" in page
+    assert "its bond before and now" in page
+    assert f"uid {place.miners[0].uid}" in page
