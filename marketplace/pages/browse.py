@@ -24,6 +24,7 @@ from subnets.models import SUBNET_LIMIT, Blueprint, Epoch, Subnet
 
 TOP_SUBNETS = 8  # as many as a screen shows
 EPOCHS_CHARTED = 40  # columns that stay apart on a phone
+RULES_SHOWN = 10  # the API has them all
 JOBS_SHOWN = 12
 ROWS_SHOWN = 50
 BLUEPRINT_WORDS = {
@@ -219,10 +220,18 @@ def rule_figures(row: Subnet, epochs: list[Epoch]) -> dict[str, Any]:
             in_force = rule
             break
         coming = rule
+    fault = subnets.rule_fault(row.netuid)
+    if fault and in_force and in_force.from_epoch and in_force.from_epoch <= fault.last:
+        in_force = subnets.rule_change(row.netuid, fault.paying_version).rule
+    else:
+        fault = None  # of a version that another has followed since
     return {
+        "running_epoch": running,
         "rule": in_force,
         "rule_words": rule_words(in_force.document) if in_force else None,
         "next_rule": coming,
+        "rule_fault": fault,
+        "rule_history": subnets.rule_history(row.netuid, limit=RULES_SHOWN),
     }
 
 

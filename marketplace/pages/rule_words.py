@@ -39,7 +39,7 @@ class RuleWords:
 
 
 def rule_words(document: Mapping[str, Any]) -> RuleWords:
-    """Say a valid rule document in order: gates, score, smoothing, shaping, burn."""
+    """Say a valid rule document in order: gates, score, smoothing, one miner an owner, shaping, burn."""
     gates: Sequence[Mapping[str, str]] = document.get("gates", ())
     sentences = [
         Sentence(f"To be paid at all, a miner must meet this. Else: “{gate['reason']}”", gate["if"])
@@ -47,7 +47,10 @@ def rule_words(document: Mapping[str, Any]) -> RuleWords:
     ]
     sentences.append(Sentence("Its score is", document["score"]))
     sentences.extend(smoothing_words(document.get("smoothing")))
+    if document.get("one_per_owner"):
+        sentences.append(Sentence("Of each owner’s miners only the best counts."))
     sentences.append(Sentence(shaping_words(document["shaping"])))
+    sentences.extend(bounds_words(document))
     sentences.append(Sentence(burn_words(document.get("burn_bps", 0))))
     formulas = " ".join([*(gate["if"] for gate in gates), document["score"]])
     used = set(_NAME.findall(formulas))
@@ -68,11 +71,26 @@ def smoothing_words(smoothing: Mapping[str, int] | None) -> list[Sentence]:
     if smoothing is None:
         return []
     newest = wording.percent(smoothing["ema_alpha_ppm"], of=PPM, places=0)
-    return [
-        Sentence(
-            f"The score is smoothed: the newest epoch counts {newest}, what was before counts the rest."
+    told = (
+        f"The score is smoothed: the newest epoch counts {newest}, what was before counts the rest."
+    )
+    if smoothing.get("bias_corrected"):
+        told += " A newcomer’s first scores count alike."
+    return [Sentence(told)]
+
+
+def bounds_words(document: Mapping[str, Any]) -> list[Sentence]:
+    """Say the cap and the floor of one miner's part; nothing where the rule has none."""
+    told = []
+    if document.get("max_share_ppm", PPM) < PPM:
+        share = wording.percent(document["max_share_ppm"], of=PPM, places=1)
+        told.append(
+            f"Nobody gets more than {share} of the weight, unless too few are paid for that."
         )
-    ]
+    if document.get("floor_ppm", 0):
+        share = wording.percent(document["floor_ppm"], of=PPM, places=2)
+        told.append(f"Whoever has a score gets at least {share} of the weight.")
+    return [Sentence(text) for text in told]
 
 
 def shaping_words(shaping: Mapping[str, Any]) -> str:
@@ -83,6 +101,8 @@ def shaping_words(shaping: Mapping[str, Any]) -> str:
         if name != "kind"
     ]
     told = f" ({', '.join(numbers)})" if numbers else ""
+    if shaping["kind"] not in SHAPINGS:  # published once, and no longer understood
+        return f"Weight by “{shaping['kind']}”, which cannot be computed any more."
     return f"{SHAPINGS[shaping['kind']].doc.rstrip('.')}{told}."
 
 
