@@ -13,7 +13,8 @@ from typing import Any
 from launch.programs import ROOT
 
 ANSWER_TIMEOUT_S = 5.0
-AUDIT_TIMEOUT_S = 60.0
+AUDIT_TIMEOUT_S = 300.0  # hundreds of bundles, should a demo have run for long before
+FAULT_MAX = 200  # characters of what an audit that fell over said last
 ANSWER_BYTES_MAX = 64 * 1024 * 1024  # a bundle of 256 neurons is far below
 PAGES_MAX = 1_000  # no demo has more epochs than that many pages hold
 GOALS = (
@@ -78,12 +79,12 @@ def status_line(network: Mapping[str, Any]) -> str:
 
 
 class Audits:
-    """Recompute every epoch's public bundle, each once."""
+    """Recompute every epoch's public bundle, each once, as many at a time as are new."""
 
     def __init__(self, address: str, folder: Path) -> None:
         self.address = address
         self.folder = folder
-        self.matched: set[str] = set()
+        self.matched: set[tuple[int, int]] = set()
 
     def missing(self) -> list[str]:
         """Audit the bundles not audited yet; return those that do not match, in words.
@@ -91,17 +92,17 @@ class Audits:
         Raises: OSError, ValueError when the list or a bundle cannot be read.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        lacks = []
-        for netuid, number, url in self._epochs():
-            name = f"{netuid}-{number}"
-            if name in self.matched:
-                continue
-            verdict = self._audit(self.folder / f"{name}.json", url)
-            if verdict:
-                lacks.append(f"epoch {number} of subnet {netuid}: {verdict}")
-            else:
-                self.matched.add(name)
-        return lacks
+        fresh = {(netuid, number): url for netuid, number, url in self._epochs()}
+        fresh = {epoch: url for epoch, url in fresh.items() if epoch not in self.matched}
+        for epoch, url in fresh.items():
+            file = self._file(epoch)
+            file.write_bytes(fetch(urllib.parse.urljoin(self.address, url)))
+        faults = self._audit(sorted(fresh)) if fresh else {}
+        self.matched |= fresh.keys() - faults.keys()
+        return [
+            f"epoch {number} of subnet {netuid}: {fault}"
+            for (netuid, number), fault in sorted(faults.items())
+        ]
 
     def _epochs(self) -> list[tuple[int, int, str]]:
         """Return (netuid, number, address of the bundle) of every epoch, over all pages of the list."""
@@ -116,18 +117,29 @@ class Audits:
             url = urllib.parse.urljoin(self.address, following) if following else None
         return found
 
-    def _audit(self, file: Path, url: str) -> str:
-        """Fetch a bundle and audit it; return what is wrong, empty for a match."""
-        file.write_bytes(fetch(urllib.parse.urljoin(self.address, url)))
+    def _file(self, epoch: tuple[int, int]) -> Path:
+        netuid, number = epoch
+        return self.folder / f"{netuid}-{number}.json"
+
+    def _audit(self, fresh: list[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        """Audit new bundles in one process, each beside its predecessor; return what is wrong with which."""
+        before = {(netuid, number - 1) for netuid, number in fresh} & self.matched
+        epoch_of = {str(self._file(epoch)): epoch for epoch in sorted(before) + fresh}
         run = subprocess.run(
-            [sys.executable, "-m", "subnets.audit", str(file)],
+            [sys.executable, "-m", "subnets.audit", "--json", *epoch_of],
             cwd=ROOT,
             capture_output=True,
             text=True,
             check=False,
             timeout=AUDIT_TIMEOUT_S,
         )
-        says_match = any(line.startswith("MATCH") for line in run.stdout.splitlines())
-        return (
-            "" if run.returncode == 0 and says_match else (run.stdout or run.stderr).strip()[-200:]
-        )
+        faults, said = {}, set()
+        for line in run.stdout.splitlines():
+            finding = json.loads(line)
+            epoch = epoch_of[finding["source"]]
+            said.add(epoch)
+            if not finding.get("match"):
+                place = finding.get("pointer", "")
+                faults[epoch] = f"{place} {finding.get('detail') or finding.get('error')}".strip()
+        unsaid = {epoch: run.stderr.strip()[-FAULT_MAX:] or "not audited" for epoch in fresh}
+        return {epoch: fault for epoch, fault in unsaid.items() if epoch not in said} | faults
