@@ -240,12 +240,22 @@ def _posed(way: Way, whole: Metrics, parts: Sequence[str]) -> dict[str, Metrics]
 
 
 def _share(whole: Metrics, place: int, count: int) -> Metrics:
-    """Return one of `count` equal parts of a miner's work; what cannot be halved goes to the first parts."""
-    numbers = {
-        name: getattr(whole, name) // count + (place < getattr(whole, name) % count)
-        for name in _WHOLE
-    }
-    part = replace(whole, **numbers, credited_work_units=whole.credited_work_units / count)
+    """Return one of `count` equal parts of a miner's work: of its samples, and of all else in that measure.
+
+    What does not divide goes to the first parts, so that the parts add up to the whole.
+    """
+    sampled = whole.sample_count // count + (place < whole.sample_count % count)
+    before = place * (whole.sample_count // count) + min(place, whole.sample_count % count)
+
+    def share(number: int) -> int:
+        first, last = (number * end // whole.sample_count for end in (before, before + sampled))
+        return last - first
+
+    part = replace(
+        whole,
+        **{name: share(getattr(whole, name)) for name in _WHOLE},
+        credited_work_units=whole.credited_work_units * sampled / whole.sample_count,
+    )
     # As metrics are defined: without a canary or a finished job there is nothing against a miner.
     if not part.canary_count:
         part = replace(part, canary_quality=1.0)

@@ -95,6 +95,17 @@ def test_a_gate_on_samples_shuts_out_small_parts():
     assert report.verdict(Way.SPLIT) is not Verdict.REWARDS
 
 
+def test_a_single_sample_cannot_be_split_and_takes_the_work_with_it():
+    first = worlds.record(seats=worlds.seats())
+    record = worlds.following(first, payroll.settle(first))
+    kept = evidence.Evidence(record, payroll.measured(record))
+    rule = rules.parse(worlds.DOCUMENT | {"score": "credited_work_units"})
+
+    report = sybil.report(rule, kept, burn_rao=None)
+
+    assert report.verdict(Way.SPLIT) is Verdict.NEUTRAL
+
+
 def test_it_is_said_in_words():
     report = tried(WORK)
     pose = next(
