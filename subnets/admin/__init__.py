@@ -3,7 +3,7 @@
 Nothing here writes rows: what an owner changes goes through `subnets.operations`.
 """
 
-from subnets.admin import owner, owner_rules, staff
+from subnets.admin import owner, owner_backtest, owner_rules, staff
 from subnets.admin.site import owner_site
 
-__all__ = ["owner", "owner_rules", "owner_site", "staff"]
+__all__ = ["owner", "owner_backtest", "owner_rules", "owner_site", "staff"]
