@@ -13,6 +13,7 @@ class Link:
     """What a bundle takes up and hands on. heads: validator → where its chain ended, this epoch or before."""
 
     source: str
+    digest: str
     taken: dict[str, Any]
     handed: dict[str, Any]
     begun: dict[str, Any]
@@ -25,6 +26,7 @@ class Link:
         committed = record.get("commitments", {})
         return cls(
             source=source,
+            digest=bundle["digest"],
             taken={
                 "/previous_digest": bundle["previous_digest"],
                 "/record/start_block": record["start_block"],
@@ -61,6 +63,10 @@ class Chain:
     def add(self, bundle: Json, *, source: str) -> Iterator[Finding]:
         """Compare a bundle that matches in itself with those of the epochs before and after it, if seen."""
         netuid, number = bundle["record"]["netuid"], bundle["record"]["number"]
+        twin = self.links.get((netuid, number))
+        if twin is not None and twin.digest != bundle["digest"]:
+            yield Finding(source, "/record/number", f"{twin.source} is another epoch {number}")
+            return
         link = self.links[(netuid, number)] = Link.of(bundle, source=source)
         before, after = self.links.get((netuid, number - 1)), self.links.get((netuid, number + 1))
         for earlier, later in ((before, link), (link, after)):
