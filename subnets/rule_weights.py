@@ -4,7 +4,7 @@ All integers. A score is on the scale 2**32; None stands for a miner that was sa
 score, because it failed a gate or its score could not be computed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -51,12 +51,7 @@ def weigh(rule: Rule, scores: Mapping[str, int | None], history: History) -> Wei
     previous = history.previous if rule.smoothing else {}
     carried = [miner for miner, score in previous.items() if score and miner not in scores]
     miners = sorted([*scores, *carried])
-    smoothed = {
-        miner: _smoothed(
-            rule.smoothing, previous.get(miner), scores.get(miner), history.ages.get(miner)
-        )
-        for miner in miners
-    }
+    smoothed = _smoothed(rule.smoothing, miners, scores, history)
     payable = {
         miner: 0 if scores.get(miner, 0) is None else score for miner, score in smoothed.items()
     }
@@ -83,23 +78,37 @@ def corrected_alpha_ppm(alpha_ppm: int, epochs: int) -> int:
 
 
 def _smoothed(
-    smoothing: Smoothing | None, previous: int | None, score: int | None, age: int | None
-) -> int:
-    """Average a valid score into the previous one; a first score counts whole, so no newcomer starts low.
+    smoothing: Smoothing | None,
+    miners: Iterable[str],
+    scores: Mapping[str, int | None],
+    history: History,
+) -> dict[str, int]:
+    """Average valid scores into previous ones; a first score counts whole, so no newcomer starts low.
 
     Without a valid score (unsampled, a gate not passed, an error) the previous one is kept in part.
     Source: s = (1 - a) * s + a * x, only when sampled; half a unit rounds up.
     """
     if smoothing is None:
-        return score or 0
-    if score is None:
-        return (previous or 0) * smoothing.idle_keep_ppm // PPM
-    if previous is None:
-        return score
-    alpha_ppm = smoothing.ema_alpha_ppm
-    if smoothing.is_bias_corrected and age is not None:
-        alpha_ppm = corrected_alpha_ppm(alpha_ppm, min(max(age, 1), BIAS_EPOCHS_MAX))
-    return (previous * (PPM - alpha_ppm) + score * alpha_ppm + PPM // 2) // PPM
+        return {miner: scores.get(miner) or 0 for miner in miners}
+    alpha_ppm, averages = smoothing.ema_alpha_ppm, {}
+    for miner in miners:
+        score, previous = scores.get(miner), history.previous.get(miner)
+        if score is None:
+            averages[miner] = (previous or 0) * smoothing.idle_keep_ppm // PPM
+        elif previous is None:
+            averages[miner] = score
+        else:
+            if smoothing.is_bias_corrected:
+                alpha_ppm = _alpha_at(smoothing.ema_alpha_ppm, history.ages.get(miner))
+            averages[miner] = (previous * (PPM - alpha_ppm) + score * alpha_ppm + PPM // 2) // PPM
+    return averages
+
+
+def _alpha_at(alpha_ppm: int, age: int | None) -> int:
+    """Return the newest score's share at an age; an unknown age is a great one."""
+    if age is None:
+        return alpha_ppm
+    return corrected_alpha_ppm(alpha_ppm, min(max(age, 1), BIAS_EPOCHS_MAX))
 
 
 def _shaped(

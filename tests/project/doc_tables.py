@@ -106,7 +106,40 @@ def hyperparameters():
     return rows(head, body)
 
 
+def shapings():
+    """Kind, parameters and meaning of every shaping of a rule."""
+    from subnets.shaping import SHAPINGS
+
+    body = []
+    for kind, shaping in SHAPINGS.items():
+        told = [
+            f"`{name}`, {one.low} to {one.high}"
+            f"{'' if one.default is None else f', left out: {one.default}'}: {one.doc}"
+            for name, one in shaping.parameters.items()
+        ]
+        body.append([f"`{kind}`", shaping.doc, "<br>".join(told)])
+    return rows(["kind", "what it does", "parameters"], body)
+
+
+def metrics():
+    """Name, type, unit and meaning of every metric a rule may read."""
+    from subnets.metrics import METRICS
+
+    body = [[f"`{name}`", one.type, one.unit, one.doc] for name, one in METRICS.items()]
+    return rows(["metric", "type", "unit", "meaning"], body)
+
+
+def functions():
+    """Name and meaning of every function a rule may call."""
+    from subnets.rule_expression import FUNCTIONS
+
+    return rows(["function", "meaning"], [[f"`{name}`", doc] for name, doc in FUNCTIONS.items()])
+
+
 TABLES = {
+    "shapings": shapings,
+    "metrics": metrics,
+    "functions": functions,
     "errors": errors,
     "signatures": signatures,
     "endpoints": endpoints,
