@@ -6,7 +6,7 @@
 (`subnets.bundle`). Nothing here knows Django, the clock or the database.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -196,7 +196,7 @@ def settle(record: Record, seen: Measured | None = None) -> Payroll:
         payouts=paid.payouts,
         smoothed=paid.smoothed,
         incumbents=paid.incumbents,
-        reasons=_reasons(ruling),
+        reasons=rules.reasons(ruling.by_validator.values()),
     )
 
 
@@ -295,7 +295,7 @@ def apply_rule(record: Record, seen: Measured) -> Ruling:
             refusal = error
             continue
         # The last version, the subnet's first, applies whatever it computes: somebody has to pay.
-        if version is not record.versions[-1] and computes_nobody(said):
+        if version is not record.versions[-1] and rules.computes_nobody(said):
             faults.append(f"Version {version.version}: its score could be computed for no miner.")
             continue
         by_validator = dict(zip(validators, said, strict=True))
@@ -311,12 +311,6 @@ def ages_of(record: Record) -> dict[str, int]:
         seat.hotkey: 1 + max(0, record.end_block - 1 - seat.registered_block) // tempo
         for seat in record.seats
     }
-
-
-def computes_nobody(said: Sequence[rules.Evaluation]) -> bool:
-    """Say whether a rule failed for every miner that was sampled, such as by dividing by zero."""
-    is_sampled = any(one.sampled for one in said)
-    return is_sampled and not any(one.computed_count for one in said)
 
 
 def epoch_inputs(
@@ -402,12 +396,3 @@ def _terms(
             last_update_block=updates[seat.uid],
             bonds=terms.bonds.get(seat.uid, {}),
         )
-
-
-def _reasons(ruling: Ruling) -> dict[str, tuple[str, ...]]:
-    """Collect, by miner, why the rule did not pay it what it scored, over all validators."""
-    collected: dict[str, set[str]] = {}
-    for evaluation in ruling.by_validator.values():
-        for miner, said in evaluation.reasons.items():
-            collected.setdefault(miner, set()).update(said)
-    return {miner: tuple(sorted(said)) for miner, said in sorted(collected.items())}

@@ -9,7 +9,7 @@ The road of a score: metrics → a float (`rule_scores`) → an integer on the s
 where floats become integers → moving average → shaping → weights on 2**32 → u16 (`rule_weights`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -35,10 +35,12 @@ __all__ = [
     "Rule",
     "Window",
     "canonical",
+    "computes_nobody",
     "digest",
     "evaluate",
     "evaluate_windows",
     "parse",
+    "reasons",
 ]
 
 UNSAMPLED = "Not sampled; it keeps its earlier score in part."
@@ -239,3 +241,18 @@ def evaluate_windows(rule: Rule, windows: Sequence[Window]) -> tuple[Evaluation,
         evaluations.append(Evaluation(rule, identity, sampled, scores, start, weighed))
         start = stop
     return tuple(evaluations)
+
+
+def computes_nobody(said: Sequence[Evaluation]) -> bool:
+    """Say whether a rule failed for every miner that was sampled, such as by dividing by zero."""
+    is_sampled = any(one.sampled for one in said)
+    return is_sampled and not any(one.computed_count for one in said)
+
+
+def reasons(said: Iterable[Evaluation]) -> dict[str, tuple[str, ...]]:
+    """Collect, by miner, why the rule did not pay it what it scored, over many windows."""
+    collected: dict[str, set[str]] = {}
+    for evaluation in said:
+        for miner, told in evaluation.reasons.items():
+            collected.setdefault(miner, set()).update(told)
+    return {miner: tuple(sorted(told)) for miner, told in sorted(collected.items())}
