@@ -88,7 +88,6 @@ def world(rng, version):
         )
         for uid, hotkey in enumerate(keys)
     )
-    talent = rng.random(MINERS)
     first = Record(
         netuid=1,
         number=1,
@@ -103,24 +102,28 @@ def world(rng, version):
         scores=(),
         deliveries=(),
     )
-    packed_epochs, arrays = [], []
-    for number in range(EPOCHS):
-        columns = metrics(rng, talent)
-        arrays.append(columns)
-        rows = map(Metrics, *(columns[name].ravel().tolist() for name in METRICS))
-        seen = {
-            keys[validator]: {keys[VALIDATORS + miner]: next(rows) for miner in range(MINERS)}
-            for validator in range(VALIDATORS)
-        }
-        record = replace(
-            first,
-            number=number + 1,
-            start_block=2 + number * TEMPO,
-            end_block=2 + (number + 1) * TEMPO,
-            last_step_block=2 + number * TEMPO if number else 0,
-        )
-        packed_epochs.append(evidence.packed(record, dict(sorted(seen.items()))))
+    talent = rng.random(MINERS)
+    arrays = [metrics(rng, talent) for _ in range(EPOCHS)]
+    packed_epochs = [epoch(first, number, columns) for number, columns in enumerate(arrays)]
     return seats, packed_epochs, arrays
+
+
+def epoch(first, number, columns):
+    """Return the packed evidence of an epoch in which these metrics were measured."""
+    keys = [seat.hotkey for seat in first.seats]
+    rows = map(Metrics, *(columns[name].ravel().tolist() for name in METRICS))
+    seen = {
+        keys[validator]: {keys[VALIDATORS + miner]: next(rows) for miner in range(MINERS)}
+        for validator in range(VALIDATORS)
+    }
+    record = replace(
+        first,
+        number=number + 1,
+        start_block=2 + number * TEMPO,
+        end_block=2 + (number + 1) * TEMPO,
+        last_step_block=2 + number * TEMPO if number else 0,
+    )
+    return evidence.packed(record, dict(sorted(seen.items())))
 
 
 def metrics(rng, talent):
