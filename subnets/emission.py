@@ -57,6 +57,21 @@ def emission_over_blocks(issued_rao: int, blocks: int) -> int:
     return total_rao
 
 
+def epoch_part_rao(
+    pending_rao: int, *, start_block: int, end_block: int, accrued_block: int
+) -> int:
+    """Return what an epoch takes of a bucket that was filled from `start_block` up to `accrued_block`.
+
+    All of it, unless emission has accrued past the epoch's end: stake that moved during an outage lets
+    it accrue up to then, and the rest belongs to the epochs that wait. It is told apart by blocks, the
+    last of them takes what is left, so nothing is lost.
+    """
+    assert start_block <= end_block
+    if accrued_block <= end_block:
+        return pending_rao
+    return pending_rao * (end_block - start_block) // (accrued_block - start_block)
+
+
 def subnet_shares(
     moving_prices: Sequence[int],
     *,

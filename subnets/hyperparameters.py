@@ -286,6 +286,15 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
         limit_blocks=0,
     ),
     Hyperparameter(
+        "recycle_or_burn",
+        0,
+        0,
+        1,
+        "0 or 1",
+        _O,
+        "What happens to emission that an epoch gives to nobody: 0 burns it, 1 leaves it to be issued later.",
+    ),
+    Hyperparameter(
         "subnet_emission_enabled",
         1,
         0,

@@ -42,7 +42,7 @@ CLAIMS = {
         HAVING coalesce(sum(term.miner_rao), 0) <> epoch.miners_rao
             OR coalesce(sum(term.validator_rao), 0) <> epoch.validators_rao
     """,
-    "an epoch's entry moves its emission, and burns what the epoch burned": """
+    "an epoch's entry moves its emission, and burns or recycles what the epoch burned": """
         SELECT epoch.name, format('%%s emitted, the entry moves %%s; %%s burned, the entry burns %%s',
                epoch.emission_rao, coalesce(moved.rao, 0), epoch.burned_rao, coalesce(moved.burned_rao, 0))
         FROM epoch LEFT JOIN (
@@ -53,8 +53,10 @@ CLAIMS = {
             JOIN ledger_account AS credit ON credit.id = transfer.credit_id
             GROUP BY entry.epoch_key
         ) AS moved ON moved.key = epoch.key
-        WHERE coalesce(moved.rao, 0) <> epoch.emission_rao
-           OR coalesce(moved.burned_rao, 0) <> epoch.burned_rao
+        -- What a subnet recycles is not issued: the entry leaves it out.
+        WHERE (coalesce(moved.rao, 0), coalesce(moved.burned_rao, 0)) NOT IN (
+            (epoch.emission_rao, epoch.burned_rao), (epoch.emission_rao - epoch.burned_rao, 0)
+        )
     """,
     "an epoch's entry belongs to an epoch": """
         SELECT entry.key, 'there is no such epoch'

@@ -10,7 +10,7 @@ counted once whoever repeats it (docs/decisions/0015).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from ledger import operations as ledger
 from ledger import queries as books
 from ledger.chart import Code
 from ledger.entries import MAX_STEPS, Entry, Move
-from subnets import bundle, clock, evidence, packing, payroll, queries
+from subnets import bundle, clock, emission, evidence, packing, payroll, queries
 from subnets.commitments import NO_PROOF, Proof
 from subnets.metrics import Delivery
 from subnets.models import Epoch, EpochEvidence, EpochTerm, IncentiveRule, Neuron, Subnet
@@ -111,21 +111,22 @@ def begin(
         return None
     accrue_emission(up_to_block=subnet.next_epoch_block)
     subnet.refresh_from_db(fields=["pending_rao"])
+    # Whatever accrued past the epoch's end waits for the epochs after it.
+    due_rao = emission.epoch_part_rao(
+        subnet.pending_rao,
+        start_block=max(subnet.last_epoch_block, subnet.registered_block),
+        end_block=subnet.next_epoch_block,
+        accrued_block=max(network.accrued_block, subnet.next_epoch_block),
+    )
     neurons = list(Neuron.objects.filter(subnet=subnet).select_related("hotkey").order_by("uid"))
     versions = queries.rules_by_force(netuid, number)
     # The first version is the network's own default: with it as the last resort an epoch can be paid.
     tried = versions[: RULES_TRIED_MAX - 1] + versions[RULES_TRIED_MAX - 1 :][-1:]
+    record = recorded(
+        subnet, number, scores, deliveries, proof, neurons=neurons, rules=tried, previous=previous
+    )
     return Begun(
-        record=recorded(
-            subnet,
-            number,
-            scores,
-            deliveries,
-            proof,
-            neurons=neurons,
-            rules=tried,
-            previous=previous,
-        ),
+        record=replace(record, emission_rao=due_rao),
         previous=previous,
         neurons={neuron.uid: neuron.pk for neuron in neurons},
         rules={rule.version: rule for rule in tried},
@@ -277,7 +278,8 @@ def pay(record: payroll.Record, paid: payroll.Payroll, *, now: datetime) -> None
         Move(debit=chart.ISSUANCE, credit=chart.wallet(UUID(owner)), amount_rao=amount_rao)
         for owner, amount_rao in paid.payouts.items()
     ]
-    if paid.burned_rao:
+    # What is recycled is not issued at all: the supply stays as it was, and later blocks issue it.
+    if paid.burned_rao and not record.hyperparameters["recycle_or_burn"]:
         moves.insert(0, Move(chart.ISSUANCE, chart.BURNED, paid.burned_rao))
     key = f"epoch:{record.netuid}:{record.number}"
     for start in range(0, len(moves), MAX_STEPS):

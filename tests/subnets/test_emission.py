@@ -81,6 +81,67 @@ def test_emission_never_passes_the_cap_however_many_blocks_pass():
     assert emission.emission_over_blocks(CAP + 5, 10) == 0
 
 
+ISSUED = st.one_of(
+    st.integers(0, CAP),
+    st.builds(
+        lambda k, rao: max(0, CAP - (CAP >> k) - rao), st.integers(1, 31), st.integers(0, 10**13)
+    ),
+)
+
+
+@given(issued=ISSUED, spans=st.lists(st.integers(0, 10**7), max_size=12))
+def test_however_a_span_of_blocks_is_split_into_accruals_the_sum_is_the_same(issued, spans):
+    accrued = 0
+    for blocks in spans:
+        accrued += emission.emission_over_blocks(issued + accrued, blocks)
+
+    assert accrued == emission.emission_over_blocks(issued, sum(spans))
+    assert issued + accrued <= CAP
+
+
+def test_an_accrual_across_a_halving_pays_each_block_by_its_own_rate():
+    threshold = 10_500_000 * TAO
+
+    assert emission.emission_over_blocks(threshold - 3 * TAO, 5) == 3 * TAO + 2 * (TAO // 2)
+    # Half a TAO short of the threshold one more whole block is due.
+    assert emission.emission_over_blocks(threshold - TAO // 2, 2) == TAO + TAO // 2
+
+
+@given(
+    pending=st.integers(0, CAP),
+    start=st.integers(0, 10**9),
+    tempos=st.lists(st.integers(1, 50_400), min_size=1, max_size=8),
+    beyond=st.integers(0, 50_400),
+)
+def test_the_epochs_of_an_outage_share_the_bucket_by_their_blocks_and_leave_what_is_not_theirs(
+    pending, start, tempos, beyond
+):
+    accrued_block = start + sum(tempos) + beyond
+    left, parts, block = pending, [], start
+    for tempo in tempos:
+        parts.append(
+            emission.epoch_part_rao(
+                left, start_block=block, end_block=block + tempo, accrued_block=accrued_block
+            )
+        )
+        left, block = left - parts[-1], block + tempo
+
+    assert all(part >= 0 for part in parts)
+    assert left >= 0
+    assert beyond or left == 0
+    span = accrued_block - start
+    for part, tempo in zip(parts, tempos, strict=True):
+        assert abs(part * span - pending * tempo) <= span * len(tempos)
+
+
+def test_a_bucket_that_ends_with_its_epoch_is_paid_whole():
+    for accrued_block in (350, 360):
+        part = emission.epoch_part_rao(
+            77, start_block=0, end_block=360, accrued_block=accrued_block
+        )
+        assert part == 77
+
+
 SHARE_KIND = "subnet TAO emission split"
 
 

@@ -3,6 +3,8 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from ledger import queries as books
+from ledger.chart import BURNED
 from subnets import hyperparameters, operations, queries
 from subnets.errors import (
     HyperparameterChangedLately,
@@ -286,3 +288,55 @@ def test_a_resumed_clock_does_not_fall_behind_the_log():
     tune(place, immunity_period=7, now=at_block(250))
 
     assert operations.resume_clock(now=at_block(300)) == 250
+
+
+def test_recycled_emission_is_not_issued_and_waits_for_later_blocks(place):
+    nobody = [(None,) * 3, (None,) * 3]
+    tune(place, recycle_or_burn=1)
+    operations.publish_rule(
+        netuid=place.netuid, owner=place.owner, now=NOW, version=burning(place).version
+    )
+    town.closed(place)
+    issued, burned = books.issued_rao(), books.balance(BURNED).posted_rao
+
+    epoch = town.closed(place, rows=nobody)
+
+    assert epoch.burned_rao > 0
+    assert books.issued_rao() - issued == epoch.emission_rao - epoch.burned_rao
+    assert books.balance(BURNED).posted_rao == burned
+    assert queries.supply_rao() == books.issued_rao()
+
+
+def burning(place):
+    """Draft the rule in force with a tenth burned."""
+    document = queries.rules_of(place.netuid)[0].document | {"burn_bps": 1_000}
+    return operations.save_draft(netuid=place.netuid, owner=place.owner, document=document, now=NOW)
+
+
+def test_after_an_outage_each_epoch_takes_the_blocks_that_are_its_own():
+    slow, quick = town.founded(), town.founded()
+    overrule(quick, tempo=90)
+    for one in (quick, slow):
+        town.closed(one)
+    late = at_block(2_000)
+    # Somebody stakes before the sweeps have caught up: emission accrues up to then, for epochs that wait.
+    operations.add_stake(
+        netuid=slow.netuid, hotkey=slow.validators[0].hotkey, owner=slow.validators[0].owner,
+        amount_rao=TAO, key="late", now=late,
+    )  # fmt: skip
+
+    paid = {slow.netuid: [], quick.netuid: []}
+    while due := queries.due_epochs(late):
+        for one in due:
+            place = slow if one.netuid == slow.netuid else quick
+            paid[one.netuid].append(town.closed(place, now=late).emission_rao)
+
+    # Both have the same stake behind them but for that one TAO, and share each block by halves.
+    assert len(paid[slow.netuid]) == 4
+    assert len(paid[quick.netuid]) == 18
+    for one, blocks in ((slow, 360), (quick, 90)):
+        assert paid[one.netuid] == pytest.approx(
+            [blocks * TAO // 2] * len(paid[one.netuid]), rel=0.01
+        )
+    waiting = sum(Subnet.objects.values_list("pending_rao", flat=True))
+    assert books.issued_rao() + waiting == make.TREASURY_TAO * TAO + 2_000 * TAO

@@ -15,7 +15,7 @@ TAO = 10**9
 
 
 def test_names_are_unique_and_described():
-    assert len(BY_NAME) == len(HYPERPARAMETERS) == 26
+    assert len(BY_NAME) == len(HYPERPARAMETERS) == 27
     assert all(row.doc.endswith(".") and row.unit for row in HYPERPARAMETERS)
 
 
