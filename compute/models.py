@@ -283,7 +283,7 @@ class ScoreCommitment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["netuid", "committed_at"], name="compute_commitment_window"),
+            models.Index(fields=["netuid", "committed_at"], name="compute_scorecommitment_window"),
         ]
         triggers = [
             pgtrigger.Protect(

@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                 ('committed_at', models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['netuid', 'committed_at'], name='compute_commitment_window')],
+                'indexes': [models.Index(fields=['netuid', 'committed_at'], name='compute_scorecommitment_window')],
                 'constraints': [models.UniqueConstraint(fields=('netuid', 'validator', 'total_count'), name='compute_scorecommitment_chain_does_not_fork'), models.CheckConstraint(condition=models.Q(('count__gt', 0), ('total_count__gte', models.F('count'))), name='compute_scorecommitment_counts_its_scores')],
             },
         ),

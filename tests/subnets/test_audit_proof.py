@@ -50,9 +50,6 @@ def findings(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-# Leaves -----------------------------------------------------------------------------------------------
-
-
 def leaves(value, path=()) -> Iterator[tuple]:
     """Yield the path of everything that is no object and no list."""
     children = value.items() if isinstance(value, dict) else enumerate(value)
@@ -158,9 +155,6 @@ def test_bundles_of_the_first_format_still_match(capsys):
     assert capsys.readouterr().out.count("MATCH") == len(REAL)
 
 
-# Chains -----------------------------------------------------------------------------------------------
-
-
 def test_a_chain_of_scores_that_begins_anew_is_named(tmp_path, capsys, chain):
     first, second, third = copy.deepcopy(chain)
     record = bundle.record_read(second["record"])
@@ -211,9 +205,6 @@ def test_folders_are_read_as_people_count(tmp_path):
     assert found == ["1-9.json", "1-10.json", "2-1.json"]
 
 
-# Commitments ------------------------------------------------------------------------------------------
-
-
 def kept_answer(folder, public, count, *, digest=None):
     """Write what somebody kept of the commitments after `count` scores of an epoch."""
     validator = worlds.VALIDATORS[0]
@@ -261,9 +252,6 @@ def test_promises_that_cannot_be_read_end_with_2(tmp_path, capsys, chain, text):
     (tmp_path / "kept.answer").write_text(text)
 
     assert audited(tmp_path, chain, "--commitments", str(tmp_path / "kept.answer")) == 2
-
-
-# Over the API -----------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -359,9 +347,6 @@ def test_a_list_that_never_ends_is_given_up(capsys, monkeypatch, chain):
 
     with served({"/api/v1/epochs/": endless}) as origin:
         assert audit.main([f"{origin}/api/v1/epochs/"]) == 2
-
-
-# Signatures and explanations --------------------------------------------------------------------------
 
 
 def test_signatures_shared_among_processes_name_the_same_first_fault(chain, monkeypatch):
