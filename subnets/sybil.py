@@ -25,6 +25,8 @@ from subnets.metrics import Metrics
 from subnets.payroll import Backing, Measured, Record, RuleVersion, Seat
 
 COUNTS = (2, 4, 8)
+# Those with the most stake decide; with all 64 of a full subnet the answer would take four times as long.
+JUDGES_MAX = 16
 NEUTRAL_PERCENT = (98, 102)  # weights are u16 and pay is rounded: what lies within says nothing
 ADDITIVE = frozenset(
     {
@@ -164,14 +166,15 @@ def report(rule: rules.Rule, evidence: Evidence | None, *, burn_rao: int | None)
         smoothed={},
         incumbents={},
     )
+    record, measured = _judged(record, tried.measured)
     # Who wins at first is the holder in all that follows, as a rule that knows holders would have it.
-    first = payroll.settle_ruling(record, payroll.apply_rule(record, tried.measured))
+    first = payroll.settle_ruling(record, payroll.apply_rule(record, measured))
     record = replace(record, incumbents=first.incumbents)
-    before = _pays(record, tried.measured)
+    before = _pays(record, measured)
     poses = [
         _pose(
             record,
-            tried.measured,
+            measured,
             way=way,
             count=count,
             subject=subject,
@@ -189,6 +192,19 @@ def report(rule: rules.Rule, evidence: Evidence | None, *, burn_rao: int | None)
         pays_for_work=bool(metrics_read([rule.score]) & ADDITIVE),
         one_per_owner=rule.one_per_owner,
     )
+
+
+def _judged(record: Record, measured: Measured) -> tuple[Record, Measured]:
+    """Leave it to the validators with the most stake; the others lose their votes, not only their scores."""
+    stakes = {seat.hotkey: seat.stake_rao for seat in record.seats}
+    ranked = sorted(measured, key=lambda validator: (-stakes[validator], validator))
+    out = set(ranked[JUDGES_MAX:])
+    seats = tuple(
+        replace(seat, has_permit=seat.has_permit and seat.hotkey not in out)
+        for seat in record.seats
+    )
+    kept = {validator: seen for validator, seen in measured.items() if validator not in out}
+    return replace(record, seats=seats), kept
 
 
 def _pose(

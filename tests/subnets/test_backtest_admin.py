@@ -119,7 +119,7 @@ def test_what_posing_would_earn_is_said_before_publishing(console):
     page = console.get("subnets_backtest_poses", console.draft.pk).content.decode()
 
     assert "Splitting into 4 hotkeys would pay the best miner" in page
-    assert "Tried on what was measured in epoch 2" in page
+    assert "Tried on what the validators with the most stake measured in epoch 2" in page
 
 
 def test_the_list_shows_ones_own_backtests(console):

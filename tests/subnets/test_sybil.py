@@ -142,6 +142,20 @@ def test_the_last_epoch_is_tried_when_there_is_one():
     assert report.verdict(Way.COPY) is Verdict.REWARDS
 
 
+def test_of_many_validators_those_with_the_most_stake_decide(monkeypatch):
+    first = worlds.record()
+    record = worlds.following(
+        first, payroll.settle(first), scores=worlds.scores(worlds.AGREED, (0, 0, 1_000_000))
+    )
+    kept = evidence.Evidence(record, payroll.measured(record))
+    monkeypatch.setattr(sybil, "JUDGES_MAX", 1)
+
+    report = sybil.report(rules.parse(worlds.DOCUMENT), kept, burn_rao=None)
+
+    best = next(pose for pose in report.poses if pose.subject == "the best miner")
+    assert best.hotkey == worlds.HOTKEYS[0]
+
+
 def test_an_epoch_that_nobody_scored_gives_way_to_sample_miners():
     record = replace(worlds.record(), scores=(), deliveries=())
 
