@@ -8,6 +8,7 @@ from django.db import ProgrammingError, transaction
 from subnets import operations, queries
 from subnets.default_rules import DEFAULT_RULES
 from subnets.errors import NotTheOwner, RuleInvalid, RuleNotDraft, RuleNotPublished, RuleUnknown
+from subnets.hyperparameters import Authority
 from subnets.models import IncentiveRule
 from tests import make
 from tests.subnets import town, worlds
@@ -43,9 +44,13 @@ def restore(place, version, *, now=NOW):
 
 
 def noticed(place, epochs):
-    subnet = place.row
-    subnet.hyperparameters = subnet.hyperparameters | {"rule_notice": epochs}
-    subnet.save(update_fields=["hyperparameters"])
+    operations.set_hyperparameters(
+        netuid=place.netuid,
+        account=place.owner,
+        values={"rule_notice": epochs},
+        now=NOW,
+        authority=Authority.ROOT,
+    )
 
 
 def test_a_subnet_has_one_draft_and_saving_changes_it(place):
