@@ -14,12 +14,13 @@ from subnets.errors import NetworkNotFounded
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """Give templates the address of the event streams, the open block, and the reader's purse.
+    """Give templates the address of the event streams, whether mail is sent, the open block, the reader's purse.
 
     Block and purse are functions that a template calls: one statement each, and none where unused.
     """
     return {
         "events_url": events_url(request),
+        "mail_is_on": bool(settings.EMAIL_HOST),
         "block": cache(block),
         "purse_rao": cache(lambda: purse_rao(request)),
     }

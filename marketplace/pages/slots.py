@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 
 from ledger.errors import DomainError
@@ -86,7 +87,7 @@ def refused(
         form.add_error(str(field) if field in form.fields else None, words(refusal))
     kept.forget(request, REVIEWED)
     kept.keep(request, REFUSED, form)
-    return redirect("buy_slot")
+    return redirect(reverse("buy_slot") + "#words")  # on a phone the form lies below the price
 
 
 def bought(request: HttpRequest, form: SlotForm) -> HttpResponse:

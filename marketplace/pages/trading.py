@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -95,7 +96,8 @@ def refused(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
     """Lead back to the auction, which says what was refused."""
     kept.forget(request, reviewed_bid(pk))
     kept.keep(request, refused_bid(pk), form)
-    return redirect("auction", pk=pk)
+    # On a phone the form lies below the price.
+    return redirect(reverse("auction", args=[pk]) + "#bid")
 
 
 def placed_bid(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
@@ -235,6 +237,7 @@ def review_of(request: HttpRequest, pk: UUID, form: BidForm) -> dict[str, Any]:
         (standing.max_rao or 0) if standing.is_leading else 0
     )
     guard_reason = guard(max_rao, price_rao=seen.price_rao or seen.start_rao, free_rao=free_rao)
+    form.fields["repeat_rao"].required = bool(guard_reason)
     return {
         "auction": seen,
         "form": form,

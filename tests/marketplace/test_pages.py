@@ -183,3 +183,11 @@ def test_signing_up_tells_of_accounts_only_where_no_mail_can_be_sent(
         return sent.status_code, sent.get("Location")
 
     assert (answer("ada@example.com") != answer("new@example.com")) is tells
+
+
+@pytest.mark.parametrize(("host", "word"), [("", "sends no mail"), ("mail.example", "on its way")])
+def test_a_new_password_is_promised_by_mail_only_where_mail_is_sent(client, settings, host, word):
+    settings.EMAIL_HOST = host
+
+    assert word in read(client, "account_reset_password_done")
+    assert ("sends no mail" in read(client, "account_reset_password")) is not bool(host)
