@@ -290,9 +290,9 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
         0,
         0,
         1,
-        "0 or 1",
+        "flag",
         _O,
-        "What happens to emission that an epoch gives to nobody: 0 burns it, 1 leaves it to be issued later.",
+        "Leave what an epoch gives to nobody to be issued later; off, it is burned.",
     ),
     Hyperparameter(
         "subnet_emission_enabled",
