@@ -1,8 +1,11 @@
 """Scores stay sealed until their epoch closes; meanwhile everybody sees what they are bound to."""
 
+import importlib
+import threading
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.db import connection
 from django.test import RequestFactory
@@ -292,3 +295,46 @@ def test_commitments_of_a_subnet_that_is_not_there_are_refused(db):
     make.network()
 
     assert wire.refusal(wire.send("GET", "subnets/99/commitments/")) == (404, "subnet_unknown")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_of_one_validator_at_once_make_one_chain(transactional_db):
+    netuid = make.subnet()
+    judge, miner = make.validator(netuid), make.miner(netuid)
+    results = [returned(netuid, miner, key=f"job:{n}") for n in range(4)]
+    start = threading.Barrier(4)
+
+    def send(result):
+        try:
+            start.wait()
+            submit(judge, make.score(result, judge))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send, args=(result,)) for result in results]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    rows = ScoreCommitment.objects.order_by("total_count")
+    assert [row.total_count for row in rows] == [1, 2, 3, 4]
+    assert [row.before for row in rows][1:] == [row.digest for row in rows][:-1]
+    assert audit.audit(close(netuid).bundle).is_match
+
+
+def test_scores_of_running_epochs_from_before_the_chains_begin_them(house):
+    netuid, (judge, second), results = house
+    for validator in (judge, second):
+        submit(validator, *(make.score(result, validator) for result in results))
+    committed = {line.validator: line.digest for line in queries.open_commitments(netuid)}
+    migration = importlib.import_module("compute.migrations.0003_commit_to_scores")
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE compute_scorecommitment")
+    assert queries.open_commitments(netuid) == []
+
+    migration.commit_to_open_scores(apps, None)
+
+    lines = queries.open_commitments(netuid)
+    assert {line.validator: line.digest for line in lines} == committed
+    assert [line.total_count for line in lines] == [2, 2]
