@@ -219,7 +219,8 @@ def rule_figures(row: Subnet, epochs: list[Epoch]) -> dict[str, Any]:
         if rule.from_epoch <= running:
             in_force = rule
             break
-        coming = rule
+        if coming is None or rule.from_epoch != coming.from_epoch:  # of one epoch the newest acts
+            coming = rule
     fault = subnets.rule_fault(row.netuid)
     if fault and in_force and in_force.from_epoch and in_force.from_epoch <= fault.last:
         in_force = subnets.rule_change(row.netuid, fault.paying_version).rule

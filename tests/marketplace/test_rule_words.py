@@ -105,4 +105,7 @@ def test_a_restored_version_names_the_one_it_brings_back(client, place):
     published(place)
     operations.restore_rule(netuid=place.netuid, owner=place.owner, version=1, now=timezone.now())
 
-    assert "brings back version 1" in page(client, place)
+    text = page(client, place)
+    assert "brings back version 1" in text
+    assert "Version 3 takes over" in text
+    assert "Version 2 takes over" not in text
