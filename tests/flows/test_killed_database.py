@@ -1,0 +1,124 @@
+"""PostgreSQL may be killed in the middle of an epoch: it comes back with all of it or nothing, and so do the books."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from launch import postgres, programs
+from launch.children import stop_all
+from launch.servers import CACHE, ROOT, Servers
+from tests.processes import CLOCK
+
+pytestmark = pytest.mark.network
+
+WAIT_S = 60.0
+POLL_S = 0.05
+KILLS = 2
+
+# Whoever has written an epoch in a transaction that is still open, and waits for a wallet.
+PAYING = """
+SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM ledger_account%FOR NO KEY%'
+"""
+LOCK_WALLET = "SELECT id FROM ledger_account WHERE code = %s FOR UPDATE"
+EPOCHS = "SELECT count(*) FROM subnets_epoch"
+
+
+def until(question, what):
+    ends_at = time.monotonic() + WAIT_S
+    while not (answer := question()):
+        assert time.monotonic() < ends_at, f"not within {WAIT_S:.0f} s: {what}"
+        time.sleep(POLL_S)
+    return answer
+
+
+class OwnServers(Servers):
+    """Servers of this test's own, on their own data, that survive what is done to them."""
+
+    def kill_postgres(self):
+        """Kill the postmaster as the kernel would when memory runs out; its backends end by themselves."""
+        server = self.postgres
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+
+    def restart_postgres(self):
+        """Start it again on the same data and the same port, as often as its last backends make it wait."""
+        who = postgres.guise()
+        home = who.home(self.state)
+        cluster = postgres.Cluster(programs=postgres.unpack(CACHE, who=who), home=home, who=who)
+
+        def is_ready():
+            if not self.postgres.is_alive():
+                cluster.clear_stale_pid()
+                self.postgres.start()
+            return cluster.is_ready(self.postgres)
+
+        until(is_ready, "PostgreSQL has recovered")
+
+    @property
+    def postgres(self):
+        return next(child for child in self.children if child.name == "postgres")
+
+
+def python(*words, env):
+    run = subprocess.run(
+        [sys.executable, *words], env=env, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr[-2_000:]
+    return run.stdout.split("\n")
+
+
+@contextmanager
+def sweeping(env, state):
+    """Run the worker and its clock, and make sure that none of them outlives the test."""
+    children = programs.sweepers(env=env, state=state)
+    try:
+        for child in children:
+            child.start()
+        yield
+    finally:
+        stop_all(children, grace_s=4.0)
+
+
+def test_a_database_killed_while_it_pays_an_epoch_has_paid_none_or_all_of_it(tmp_path):
+    with OwnServers(tmp_path, environ={}) as servers:
+        env = programs.environment(
+            given=os.environ | CLOCK,
+            state=tmp_path,
+            port=1,
+            database_url=servers.database_url,
+            redis_url=servers.redis_url,
+        )
+        python("manage.py", "migrate", "--no-input", "-v", "0", env=env)
+        *_, last_owner = filter(None, python("-m", "tests.flows.paid_epochs", "found", env=env))
+
+        def count():
+            with psycopg.connect(servers.database_url) as session:
+                return session.execute(EPOCHS).fetchone()[0]
+
+        with sweeping(env, tmp_path):
+            for _ in range(KILLS):
+                with psycopg.connect(servers.database_url) as session:
+                    session.execute(LOCK_WALLET, [f"wallet:{last_owner}"])
+                    until(lambda: paying(servers), "an epoch is being paid")
+                    before = count()
+                    servers.kill_postgres()
+                    session.close()
+                servers.restart_postgres()
+                # The worker that stood there lives on, and comes back by itself.
+                until(lambda before=before: count() > before + 3, "the epochs go on")
+
+        closed, *faults = filter(None, python("-m", "tests.flows.paid_epochs", "check", env=env))
+
+    assert int(closed) > 3
+    assert faults == []
+
+
+def paying(servers):
+    with psycopg.connect(servers.database_url) as session:
+        return session.execute(PAYING).fetchall()
