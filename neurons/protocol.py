@@ -208,10 +208,12 @@ def canonical_json(value: object) -> bytes:
     return text.encode()
 
 
+# What stands for itself in JSON; told by its type, as a bundle has a quarter of a million values.
+_SCALARS = frozenset({type(None), bool, int, str})
+
+
 def _plain(value: object, *, depth: int) -> object:
     """Copy a JSON value with its floats normalised."""
-    if depth > JSON_DEPTH_MAX:
-        raise ValueError(f"JSON nested deeper than {JSON_DEPTH_MAX} is not accepted")
     match value:
         case None | bool() | int() | str():
             return value
@@ -219,13 +221,25 @@ def _plain(value: object, *, depth: int) -> object:
             if not math.isfinite(value):
                 raise ValueError("JSON has no NaN and no infinity")
             return int(value) if value.is_integer() else value
-        case list() | tuple():
-            return [_plain(item, depth=depth + 1) for item in value]
-        case dict():
-            if not all(isinstance(key, str) for key in value):
-                raise ValueError("JSON keys are text")
-            return {key: _plain(item, depth=depth + 1) for key, item in value.items()}
+        case list() | tuple() | dict():
+            return _plain_items(value, depth=depth + 1)
     raise ValueError(f"{type(value).__name__} is no JSON value")
+
+
+def _plain_items(
+    value: list[object] | tuple[object, ...] | dict[object, object], *, depth: int
+) -> list[object] | dict[object, object]:
+    """Copy an array or an object whose members stand so deep."""
+    if value and depth > JSON_DEPTH_MAX:
+        raise ValueError(f"JSON nested deeper than {JSON_DEPTH_MAX} is not accepted")
+    if not isinstance(value, dict):
+        return [item if type(item) in _SCALARS else _plain(item, depth=depth) for item in value]
+    if not all(isinstance(key, str) for key in value):
+        raise ValueError("JSON keys are text")
+    return {
+        key: item if type(item) in _SCALARS else _plain(item, depth=depth)
+        for key, item in value.items()
+    }
 
 
 def output_digest(output: object) -> str:

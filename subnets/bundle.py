@@ -24,13 +24,23 @@ FORMATS_READ = (1, FORMAT)
 
 def made(record: Record, payroll: Payroll, *, previous_digest: str) -> dict[str, Any]:
     """Return the bundle of an epoch."""
+    return written(record, payroll, previous_digest=previous_digest)[0]
+
+
+def written(
+    record: Record, payroll: Payroll, *, previous_digest: str
+) -> tuple[dict[str, Any], bytes]:
+    """Return the bundle of an epoch and its canonical JSON, which is made once: it has megabytes."""
     body = {
         "format": FORMAT,
         "record": record_json(record),
         "payroll": payroll_json(payroll),
         "previous_digest": previous_digest,
     }
-    return body | {"digest": digest(body)}
+    text = canonical_json(body)
+    stated = hashlib.sha256(text).hexdigest()
+    assert min(body) > "digest", "the digest comes first among the sorted names"
+    return body | {"digest": stated}, f'{{"digest":"{stated}",'.encode() + text[1:]
 
 
 def digest(bundle: Mapping[str, Any]) -> str:

@@ -17,11 +17,15 @@ LEVEL = 1
 
 
 class Prepared(dict[str, Any]):
-    """A JSON object that was packed already, so that no lock is held while it is."""
+    """A JSON object that was packed already, so that no lock is held while it is.
 
-    def __init__(self, value: Mapping[str, Any]) -> None:
+    canonical: its canonical JSON, where that was made before.
+    """
+
+    def __init__(self, value: Mapping[str, Any], *, canonical: bytes | None = None) -> None:
         super().__init__(value)
-        self.at_rest = zlib.compress(canonical_json(dict(value)), LEVEL)
+        written = canonical_json(dict(value)) if canonical is None else canonical
+        self.at_rest = zlib.compress(written, LEVEL)
 
 
 def packed(value: Mapping[str, Any]) -> bytes:

@@ -23,22 +23,40 @@ class Gathered:
 
 
 def gather(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathered:
-    """Collect the scores given in [starts_at, ends_at) and the leases that ended in it. Three statements.
+    """Collect the scores given in [starts_at, ends_at) and the leases that ended in it. Four statements.
 
     Within an instant scores come by result id, as they were committed to. How many there can be is
     bounded where they are taken.
     """
-    rows = list(
-        Score.objects.filter(netuid=netuid, scored_at__gte=starts_at, scored_at__lt=ends_at)
-        .select_related("result__job")
-        .defer("result__output", "result__job__known_answer")
-        .order_by("scored_at", "result_id", "validator")
+    window = Score.objects.filter(netuid=netuid, scored_at__gte=starts_at, scored_at__lt=ends_at)
+    given = list(
+        window.order_by("scored_at", "result_id", "validator").values_list(
+            "result_id", "validator", "miner", "score_ppm", "reason", "signature"
+        )
     )
-    scored = {row.result_id: row.result for row in rows}
+    # A result is scored by every validator, so it is read once, and after the scores: none lacks its result.
+    found = (
+        Result.objects.filter(pk__in=window.values("result_id"))
+        .select_related("job")
+        .defer("output", "job__known_answer")
+    )
+    results = {result.pk: result for result in found}
+    facts = {result_id: _facts(result) for result_id, result in results.items()}
+    scored = {result_id for result_id, *_ in given}
     return Gathered(
-        scores=tuple(_evidence(row) for row in rows),
+        scores=tuple(
+            {
+                **facts[result_id],
+                "validator": validator,
+                "miner": miner,
+                "score_ppm": score_ppm,
+                "reason": reason,
+                "signature": signature,
+            }
+            for result_id, validator, miner, score_ppm, reason, signature in given
+        ),
         proof=Proof(
-            results=tuple(_signed_result(scored[result_id]) for result_id in sorted(scored)),
+            results=tuple(_signed_result(results[result_id]) for result_id in sorted(scored)),
             commitments=window_commitments(netuid, starts_at=starts_at, ends_at=ends_at),
         ),
         deliveries=_deliveries(netuid, starts_at=starts_at, ends_at=ends_at),
@@ -55,20 +73,15 @@ def _signed_result(result: Result) -> dict[str, Any]:
     }
 
 
-def _evidence(score: Score) -> dict[str, Any]:
-    result = score.result
+def _facts(result: Result) -> dict[str, Any]:
+    """Return what is the same in every score of a result."""
     work = blueprint(result.job.blueprint)
     return {
         "result_id": str(result.pk),
-        "validator": score.validator,
-        "miner": score.miner,
-        "score_ppm": score.score_ppm,
         "latency_ms": result.latency_ms,
         "work_units": work.work_units(result.job.payload),
         "is_canary": result.job.origin == Job.Origin.CANARY,
-        "reason": score.reason,
         "output_digest": result.output_digest,
-        "signature": score.signature,
     }
 
 

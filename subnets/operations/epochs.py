@@ -189,7 +189,7 @@ def seats(netuid: int, neurons: Sequence[Neuron]) -> Iterator[payroll.Seat]:
 def prove(begun: Begun, paid: payroll.Payroll, seen: payroll.Measured, *, now: datetime) -> Proven:
     """Make the rows of an epoch and its public bundle; nothing is written, and nobody waits meanwhile."""
     record, previous = begun.record, begun.previous
-    public = bundle.made(record, paid, previous_digest=previous.digest if previous else "")
+    public, text = bundle.written(record, paid, previous_digest=previous.digest if previous else "")
     handed_on = {name: public["payroll"][name] for name in ("smoothed", "incumbents")}
     epoch = Epoch(
         subnet_id=record.netuid,
@@ -204,7 +204,7 @@ def prove(begun: Begun, paid: payroll.Payroll, seen: payroll.Measured, *, now: d
         validators_rao=paid.validators_rao,
         burned_rao=paid.burned_rao,
         rule_fault=paid.rule_fault,
-        bundle=packing.Prepared(public),
+        bundle=packing.Prepared(public, canonical=text),
         handed_on=packing.Prepared(handed_on),
         digest=public["digest"],
     )

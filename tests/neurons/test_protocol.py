@@ -283,3 +283,15 @@ def test_a_line_break_in_a_reason_cannot_pass_for_another_score():
 
     assert one.count(b"\n") == two.count(b"\n") == 4
     assert not keys.verify(ALICE.ss58_address, two, ALICE.sign(one))
+
+
+@pytest.mark.parametrize("empty", [[], {}])
+def test_json_may_be_nested_so_deep_and_no_deeper(empty):
+    def nested(depth, core):
+        return nested(depth - 1, [core]) if depth else core
+
+    assert protocol.canonical_json(nested(protocol.JSON_DEPTH_MAX - 1, [1]))
+    assert protocol.canonical_json(nested(protocol.JSON_DEPTH_MAX, empty))
+    for core in (1, 0.5, [1], empty):
+        with pytest.raises(ValueError, match="nested deeper"):
+            protocol.canonical_json(nested(protocol.JSON_DEPTH_MAX + 1, core))

@@ -35,6 +35,7 @@ def test_what_was_packed_comes_back_and_what_was_prepared_is_packed_once():
     assert packing.text(packing.packed(value)) == canonical_json(value)
     assert len(packing.packed(value)) < 200
     assert packing.packed(prepared) == b"as it was"
+    assert packing.Prepared({}, canonical=b"[1]").at_rest == packing.zlib.compress(b"[1]", 1)
 
 
 @pytest.mark.django_db
