@@ -147,13 +147,17 @@ class Rows(Sequence[Metrics]):
 
     tables: Sequence[Mapping[str, Metrics]]
 
+    @property
+    def has_columns(self) -> bool:
+        """Say whether the tables hold columns, so that no row has to be made to read one."""
+        return all(isinstance(table, Table) or not table for table in self.tables)
+
     def column(self, name: str) -> NDArray[Any] | list[float]:
-        """Return one metric of every row, table by table, miners sorted."""
-        if all(isinstance(table, Table) or not table for table in self.tables):
-            parts = [table.columns[name] for table in self.tables if isinstance(table, Table)]
-            column = np.concatenate(parts) if parts else np.zeros(0)
-            return column.tolist() if column.dtype == object else column
-        return [getattr(row, name) for row in self]
+        """Return one metric of every row, table by table, miners sorted, where there are columns."""
+        assert self.has_columns
+        parts = [table.columns[name] for table in self.tables if isinstance(table, Table)]
+        column = np.concatenate(parts) if parts else np.zeros(0)
+        return column.tolist() if column.dtype == object else column
 
     def __iter__(self) -> Iterator[Metrics]:
         for table in self.tables:

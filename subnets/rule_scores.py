@@ -128,10 +128,10 @@ def _columns(
     """Return the metrics that are read as columns, and by row those that do not fit 64 bits."""
     columns: dict[str, NDArray[Any]] = {"": np.zeros(len(rows))}  # an expression may read none
     unfit: dict[int, set[str]] = {}
+    in_columns = rows if isinstance(rows, Rows) and rows.has_columns else None
+    made = () if in_columns else list(rows)  # once: each pass over tables sorts their miners
     for name in sorted(cel_arrays.metrics_read(expressions)):
-        values = (
-            rows.column(name) if isinstance(rows, Rows) else [getattr(row, name) for row in rows]
-        )
+        values = in_columns.column(name) if in_columns else [getattr(row, name) for row in made]
         try:
             columns[name] = np.array(values, dtype=_DTYPES[METRICS[name].type])
         except OverflowError:
