@@ -28,6 +28,7 @@ SETTLED = timedelta(minutes=2)  # after the end of an epoch, when nothing is on 
 PARTS = {
     "scores read": (work, "gather"),
     "accrued and read under the network's row": (epochs, "begin"),
+    "metrics measured": (payroll, "measured"),
     "rule and consensus": (payroll, "settle"),
     "consensus alone": (consensus, "run_yuma"),
     "bundle made and packed": (epochs, "prove"),
