@@ -1,6 +1,9 @@
 """Who changed which hyperparameter when: the log, the wait between two changes, and when a change acts."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 
 from ledger import queries as books
@@ -340,3 +343,15 @@ def test_after_an_outage_each_epoch_takes_the_blocks_that_are_its_own():
         )
     waiting = sum(Subnet.objects.values_list("pending_rao", flat=True))
     assert books.issued_rao() + waiting == make.TREASURY_TAO * TAO + 2_000 * TAO
+
+
+def test_what_was_changed_before_there_was_a_log_is_logged_once_by_the_migration(place):
+    migration = import_module("subnets.migrations.0005_log_earlier_changes")
+    changed = Subnet.objects.get(pk=place.netuid).hyperparameters | {"bonds_penalty": 1}
+    Subnet.objects.filter(pk=place.netuid).update(hyperparameters=changed)
+
+    migration.log_earlier_changes(apps, None)
+    migration.log_earlier_changes(apps, None)
+
+    assert ("bonds_penalty", 65_535, 1) in logged(place)
+    assert [name for name, _, _ in logged(place)].count("bonds_penalty") == 1
