@@ -234,7 +234,7 @@ def _plain_items(
         raise ValueError(f"JSON nested deeper than {JSON_DEPTH_MAX} is not accepted")
     if not isinstance(value, dict):
         return [item if type(item) in _SCALARS else _plain(item, depth=depth) for item in value]
-    if not all(isinstance(key, str) for key in value):
+    if {*map(type, value)} - {str} and not all(isinstance(key, str) for key in value):
         raise ValueError("JSON keys are text")
     return {
         key: item if type(item) in _SCALARS else _plain(item, depth=depth)
