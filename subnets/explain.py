@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ledger.money import apportion
-from subnets import bundle, consensus, emission, payroll
+from subnets import bundle, consensus, emission, hyperparameters, payroll
 from subnets.errors import UidUnknown
 from subnets.fixed import ONE
 from subnets.metrics import Metrics
@@ -176,6 +176,7 @@ def explained(trace: Trace, *, uid: int) -> Explanation:
     record, ruling, settlement = trace.record, trace.ruling, trace.settlement
     seat, term, said = record.seats[uid], settlement.terms[uid], settlement.consensus
     earned_rao, unburned_rao = earned(trace, uid)
+    assert earned_rao >= unburned_rao >= term.miner_rao, "burning and withholding only take"
     return Explanation(
         netuid=record.netuid,
         number=record.number,
@@ -211,7 +212,7 @@ def earned(trace: Trace, uid: int) -> tuple[int, int]:
     amounts = [
         emission.split_epoch(
             record.emission_rao,
-            owner_cut_u16=record.hyperparameters["owner_cut"],
+            owner_cut_u16=hyperparameters.owner_cut_u16(record.hyperparameters),
             server_share=said.server_share,
             validator_share=said.validator_share,
             burn_u16=burn_u16,

@@ -11,6 +11,9 @@ from rest_framework.views import APIView
 from ledger.rest import RaoField
 from subnets import explain, explain_words, queries
 
+# The epoch never changes, but the code that tells it may be mended: nobody should keep its words for long.
+KEPT_S = 3_600
+
 
 class CountedOutput(serializers.Serializer):
     weight_u16 = serializers.IntegerField(help_text="As the rule gave it; the greatest is 65535.")
@@ -94,9 +97,9 @@ class ExplanationView(APIView):
 
     @extend_schema(responses=ExplanationOutput)
     def get(self, request: Request, netuid: int, number: int, uid: int) -> Response:
-        """Say why a neuron was paid what it was in a closed epoch; the answer never changes."""
+        """Say why a neuron was paid what it was in a closed epoch."""
         told = queries.explanation(netuid, number, uid)
         written = explain.as_json(told) | {"sentences": explain_words.sentences(told)}
         answer = Response(ExplanationOutput(written).data)
-        patch_cache_control(answer, public=True, max_age=31_536_000, immutable=True)
+        patch_cache_control(answer, public=True, max_age=KEPT_S)
         return answer

@@ -47,6 +47,18 @@ def test_what_is_told_is_what_was_paid_for_everybody(epochs):
             assert sum(backer.paid_rao for backer in said.backers) == said.validator_rao
 
 
+def test_an_owner_without_a_cut_withholds_nothing_from_anybody_elses_miner():
+    values = worlds.record().hyperparameters | {"owner_cut_enabled": 0}
+    first = worlds.record(versions=(worlds.version(1, **GATED),), hyperparameters=values)
+    second = worlds.following(first, payroll.settle(first))
+
+    said = told(second, 2)
+
+    assert said.miner_rao > 0
+    assert said.miner_withheld_rao == 0
+    assert said.miner_rao == said.miner_earned_rao - said.miner_burned_rao
+
+
 def test_a_miner_reads_what_each_validator_saw_gave_and_lost_to_consensus(epochs):
     said = told(epochs[1], 2)
 

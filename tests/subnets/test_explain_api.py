@@ -29,13 +29,18 @@ def test_anybody_reads_why_a_miner_was_paid(place):
     answer = asked(place.netuid, 2, best.uid)
 
     assert answer.status_code == 200
-    assert "immutable" in answer.headers["Cache-Control"]
     body = answer.json()
     assert (body["hotkey"], body["number"]) == (best.hotkey, 2)
     assert int(body["miner_rao"]) > 0
     assert [view["hotkey"] for view in body["views"]] == [v.hotkey for v in place.validators]
     assert body["views"][0]["metrics"]["quality"] == 1.0
     assert body["sentences"][0].startswith(f"Epoch 2 of subnet {place.netuid} paid uid {best.uid}")
+
+
+def test_an_explanation_is_kept_for_an_hour_for_the_words_may_be_mended(place):
+    kept = asked(place.netuid, 2, 0).headers["Cache-Control"]
+
+    assert {part.strip() for part in kept.split(",")} == {"public", "max-age=3600"}
 
 
 def test_what_was_kept_for_replays_explains_the_same_as_the_bundle(place):
