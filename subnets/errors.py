@@ -206,6 +206,15 @@ class RuleUnknown(DomainError):
     message = "Subnet {netuid} has no rule version {version}."
 
 
+class RuleChanged(DomainError):
+    """The version is another rule than the one its owner read."""
+
+    code = "rule_changed"
+    message = (
+        "Version {version} of subnet {netuid} changed after you read it. Read it, then publish it."
+    )
+
+
 class RuleNotDraft(DomainError):
     """A published version never changes."""
 

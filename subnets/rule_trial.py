@@ -159,7 +159,7 @@ def tried(rule: Rule, miners: Mapping[str, Metrics] | None = None) -> Trial:
 
     Raises: RuleTooCostly, RuleEvaluatorUnavailable.
     """
-    scores = rule_scores.score(rule, list(SAMPLES.values()))
+    scores = _sampled(rule)
     problems = (*_unreadable(rule), *_problems(rule, scores))
     if problems:
         return Trial(problems, ())
@@ -170,6 +170,14 @@ def tried(rule: Rule, miners: Mapping[str, Metrics] | None = None) -> Trial:
         who = [f"{hotkey[:8]}…" for hotkey in real]
         warnings += _faults(rule, seen, who, of="the last epoch’s miners")
     return Trial((), tuple(warnings[:WARNINGS_MAX]))
+
+
+@lru_cache(
+    maxsize=256
+)  # a rule is tried when it is sent, saved and published; samples never change
+def _sampled(rule: Rule) -> Scores:
+    """Score the sample miners."""
+    return rule_scores.score(rule, list(SAMPLES.values()))
 
 
 def _unreadable(rule: Rule) -> Iterator[Finding]:

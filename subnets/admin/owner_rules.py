@@ -1,6 +1,8 @@
 """An owner's rules: drafts are edited, tried and published; what is published is read, copied and restored."""
 # ruff: noqa: ANN401  the signatures are Django's own
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import admin, messages
@@ -124,17 +126,24 @@ class OwnRuleAdmin(OwnedAdmin):
         `warned` is the digest of the rule whose warnings the page showed.
         """
         owner, now = owner_of(request), timezone.now()
+        obj.document = form.cleaned_data["document"]
+        # Saving locks the subnet until the page is answered, so what may take seconds comes first.
+        warnings = warnings_of(obj) if "_publish" in request.POST else ()
         draft = operations.save_draft(
-            netuid=obj.subnet_id, owner=owner, document=form.cleaned_data["document"], now=now
+            netuid=obj.subnet_id, owner=owner, document=obj.document, now=now
         )
         obj.pk, obj.version, obj.state = draft.pk, draft.version, draft.state
         if "_publish" not in request.POST:
             return
-        if request.POST.get("warned") != draft.digest and warnings_of(draft):
+        if warnings and request.POST.get("warned") != draft.digest:
             self.message_user(request, UNREAD, messages.WARNING)
             return
         rule = operations.publish_rule(
-            netuid=obj.subnet_id, owner=owner, version=draft.version, now=now
+            netuid=obj.subnet_id,
+            owner=owner,
+            version=draft.version,
+            digest=draft.digest,
+            now=now,
         )
         obj.state = rule.state
         self.message_user(request, published(rule), messages.SUCCESS)
@@ -163,7 +172,7 @@ class OwnRuleAdmin(OwnedAdmin):
     def publish_drafts(self, request: HttpRequest, queryset: QuerySet[IncentiveRule]) -> None:
         """Publish each draft; one that is refused, or has warnings to be read, stops no other."""
         for draft in queryset.filter(state=IncentiveRule.State.DRAFT):
-            try:
+            with self.refusals_told(request):
                 if warnings_of(draft):
                     line = f"The draft of subnet {draft.subnet_id}: {UNREAD}"
                     self.message_user(request, line, messages.WARNING)
@@ -172,11 +181,9 @@ class OwnRuleAdmin(OwnedAdmin):
                     netuid=draft.subnet_id,
                     owner=owner_of(request),
                     version=draft.version,
+                    digest=draft.digest,
                     now=timezone.now(),
                 )
-            except DomainError as refusal:
-                self.message_user(request, " ".join(said(refusal)), messages.ERROR)
-            else:
                 self.message_user(request, published(rule), messages.SUCCESS)
 
     @admin.action(description="Discard the selected drafts", permissions=["change"])
@@ -220,18 +227,23 @@ class OwnRuleAdmin(OwnedAdmin):
         rule = self.get_queryset(request).filter(pk=rule_id).first()
         if rule is None:
             raise PermissionDenied
-        try:
+        with self.refusals_told(request):
             restored = operations.restore_rule(
                 netuid=rule.subnet_id,
                 owner=owner_of(request),
                 version=rule.version,
                 now=timezone.now(),
             )
-        except DomainError as refusal:
-            self.message_user(request, " ".join(said(refusal)), messages.ERROR)
-        else:
             self.message_user(request, published(restored), messages.SUCCESS)
         return HttpResponseRedirect(reverse("owner:subnets_incentiverule_changelist"))
+
+    @contextmanager
+    def refusals_told(self, request: HttpRequest) -> Iterator[None]:
+        """Say a refusal on the next page instead of passing it on."""
+        try:
+            yield
+        except DomainError as refusal:
+            self.message_user(request, " ".join(said(refusal)), messages.ERROR)
 
 
 UNREAD = "It was not published yet. Read the warnings below its document, then publish it."

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from subnets import queries, rule_trial, rules
-from subnets.errors import RuleNotDraft, RuleNotPublished, RuleUnknown
+from subnets.errors import RuleChanged, RuleNotDraft, RuleNotPublished, RuleUnknown
 from subnets.models import IncentiveRule, Subnet
 
 
@@ -37,56 +37,78 @@ def save_draft(
     return draft
 
 
-@transaction.atomic
-def publish_rule(*, netuid: int, owner: UUID, version: int, now: datetime) -> IncentiveRule:
+def publish_rule(
+    *, netuid: int, owner: UUID, version: int, digest: str, now: datetime
+) -> IncentiveRule:
     """Announce a draft; it pays once the subnet's `rule_notice` has passed, never in the running epoch.
 
-    Publishing a published version again returns it. Raises: SubnetUnknown, NotTheOwner, RuleUnknown,
-    RuleInvalid.
+    digest: of the rule as its owner read it; nothing else is published under its number. Publishing a
+    published version again returns it. Raises: SubnetUnknown, NotTheOwner, RuleUnknown, RuleChanged,
+    RuleInvalid, RuleTooCostly, RuleEvaluatorUnavailable.
     """
-    subnet = queries.lock_own_subnet(netuid, owner)
-    rule = _version(subnet, version)
-    if rule.state == IncentiveRule.State.PUBLISHED:
+    read = _agreed(queries.own_subnet(netuid, owner), version, digest)
+    if read.state == IncentiveRule.State.DRAFT:
+        # It may run a program for seconds, for which nobody waits: the digest says that it is the same rule.
+        rule_trial.checked(read.document)
+    with transaction.atomic():
+        subnet = queries.lock_own_subnet(netuid, owner)
+        rule = _agreed(subnet, version, digest)
+        if rule.state == IncentiveRule.State.PUBLISHED:
+            return rule
+        rule.state, rule.published_at = IncentiveRule.State.PUBLISHED, now
+        rule.from_epoch = first_epoch(subnet, now=now)
+        rule.save(update_fields=["state", "published_at", "from_epoch"])
         return rule
-    rule_trial.checked(rule.document)
-    rule.state, rule.published_at = IncentiveRule.State.PUBLISHED, now
-    rule.from_epoch = first_epoch(subnet, now=now)
-    rule.save(update_fields=["state", "published_at", "from_epoch"])
-    return rule
 
 
-@transaction.atomic
 def restore_rule(*, netuid: int, owner: UUID, version: int, now: datetime) -> IncentiveRule:
     """Publish a copy of an earlier version as a new one, with the notice of any other.
 
     Nothing is published when the newest version is that one, or its copy: it is returned. A draft stays
-    the newest version. Raises: SubnetUnknown, NotTheOwner, RuleUnknown, RuleNotPublished, RuleInvalid.
+    the newest version, with the number after the copy's: published in the copy's epoch, it still comes
+    after it. Raises: SubnetUnknown, NotTheOwner, RuleUnknown, RuleNotPublished, RuleInvalid, RuleTooCostly,
+    RuleEvaluatorUnavailable.
     """
-    subnet = queries.lock_own_subnet(netuid, owner)
+    subnet = queries.own_subnet(netuid, owner)
     earlier = _version(subnet, version)
     if earlier.state != IncentiveRule.State.PUBLISHED:
         raise RuleNotPublished(version=version)
-    newest = subnet.rules.filter(state=IncentiveRule.State.PUBLISHED).latest("version")
-    if version in {newest.version, newest.restores}:
+    if newest := _standing(subnet, version):
         return newest
+    # It may run a program for seconds, so it comes before the lock; what is published never changes.
     digest = rules.digest(rule_trial.checked(earlier.document))
+    with transaction.atomic():
+        subnet = queries.lock_own_subnet(netuid, owner)
+        if newest := _standing(subnet, version):
+            return newest
+        return IncentiveRule.objects.create(
+            subnet=subnet,
+            version=_number_before_the_draft(subnet),
+            state=IncentiveRule.State.PUBLISHED,
+            document=earlier.document,
+            digest=digest,
+            author=owner,
+            created_at=now,
+            published_at=now,
+            from_epoch=first_epoch(subnet, now=now),
+            restores=version,
+        )
+
+
+def _standing(subnet: Subnet, version: int) -> IncentiveRule | None:
+    """Return the newest published version when it is the given one, or its copy."""
+    newest = subnet.rules.filter(state=IncentiveRule.State.PUBLISHED).latest("version")
+    return newest if version in {newest.version, newest.restores} else None
+
+
+def _number_before_the_draft(subnet: Subnet) -> int:
+    """Return the next version's number; a draft gives up its own for it and takes the one after."""
     number = _next_version(subnet)
     draft = subnet.rules.filter(state=IncentiveRule.State.DRAFT).first()
     if draft is not None:
         number, draft.version = draft.version, number
         draft.save(update_fields=["version"])
-    return IncentiveRule.objects.create(
-        subnet=subnet,
-        version=number,
-        state=IncentiveRule.State.PUBLISHED,
-        document=earlier.document,
-        digest=digest,
-        author=owner,
-        created_at=now,
-        published_at=now,
-        from_epoch=first_epoch(subnet, now=now),
-        restores=version,
-    )
+    return number
 
 
 @transaction.atomic
@@ -115,6 +137,14 @@ def _version(subnet: Subnet, version: int) -> IncentiveRule:
     if found is None:
         raise RuleUnknown(netuid=subnet.netuid, version=version)
     return found
+
+
+def _agreed(subnet: Subnet, version: int, digest: str) -> IncentiveRule:
+    """Return a version, as long as it is still the rule that its owner read."""
+    rule = _version(subnet, version)
+    if rule.digest != digest:
+        raise RuleChanged(netuid=subnet.netuid, version=version)
+    return rule
 
 
 def _next_version(subnet: Subnet) -> int:

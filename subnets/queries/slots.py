@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Count, OuterRef, Q, Subquery
 
 from subnets import registration
-from subnets.errors import SubnetUnknown
+from subnets.errors import NotTheOwner, SubnetUnknown
 from subnets.models import Epoch, Subnet
 from subnets.queries.network import block_now
 from subnets.queries.neurons import stake_by_subnet
@@ -19,6 +19,14 @@ def subnet(netuid: int) -> Subnet:
     found = Subnet.objects.filter(pk=netuid).first()
     if found is None:
         raise SubnetUnknown(netuid=netuid)
+    return found
+
+
+def own_subnet(netuid: int, owner: UUID) -> Subnet:
+    """Return a subnet to its owner, unlocked. Raises: SubnetUnknown, NotTheOwner."""
+    found = subnet(netuid)
+    if found.owner != owner:
+        raise NotTheOwner(netuid=netuid)
     return found
 
 

@@ -71,7 +71,7 @@ def published(place, **changes):
         netuid=place.netuid, owner=place.owner, document=document(**changes), now=now
     )
     return operations.publish_rule(
-        netuid=place.netuid, owner=place.owner, version=draft.version, now=now
+        netuid=place.netuid, owner=place.owner, version=draft.version, digest=draft.digest, now=now
     )
 
 

@@ -296,8 +296,9 @@ def test_a_resumed_clock_does_not_fall_behind_the_log():
 def test_recycled_emission_is_not_issued_and_waits_for_later_blocks(place):
     nobody = [(None,) * 3, (None,) * 3]
     tune(place, recycle_or_burn=1)
+    rule = burning(place)
     operations.publish_rule(
-        netuid=place.netuid, owner=place.owner, now=NOW, version=burning(place).version
+        netuid=place.netuid, owner=place.owner, now=NOW, version=rule.version, digest=rule.digest
     )
     town.closed(place)
     issued, burned = books.issued_rao(), books.balance(BURNED).posted_rao

@@ -5,11 +5,13 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from subnets import queries
+from subnets import cel_sandbox, queries
 from subnets.models import IncentiveRule
 from tests.subnets import town
 from tests.subnets.consoles import GOOD, SIGN_IN, Owner, errors
@@ -99,6 +101,26 @@ def test_publishing_says_from_which_epoch_it_pays(ada):
 
     assert (ada.rule.state, ada.rule.from_epoch) == ("published", 2)
     assert "It pays from epoch 2 on" in answer.content.decode()
+
+
+def test_a_form_that_publishes_runs_no_program_while_it_holds_the_subnet(ada, monkeypatch):
+    draft, ran, truth = ada.draft(), [], cel_sandbox.evaluate_rows
+    score = "quality / (1.0 + quality * latency_ms / 977.0)"
+    with CaptureQueriesContext(connection) as said:
+
+        def watched(expressions, rows):
+            ran.append([one["sql"] for one in said if "FOR UPDATE" in one["sql"]])
+            return truth(expressions, rows)
+
+        monkeypatch.setattr(cel_sandbox, "evaluate_rows", watched)
+        ada.post(
+            "subnets_incentiverule_change", draft.pk,
+            document=json.dumps(GOOD | {"score": score}), _publish="1",
+        )  # fmt: skip
+
+    assert ada.rule.state == "published"
+    assert ran
+    assert not any(ran)
 
 
 def test_a_new_rule_can_be_published_at_once(ada):

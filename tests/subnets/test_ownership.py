@@ -117,7 +117,7 @@ ACTS = {
         netuid=netuid, owner=owner, document=DEFAULT_RULES["matmul"], now=NOW
     ),
     "publish": lambda netuid, owner: operations.publish_rule(
-        netuid=netuid, owner=owner, version=2, now=NOW
+        netuid=netuid, owner=owner, version=2, digest=queries.rules_of(netuid)[0].digest, now=NOW
     ),
     "discard": lambda netuid, owner: operations.discard_draft(
         netuid=netuid, owner=owner, version=2

@@ -3,11 +3,19 @@
 from uuid import uuid4
 
 import pytest
-from django.db import ProgrammingError, transaction
+from django.db import ProgrammingError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from subnets import operations, queries
+from subnets import operations, queries, rule_trial
 from subnets.default_rules import DEFAULT_RULES
-from subnets.errors import NotTheOwner, RuleInvalid, RuleNotDraft, RuleNotPublished, RuleUnknown
+from subnets.errors import (
+    NotTheOwner,
+    RuleChanged,
+    RuleInvalid,
+    RuleNotDraft,
+    RuleNotPublished,
+    RuleUnknown,
+)
 from subnets.hyperparameters import Authority
 from subnets.models import IncentiveRule
 from tests import make
@@ -35,8 +43,13 @@ def draft(place, **changes):
     )
 
 
-def publish(place, version, *, now=NOW):
-    return operations.publish_rule(netuid=place.netuid, owner=place.owner, version=version, now=now)
+def publish(place, version, *, digest=None, now=NOW):
+    """Publish a version as it is, or as it was read."""
+    found = IncentiveRule.objects.filter(subnet=place.netuid, version=version).first()
+    return operations.publish_rule(
+        netuid=place.netuid, owner=place.owner, version=version, now=now,
+        digest=digest or (found.digest if found else ""),
+    )  # fmt: skip
 
 
 def restore(place, version, *, now=NOW):
@@ -150,6 +163,65 @@ def test_a_draft_stays_the_newest_version_when_an_earlier_one_is_restored(place)
     assert (restored.version, waiting.version, waiting.state) == (3, 4, "draft")
     publish(place, 4)
     assert queries.rule_in_force(place.netuid, 99).document["title"] == "Waiting"
+
+
+def test_a_draft_whose_number_went_to_a_restored_copy_is_not_taken_for_it(place):
+    draft(place, title="Two")
+    publish(place, 2)
+    waiting = draft(place, title="Waiting")
+    restored = restore(place, 1)
+    assert restored.version == waiting.version
+
+    with pytest.raises(RuleChanged) as caught:
+        publish(place, waiting.version, digest=waiting.digest)
+
+    assert caught.value.fields == {"netuid": place.netuid, "version": 3}
+    assert caught.value.http_status == 409
+
+
+def test_a_draft_that_changed_after_it_was_read_is_not_published(place):
+    read = draft(place, title="As read")
+    draft(place, title="Changed since")
+
+    with pytest.raises(RuleChanged):
+        publish(place, 2, digest=read.digest)
+
+    assert queries.rules_of(place.netuid)[0].state == IncentiveRule.State.DRAFT
+
+
+def test_a_draft_that_changes_while_it_is_tried_is_not_published(place, monkeypatch):
+    read = draft(place, title="As read")
+    truth = rule_trial.checked
+
+    def slow(document):
+        monkeypatch.setattr(rule_trial, "checked", truth)
+        draft(place, title="Changed meanwhile")
+        return truth(document)
+
+    monkeypatch.setattr(rule_trial, "checked", slow)
+    with pytest.raises(RuleChanged):
+        publish(place, 2, digest=read.digest)
+
+    assert queries.rules_of(place.netuid)[0].state == IncentiveRule.State.DRAFT
+
+
+@pytest.mark.parametrize("act", [lambda place: publish(place, 3), lambda place: restore(place, 1)])
+def test_nothing_is_locked_while_a_rule_is_tried(place, monkeypatch, act):
+    draft(place, title="Two")
+    publish(place, 2)
+    draft(place, title="Three")
+    truth, locks = rule_trial.checked, []
+    with CaptureQueriesContext(connection) as said:
+
+        def watched(document):
+            locks.append([one["sql"] for one in said if "FOR UPDATE" in one["sql"]])
+            return truth(document)
+
+        monkeypatch.setattr(rule_trial, "checked", watched)
+        act(place)
+
+    assert locks == [[]]
+    assert any("FOR UPDATE" in one["sql"] for one in said.captured_queries)
 
 
 def test_a_draft_and_a_version_that_is_not_there_are_not_restored(place):

@@ -25,7 +25,7 @@ def published(place, **changes):
         netuid=place.netuid, owner=place.owner, document=document(**changes), now=NOW
     )
     return operations.publish_rule(
-        netuid=place.netuid, owner=place.owner, version=draft.version, now=NOW
+        netuid=place.netuid, owner=place.owner, version=draft.version, digest=draft.digest, now=NOW
     )
 
 
