@@ -46,10 +46,10 @@ class EpochInputs:
 
     stakes_rao: effective stake. permits: validator permits given by the previous epoch (all False before
     the first). weights, bonds: u16, sparse, by validator uid and then miner uid; weights are relative
-    within a row, an explicit 0 is an entry; a `Pairs` is taken as it is. last_update: block of the last weights of each uid.
-    registered_block: block at which each uid was registered. last_step_block: block of the last epoch
-    that ran, 0 for none. owner_uid: the owner's neuron; it always counts as a validator, is exempt from
-    the stake threshold and may weigh itself.
+    within a row, an explicit 0 is an entry; a `Pairs` is taken as it is. last_update: block of the last
+    weights of each uid. registered_block: block at which each uid was registered. last_step_block: block
+    of the last epoch that ran, 0 for none. owner_uid: the owner's neuron; it always counts as a
+    validator, is exempt from the stake threshold and may weigh itself.
     """
 
     stakes_rao: Sequence[int]

@@ -1,7 +1,8 @@
 """What must always hold between epochs, owners and the ledger, asked of the database in one statement.
 
-The newest bundles are read and unpacked before, by another: a bundle never changes. It runs after every database test and every night, so it reads bundles of the newest epochs only; any
-bundle can be recomputed whole by `python -m subnets.audit`.
+The newest bundles are read and unpacked before, by another: a bundle never changes. It runs after every
+database test and every night, so it reads bundles of the newest epochs only; any bundle can be recomputed
+whole by `python -m subnets.audit`.
 """
 
 import json

@@ -178,7 +178,8 @@ class Settlement:
 def settle(record: Record, seen: Measured | None = None) -> Payroll:
     """Compute an epoch. The payouts and the burned part sum to the emission to the rao.
 
-    seen: what `measured` says of the record, should it be known already. Raises: RuleInvalid, RuleTooCostly when no version of the rule can be applied,
+    seen: what `measured` says of the record, should it be known already.
+    Raises: RuleInvalid or RuleTooCostly when no version of the rule can be applied,
     RuleEvaluatorUnavailable.
     """
     ruling = apply_rule(record, measured(record) if seen is None else seen)
