@@ -21,7 +21,7 @@ from typing import Any
 from subnets import explain, explain_words
 from subnets.bundle_chain import Chain, Promise, promises, unkept
 from subnets.bundle_sources import Source, read, sources
-from subnets.errors import UidUnknown
+from subnets.errors import RuleEvaluatorUnavailable, UidUnknown
 from subnets.proving import NO_BUNDLE, Finding, Json, Unreadable, audit
 
 __all__ = ["Finding", "Unreadable", "audit", "main"]
@@ -85,7 +85,7 @@ class Audit:
             return
         try:
             told = explain.of_bundle(bundle, uid=self.asked.explain)
-        except UidUnknown as fault:
+        except (UidUnknown, RuleEvaluatorUnavailable) as fault:
             self.exit_status = max(self.exit_status, 2)
             said = str(fault)
             say({"error": said}, f"  {said}", as_json=self.asked.json)

@@ -2,6 +2,10 @@
 
 The child is `subnets/cel_worker.py`, started by path with `python -I` and an empty environment, so it
 sees no secret of the parent and imports nothing of the project.
+
+What is the rule's fault decides who is paid, so it has to be the same on every machine: processor time and
+the child's own memory are. Wall time is not, nor is a kill from outside: a stalled or crowded machine makes
+the evaluator unavailable, nobody is paid, and who asked tries again.
 """
 
 import json
@@ -22,12 +26,14 @@ from subnets.metrics import METRICS, Metrics
 ROWS_PER_CHILD_MAX = 1024
 
 _WORKER = Path(cel_worker.__file__).resolve()
+_OUT_OF_MEMORY = f"it needed more than {cel_worker.MEMORY_BYTES // 2**20} MiB of memory"
+# The signals that a rule brings upon itself, anywhere. All others come from the machine.
 _STOPPED_BY = {
     signal.SIGXCPU: f"it took more than {cel_worker.CPU_S} s of processor time",
-    signal.SIGKILL: f"it took more than {cel_worker.CPU_S} s of processor time",
-    signal.SIGALRM: f"it took more than {cel_worker.WALL_S} s",
+    signal.SIGABRT: _OUT_OF_MEMORY,  # the C++ library found none
+    signal.SIGSEGV: _OUT_OF_MEMORY,  # no room was left for its stack
 }
-_OUT_OF_MEMORY = f"it needed more than {cel_worker.MEMORY_BYTES // 2**20} MiB of memory"
+_STALLED = "its program did not answer in time, so the machine is busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +112,23 @@ def _converse(text: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise RuleTooCostly(limit=_STOPPED_BY[signal.SIGALRM]) from error
+        raise RuleEvaluatorUnavailable(cause=_STALLED) from error
     except OSError as error:
         raise RuleEvaluatorUnavailable(cause=f"its program did not start ({error})") from error
     if child.returncode == 0:
         return child.stdout
     if child.returncode == cel_worker.EXIT_OUT_OF_MEMORY:
         raise RuleTooCostly(limit=_OUT_OF_MEMORY)
-    if child.returncode < 0:  # SIGABRT: the C++ library found no memory
-        stopped = signal.Signals(-child.returncode)
-        raise RuleTooCostly(limit=_STOPPED_BY.get(stopped, _OUT_OF_MEMORY))
+    if child.returncode < 0:
+        raise _stopped(-child.returncode)
     last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
     raise RuleEvaluatorUnavailable(cause=f"its program failed ({last[0][:200]})")
+
+
+def _stopped(number: int) -> RuleTooCostly | RuleEvaluatorUnavailable:
+    """Say why a signal ended the child: the rule, or the machine."""
+    if number in _STOPPED_BY:
+        return RuleTooCostly(limit=_STOPPED_BY[signal.Signals(number)])
+    if number == signal.SIGALRM:
+        return RuleEvaluatorUnavailable(cause=_STALLED)
+    return RuleEvaluatorUnavailable(cause=f"its program was ended from outside, by signal {number}")

@@ -22,6 +22,9 @@ MEMORY_BYTES = 256 * 2**20
 # The costliest rule within the caps took 0.8 s for a full batch (1024 rows, eight expressions of 1900
 # characters); a slow, shared core gets seven times that.
 CPU_S = 6
+# The kernel kills at the hard limit and asks only at a lower soft one, so that SIGXCPU names the cause:
+# a SIGKILL is then never the child's own doing.
+CPU_KILLED_S = CPU_S + 2
 # Wall time lets two such processes share one busy core.
 WALL_S = 20
 EXIT_OUT_OF_MEMORY = 70
@@ -32,22 +35,24 @@ ERROR_CHARACTERS = (
 NOT_A_NUMBER = "the result is not a number (zero divided by zero, or a root of a negative)"
 INFINITE = "the result is infinite (a division by zero, or too large a number)"
 
-_LIMITS = (
-    (resource.RLIMIT_AS, MEMORY_BYTES),
-    (resource.RLIMIT_CPU, CPU_S),
-    (resource.RLIMIT_CORE, 0),  # a killed child leaves no file behind
-    (resource.RLIMIT_FSIZE, 0),
-    (resource.RLIMIT_NOFILE, 32),  # pipes and the shared objects it imports
-    (resource.RLIMIT_NPROC, 0),  # starts no process or thread (root is exempt)
+_LIMITS = (  # soft, hard
+    (resource.RLIMIT_AS, MEMORY_BYTES, MEMORY_BYTES),
+    (resource.RLIMIT_CPU, CPU_S, CPU_KILLED_S),
+    (resource.RLIMIT_CORE, 0, 0),  # a killed child leaves no file behind
+    (resource.RLIMIT_FSIZE, 0, 0),
+    (resource.RLIMIT_NOFILE, 32, 32),  # pipes and the shared objects it imports
+    (resource.RLIMIT_NPROC, 0, 0),  # starts no process or thread (root is exempt)
 )
 
 
 def bound_self() -> None:
     """Lower this process's limits for good and set an alarm that kills it, should its parent be gone."""
-    for limit, wanted in _LIMITS:
+    for limit, *wanted in _LIMITS:
         _, hard = resource.getrlimit(limit)
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(limit, (allowed, allowed))
+        soft, last = (
+            bound if hard == resource.RLIM_INFINITY else min(bound, hard) for bound in wanted
+        )
+        resource.setrlimit(limit, (soft, last))
     signal.alarm(WALL_S)
 
 

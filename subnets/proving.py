@@ -64,14 +64,16 @@ def audit(bundle: Json, *, source: str = "bundle") -> Finding:
         if form not in bundles.FORMATS_READ or isinstance(form, bool):
             raise Unreadable(f"{source} has the format {form!r}, not one of {bundles.FORMATS_READ}")
         record = bundles.record_read(bundle["record"])
-        found = _first_fault(bundle, record, source)
+        found = _first_fault(bundle, record)
     except NO_BUNDLE as fault:
         raise Unreadable(f"{source} is not a bundle: {fault!r}") from fault
+    except RuleEvaluatorUnavailable as error:
+        raise Unreadable(f"{source} cannot be recomputed here: {error}") from error
     pointer, detail = found or ("", "")
     return Finding(source, pointer, detail, len(record.scores) + len(record.results))
 
 
-def _first_fault(bundle: Json, record: payroll.Record, source: str) -> Place | None:
+def _first_fault(bundle: Json, record: payroll.Record) -> Place | None:
     """Look where a fault can be told most precisely first; the digest covers whatever is left."""
     form = bundle["format"]
     return (
@@ -81,7 +83,7 @@ def _first_fault(bundle: Json, record: payroll.Record, source: str) -> Place | N
         or wrong_signature(record)
         or (wrong_commitment(record) if form > 1 else None)
         or wrong_emission(bundle)
-        or wrong_payroll(bundle, record, source)
+        or wrong_payroll(bundle, record)
         or wrong_digest(bundle)
     )
 
@@ -90,11 +92,12 @@ def wrong_rule_digest(record: payroll.Record) -> Place | None:
     """Return where a rule's digest is not that of its document.
 
     A document that is no rule has none; whether the epoch rightly passed it over shows in the payroll.
+    Raises: RuleEvaluatorUnavailable.
     """
     for place, version in enumerate(record.versions):
         try:
             expected = rules.digest(rules.parse(version.document))
-        except (RuleInvalid, RuleTooCostly, RuleEvaluatorUnavailable):
+        except (RuleInvalid, RuleTooCostly):
             continue
         if version.digest != expected:
             return f"/record/rules/{place}/digest", f"the document's digest is {expected}"
@@ -159,14 +162,12 @@ def wrong_emission(bundle: Json) -> Place | None:
     return "/record/emission_rao", f"the payroll shares out {shared_rao + int(paid['burned_rao'])}"
 
 
-def wrong_payroll(bundle: Json, record: payroll.Record, source: str) -> Place | None:
-    """Return the first place where the payroll is not what the record gives. Raises: Unreadable."""
+def wrong_payroll(bundle: Json, record: payroll.Record) -> Place | None:
+    """Return the first place where the payroll is not what the record gives. Raises: RuleEvaluatorUnavailable."""
     try:
         recomputed = payroll.settle(record)
     except (RuleInvalid, RuleTooCostly) as error:
         return "/record/rules", str(error)
-    except RuleEvaluatorUnavailable as error:
-        raise Unreadable(f"{source} cannot be recomputed here: {error}") from error
     return first_difference(bundle["payroll"], bundles.payroll_json(recomputed), "/payroll")
 
 

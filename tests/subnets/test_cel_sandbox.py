@@ -5,8 +5,18 @@ import time
 
 import pytest
 
-from subnets import cel_sandbox, cel_worker, rules
+from subnets import (
+    audit,
+    bundle,
+    cel_sandbox,
+    cel_worker,
+    payroll,
+    rule_document,
+    rule_trial,
+    rules,
+)
 from subnets.errors import RuleEvaluatorUnavailable, RuleInvalid, RuleTooCostly
+from tests.subnets import worlds
 from tests.subnets.rule_builders import METRIC, document, rule
 
 # A bomb must be refused well within the limits; the rest is what a busy machine adds to a child's start.
@@ -158,19 +168,92 @@ def replace_child(monkeypatch, tmp_path, program):
 
 
 def test_a_child_that_burns_its_processor_time_is_stopped(monkeypatch, tmp_path):
-    limits = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))"
+    limits = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 2))"
     replace_child(monkeypatch, tmp_path, f"{limits}\nwhile True: pass")
 
     with pytest.raises(RuleTooCostly, match="of processor time"):
         cel_sandbox.compile_expressions(["quality"])
 
 
-def test_a_child_that_only_waits_is_stopped(monkeypatch, tmp_path):
+def test_the_child_is_asked_to_stop_before_the_kernel_kills_it(monkeypatch, tmp_path):
+    worker = str(cel_worker.__file__)
+    replace_child(
+        monkeypatch,
+        tmp_path,
+        "import runpy, sys\n"
+        f"sys.modules['worker'] = worker = type(sys)('worker')\n"
+        f"exec(open({worker!r}).read().replace('CPU_S = 6', 'CPU_S = 1'), worker.__dict__)\n"
+        "worker.bound_self()\n"
+        "while True: pass",
+    )
+
+    with pytest.raises(RuleTooCostly, match="of processor time"):
+        cel_sandbox.compile_expressions(["quality"])
+
+
+def stalled(monkeypatch, tmp_path):
     replace_child(monkeypatch, tmp_path, "import time\ntime.sleep(60)")
     monkeypatch.setattr(cel_worker, "WALL_S", 0.3)
 
-    with pytest.raises(RuleTooCostly):
+
+def test_a_child_that_only_waits_is_stopped_and_not_the_rules_fault(monkeypatch, tmp_path):
+    stalled(monkeypatch, tmp_path)
+
+    with pytest.raises(RuleEvaluatorUnavailable, match="the machine is busy"):
         cel_sandbox.compile_expressions(["quality"])
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGALRM"])
+def test_a_child_that_the_machine_ends_is_not_the_rules_fault(monkeypatch, tmp_path, name):
+    replace_child(monkeypatch, tmp_path, f"import signal\nsignal.raise_signal(signal.{name})")
+
+    with pytest.raises(RuleEvaluatorUnavailable):
+        cel_sandbox.compile_expressions(["quality"])
+
+
+def test_a_child_without_memory_for_the_c_library_is_the_rules_fault(monkeypatch, tmp_path):
+    replace_child(monkeypatch, tmp_path, "import os\nos.abort()")
+
+    with pytest.raises(RuleTooCostly, match="of memory"):
+        cel_sandbox.compile_expressions(["quality"])
+
+
+def test_an_epoch_on_a_stalled_machine_pays_nobody_rather_than_by_an_older_version(
+    monkeypatch, tmp_path
+):
+    older = worlds.version(1)
+    with worlds.quick_cel():
+        newer = worlds.version(2, score="quality * 0.123456789")
+    record = worlds.record(versions=(newer, older))
+    rule_document._compiled.cache_clear()
+    stalled(monkeypatch, tmp_path)
+
+    with pytest.raises(RuleEvaluatorUnavailable):
+        payroll.settle(record)
+
+
+def test_an_audit_on_a_stalled_machine_says_that_it_could_not_and_no_mismatch(
+    monkeypatch, tmp_path
+):
+    with worlds.quick_cel():
+        record = worlds.proven(worlds.record(versions=(worlds.version(1, score="quality * 0.3"),)))
+        public = bundle.made(record, payroll.settle(record), previous_digest="")
+    rule_document._compiled.cache_clear()
+    stalled(monkeypatch, tmp_path)
+
+    with pytest.raises(audit.Unreadable, match="cannot be recomputed here"):
+        audit.audit(public)
+
+
+def test_an_author_on_a_stalled_machine_is_not_told_that_the_rule_is_at_fault(
+    monkeypatch, tmp_path
+):
+    stalled(monkeypatch, tmp_path)
+
+    with pytest.raises(RuleEvaluatorUnavailable) as caught:
+        rule_trial.opinion(document(score="quality * 0.918273645"))
+
+    assert (caught.value.http_status, caught.value.code) == (503, "rule_evaluator_unavailable")
 
 
 def test_a_child_that_fails_is_not_the_rules_fault(monkeypatch, tmp_path):
@@ -194,7 +277,7 @@ def test_the_child_sees_no_environment_and_bounds_itself(monkeypatch, tmp_path):
         tmp_path,
         "import os, resource, runpy, sys\n"
         f"runpy.run_path({worker!r})['bound_self']()\n"
-        "limits = [resource.getrlimit(getattr(resource, name))[1]\n"
+        "limits = [resource.getrlimit(getattr(resource, name))\n"
         "          for name in ('RLIMIT_AS', 'RLIMIT_CPU', 'RLIMIT_CORE', 'RLIMIT_FSIZE')]\n"
         "sys.exit(f'{limits} {sorted(os.environ)} {os.getcwd()}')",
     )
@@ -204,5 +287,6 @@ def test_the_child_sees_no_environment_and_bounds_itself(monkeypatch, tmp_path):
     with pytest.raises(RuleEvaluatorUnavailable) as caught:
         cel_sandbox.compile_expressions(["quality"])
 
-    assert f"[{256 * 2**20}, 6, 0, 0]" in caught.value.fields["cause"]
+    memory = (256 * 2**20,) * 2
+    assert f"[{memory}, (6, 8), (0, 0), (0, 0)]" in caught.value.fields["cause"]
     assert "STRIPE" not in caught.value.fields["cause"]
