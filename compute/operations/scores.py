@@ -53,6 +53,9 @@ def submit_scores(
     # One request of a validator at a time: its chain of scores has one order, and never forks.
     queries.lock_judge(validator)
     results = queries.results_to_score([score.result_id for score in scores])
+    # From here on no window is read without what is written here, and `since` is when the open ones began
+    # at the latest: a request that had to wait, or came by a slow clock, is dated into what is still open.
+    since = queries.join_score_writers({result.netuid for result in results.values()})
     known = Known(
         validator=validator,
         owner=owner,
@@ -71,7 +74,7 @@ def submit_scores(
             refused.append((score.result_id, code))
         elif score.result_id not in known.given:
             taken.setdefault(score.result_id, score)
-    write(known, taken, now=now)
+    write(known, taken, now=max(now, since))
     return ScoresTaken(accepted_count=len(scores) - len(refused), refused=tuple(refused))
 
 

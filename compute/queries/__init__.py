@@ -45,7 +45,12 @@ from compute.queries.scores import (
 )
 from compute.queries.sealing import sealed_from, unsealed
 from compute.queries.sweeps import due_lease_ids, netuids_at_work, scored_job_ids
-from compute.queries.windows import Gathered, gather
+from compute.queries.windows import (
+    Gathered,
+    await_score_writers,
+    gather,
+    join_score_writers,
+)
 
 __all__ = [
     "CommitmentLine",
@@ -54,6 +59,7 @@ __all__ = [
     "JobLine",
     "Sample",
     "ScoreLine",
+    "await_score_writers",
     "canaries_since",
     "candidates",
     "compute_figures",
@@ -62,6 +68,7 @@ __all__ = [
     "job_of",
     "jobs_of",
     "jobs_of_owner",
+    "join_score_writers",
     "judges",
     "last_commitments",
     "last_result",

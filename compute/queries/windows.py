@@ -1,16 +1,24 @@
 """What an epoch's window holds: the signed scores, and what was offered and returned."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import Count, Q
 
 from compute.blueprints import blueprint
 from compute.models import Job, Lease, Result, Score
 from compute.queries.commitments import window_commitments
+from subnets import clock
+from subnets import queries as subnets
 from subnets.commitments import Proof
 from subnets.metrics import Delivery
+
+# The first half of an advisory lock's name ("SCOR"), so that no other use of such locks meets this one.
+SCORE_WRITERS = 0x53434F52
+ONE_INSTANT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,40 @@ class Gathered:
     deliveries: tuple[Delivery, ...]
 
 
+def join_score_writers(netuids: Iterable[int]) -> datetime:
+    """Be waited for by whoever reads windows of these subnets, until this transaction ends; return since when.
+
+    Since when: the instant up to which the network has accrued. Whatever is dated earlier may have been read
+    already, for a window is read only after the network has accrued up to its end and the writers of before
+    are through. Writers do not wait for each other. Two statements.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock_shared(%s, netuid) FROM unnest(%s::int[]) AS netuid",
+            # In one order, so that two writers and two readers never wait in a ring.
+            [SCORE_WRITERS, sorted(netuids)],
+        )
+    # A statement of its own: it sees what was committed while the lock was waited for.
+    net = subnets.network()
+    return clock.time_of_block(net.accrued_block, genesis_at=net.genesis_at, block_ms=net.block_ms)
+
+
+def await_score_writers(netuid: int) -> None:
+    """Wait until every request that writes scores of a subnet now is through. To be called in no transaction."""
+    with connection.cursor() as cursor:
+        # Alone, a statement is a transaction: whoever comes next may write at once.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SCORE_WRITERS, netuid])
+
+
 def gather(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathered:
+    """Collect the evidence of [starts_at, ends_at), all of one instant. To be called in no transaction."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute(ONE_INSTANT)
+        return _gathered(netuid, starts_at=starts_at, ends_at=ends_at)
+
+
+def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathered:
     """Collect the scores given in [starts_at, ends_at) and the leases that ended in it. Four statements.
 
     Within an instant scores come by result id, as they were committed to. How many there can be is
@@ -34,7 +75,7 @@ def gather(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathered:
             "result_id", "validator", "miner", "score_ppm", "reason", "signature"
         )
     )
-    # A result is scored by every validator, so it is read once, and after the scores: none lacks its result.
+    # A result is scored by every validator, so it is read once.
     found = (
         Result.objects.filter(pk__in=window.values("result_id"))
         .select_related("job")

@@ -92,6 +92,7 @@ def test_a_subnet_that_is_not_there_has_no_epoch():
     assert caught.value.fields == {"netuid": 9}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_after_a_long_outage_epochs_are_closed_one_by_one(place):
     now = at_block(4 * TEMPO + 17)
     closed = []
@@ -201,6 +202,7 @@ def test_the_public_bundle_of_the_database_matches(place, tmp_path):
     assert audit.main([str(tmp_path)]) == 0
 
 
+@pytest.mark.django_db(transaction=True)
 def test_work_scored_in_the_window_is_paid_and_its_evidence_published(place):
     job = make.job(place.netuid)
     (lease,) = make.dispatched()
@@ -233,6 +235,7 @@ def test_work_scored_in_the_window_is_paid_and_its_evidence_published(place):
     assert audit.audit(second.bundle).is_match
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_window_is_read_only_when_its_last_scores_must_have_been_written(place):
     (due,) = queries.due_epochs(at_block(360))
 
@@ -242,6 +245,7 @@ def test_a_window_is_read_only_when_its_last_scores_must_have_been_written(place
     assert compute.close_epoch(due=due, now=due.ends_at + SCORES_IN_FLIGHT).number == 1
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_lease_that_was_never_fetched_is_not_held_against_the_miner(place):
     make.job(place.netuid)
     make.job(place.netuid)
