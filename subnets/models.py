@@ -372,6 +372,7 @@ class Backtest(models.Model):
     digest = models.CharField(max_length=64)
     author = models.UUIDField()
     asked_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=7, choices=State, default=State.ASKED)
     epoch_count = models.PositiveIntegerField()
     done_count = models.PositiveIntegerField(default=0)

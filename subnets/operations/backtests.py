@@ -11,8 +11,8 @@ from subnets.errors import BacktestUnderWay, NothingToReplay, RuleUnknown
 from subnets.models import Backtest, IncentiveRule
 
 KEPT_MAX = 20  # answers a subnet keeps; a full subnet's is some fifty kilobytes
-# 200 epochs of a full subnet take under a minute. What is not done ten minutes after it was asked for, however
-# often a worker died over it, is given up.
+# 200 epochs of a full subnet take under a minute. What is not done ten minutes after a worker first took it up,
+# however often one died over it, is given up; the wait for other subnets' backtests does not count.
 GIVE_UP = timedelta(minutes=10)
 PROGRESS_EVERY = (
     4  # epochs between two writes of how far it is: about three a second on a full subnet
@@ -66,11 +66,12 @@ def run_backtest(*, backtest_id: UUID, now: datetime) -> None:
         found = Backtest.objects.select_related("subnet").get(pk=backtest_id)
         if found.state in {Backtest.State.DONE, Backtest.State.FAILED}:
             return
-        if now - found.asked_at > GIVE_UP:
+        found.started_at = found.started_at or now
+        if now - found.started_at > GIVE_UP:
             _finish(found, fault=TOO_LONG)
             return
         found.state, found.done_count = Backtest.State.RUNNING, 0
-        found.save(update_fields=["state", "done_count"])
+        found.save(update_fields=["state", "done_count", "started_at"])
         fault = BROKEN
         try:
             found.answer = backtest.answer_json(backtest.answer(_replayed(found)))

@@ -69,11 +69,11 @@ def backtests_of(netuid: int) -> list[Backtest]:
     return list(Backtest.objects.filter(subnet=netuid).defer("answer").order_by("-asked_at"))
 
 
-def waiting_backtests() -> list[UUID]:
+def waiting_backtests(*, limit: int) -> list[UUID]:
     """List backtests that nobody has finished, oldest first: asked for, or left behind by a dead worker."""
     unfinished = (Backtest.State.ASKED, Backtest.State.RUNNING)
     rows = Backtest.objects.filter(state__in=unfinished).order_by("asked_at")
-    return list(rows.values_list("pk", flat=True))
+    return list(rows.values_list("pk", flat=True)[:limit])
 
 
 @contextmanager

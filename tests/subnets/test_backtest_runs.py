@@ -150,9 +150,16 @@ def test_the_last_twenty_answers_are_kept(place):
     assert kept[0].pk == found.pk
 
 
+def left_behind(found, *, started_at):
+    """Leave a backtest as a worker does that dies over it."""
+    Backtest.objects.filter(pk=found.pk).update(
+        state=Backtest.State.RUNNING, done_count=2, started_at=started_at
+    )
+
+
 def test_one_that_a_dead_worker_left_behind_is_begun_again(place):
     found = asked(place, version=1)
-    Backtest.objects.filter(pk=found.pk).update(state=Backtest.State.RUNNING, done_count=2)
+    left_behind(found, started_at=NOW)
 
     operations.run_backtest(backtest_id=found.pk, now=NOW + timedelta(minutes=9))
 
@@ -162,12 +169,36 @@ def test_one_that_a_dead_worker_left_behind_is_begun_again(place):
 
 def test_one_that_is_never_done_is_given_up(place):
     found = asked(place, version=1)
-    Backtest.objects.filter(pk=found.pk).update(state=Backtest.State.RUNNING, done_count=2)
+    left_behind(found, started_at=NOW)
 
     operations.run_backtest(backtest_id=found.pk, now=NOW + timedelta(minutes=11))
 
     found.refresh_from_db()
     assert (found.state, found.fault) == ("failed", backtests.TOO_LONG)
+    assert found.started_at == NOW
+
+
+def test_waiting_for_a_worker_uses_up_nobodys_time(place):
+    found = asked(place, version=1)
+
+    operations.run_backtest(backtest_id=found.pk, now=NOW + timedelta(hours=2))
+
+    found.refresh_from_db()
+    assert (found.state, found.started_at) == ("done", NOW + timedelta(hours=2))
+
+
+def test_one_task_works_one_backtest_the_oldest(place):
+    other = town.founded()
+    town.closed(other, rows=VIEWS[0])
+    later = asked(other, version=1, now=NOW + timedelta(seconds=1))
+    sooner = asked(place, version=1)
+
+    states = []
+    for _ in range(2):
+        tasks.run_asked_backtests()
+        states.append([Backtest.objects.get(pk=one.pk).state for one in (sooner, later)])
+
+    assert states == [["done", "asked"], ["done", "done"]]
 
 
 def test_a_refusal_on_the_way_is_told_to_the_owner(place, monkeypatch):
@@ -207,4 +238,4 @@ def test_a_finished_backtest_is_not_run_again(place):
 
     found.refresh_from_db()
     assert found.fault == "kept"
-    assert queries.waiting_backtests() == []
+    assert queries.waiting_backtests(limit=9) == []
