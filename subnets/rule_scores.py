@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subnets import cel_arrays, cel_sandbox, cel_worker, rule_expression
+from subnets.cel_operators import Term
 from subnets.errors import RuleInvalid
 from subnets.metrics import METRICS, Metrics, Rows
 from subnets.rule_document import Rule
@@ -81,10 +82,7 @@ def score_units(raw_scores: NDArray[np.float64]) -> NDArray[np.int64]:
 def evaluated(expressions: Sequence[str], rows: Sequence[Metrics]) -> list[Column]:
     """Evaluate expressions for every row, in columns where that can be done and else by CEL."""
     columns, unfit = _columns(expressions, rows)
-    try:
-        terms = cel_arrays.evaluated(expressions, columns) if rows else None
-    except RecursionError:  # a thousand signs in a row, say, which CEL takes one by one
-        terms = None
+    terms = cel_arrays.evaluated(expressions, columns) if rows else None
     answered = [_of_term(term) for term in terms] if terms else by_cel(expressions, rows)
     for column, expression in zip(answered, expressions, strict=True):
         read = cel_arrays.metrics_read([expression])
@@ -143,8 +141,11 @@ def _columns(
     return columns, unfit
 
 
-def _of_term(term: cel_arrays.Term) -> Column:
-    """Say why each faulty row is so: a division of whole numbers by zero, or a double that is no number."""
+def _of_term(term: Term) -> Column:
+    """Say why each faulty row is so: a division of whole numbers by zero, or a double that is no number.
+
+    In CEL's words, for they go into the payroll. The division comes first and left a zero behind.
+    """
     faults = {}
     for row in np.flatnonzero(term.faults).tolist():
         if term.kind != "double" or np.isfinite(term.values[row]):

@@ -200,7 +200,7 @@ def _problems(rule: Rule, scores: Scores) -> Iterator[Finding]:
         )
     for pointer in _unconfirmed(rule.expressions()):
         yield Finding(
-            pointer, "Two ways of computing it gave different values. Write it more simply."
+            pointer, "Two ways of computing it gave different answers. Write it more simply."
         )
 
 
@@ -214,7 +214,7 @@ def _unconfirmed(expressions: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(
         _pointer(place, of=len(expressions))
         for place, (ours, theirs) in enumerate(both)
-        if ours.faults.keys() != theirs.faults.keys()
+        if ours.faults != theirs.faults
         or not np.array_equal(ours.values.astype(np.float64), theirs.values)
     )
 

@@ -106,10 +106,39 @@ def test_an_expression_gives_what_cel_gives(expression):
         "int(1e30)",
         "true < false",
         "math.least(1, 2.0)",
+        "-" * 100 + "quality",
+        "true" + " || true" * 100,
+        "(" * 40 + "quality" + ")" * 40,
+        "true ? 1.0 : " * 40 + "2.0",
     ],
 )
 def test_what_numpy_does_not_stand_in_for_is_left_to_cel(expression):
     assert cel_arrays.evaluated([expression], COLUMNS) is None
+
+
+DEEPEST = [
+    "-" * 99 + "quality",
+    "!" * 98 + "(quality > 0.5)",
+    "true" + " || true" * 99,
+    "(" * 32 + "quality" + ")" * 32,
+    "math.least(" * 31 + "quality" + ", 1.0)" * 31,
+    "true ? 1.0 : " * 31 + "2.0",
+    "1.0 + (" * 31 + "-" * 60 + "quality" + ")" * 31,
+]
+
+
+def deeply(frames, act):
+    return deeply(frames - 1, act) if frames else act()
+
+
+@pytest.mark.parametrize("expression", DEEPEST)
+def test_the_deepest_that_numpy_computes_fits_any_stack_that_calls(expression):
+    cel_arrays._parsed.cache_clear()
+
+    # Python takes a thousand calls; the web, a task and a test are within each other some hundred deep.
+    (term,) = deeply(350, lambda: cel_arrays.evaluated([expression], COLUMNS))
+
+    assert term.values.shape == (len(ROWS),)
 
 
 DOUBLES = st.sampled_from(

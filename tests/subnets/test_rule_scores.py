@@ -140,6 +140,29 @@ def test_columns_give_what_cel_gives_to_the_last_bit(expression):
     assert ours.values.astype(np.float64).tobytes() == theirs.values.tobytes()
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "double(1 / failed_count) / 0.0",
+        "double(7 / failed_count) + 0.0 / 0.0",
+        "1.0 / double(failed_count / failed_count)",
+        "math.sqrt(-1.0) * double(1 % failed_count)",
+        "math.least(0.0 / 0.0, double(1 / failed_count))",
+        "failed_count == 0 ? 1.0 / 0.0 : double(1 / failed_count)",
+        "1.0 / double(failed_count)",
+        "0.0 / double(failed_count)",
+    ],
+)
+def test_columns_say_in_cels_words_why_there_is_no_value(expression):
+    rows = [METRIC, miner(failed_count=2)]
+
+    (ours,) = rule_scores.evaluated([expression], rows)
+    (theirs,) = rule_scores.by_cel([expression], rows)
+
+    assert ours.faults == theirs.faults
+    assert 0 in ours.faults
+
+
 def test_rows_that_are_alike_are_asked_once(monkeypatch):
     asked = []
     truth = cel_sandbox.evaluate_rows

@@ -144,7 +144,23 @@ def test_values_that_cel_does_not_confirm_are_refused(monkeypatch):
     unusual = rule(score="quality * 0.987654321")
 
     (problem,) = rule_trial.tried(unusual).problems
-    assert (problem.pointer, "different values" in problem.detail) == ("/score", True)
+    assert (problem.pointer, "different answers" in problem.detail) == ("/score", True)
+
+
+def test_another_word_for_why_there_is_no_value_is_refused_too(monkeypatch):
+    truth = rule_scores.by_cel
+
+    def differing(expressions, rows):
+        return [
+            replace(column, faults=dict.fromkeys(column.faults, "it cannot be"))
+            for column in truth(expressions, rows)
+        ]
+
+    monkeypatch.setattr(rule_scores, "by_cel", differing)
+    unusual = rule(score="0.192837465 / double(failed_count)")
+
+    (problem,) = rule_trial.tried(unusual).problems
+    assert (problem.pointer, "different answers" in problem.detail) == ("/score", True)
 
 
 def test_every_metric_is_tried_at_its_edges():
