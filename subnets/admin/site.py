@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from subnets import queries, rule_trial
 from subnets.errors import RuleEvaluatorUnavailable, RuleInvalid
+from subnets.limits import RuleCheckThrottle
 from subnets.rule_document import DOCUMENT_BYTES_MAX
 
 # A document in a form body: percent-encoding makes three bytes of one, and the field has a name.
@@ -57,6 +58,10 @@ class OwnerSite(AdminSite):
         if int(request.headers.get("Content-Length") or 0) > CHECK_BODY_BYTES_MAX:
             detail = f"The rule is too long; at most {DOCUMENT_BYTES_MAX} bytes are allowed."
             return _answer([_problem(detail)], status=413)
+        if wait_s := RuleCheckThrottle().wait_s(request):
+            answer = _answer([_problem(f"Too many checks; wait {wait_s} s.")], status=429)
+            answer.headers["Retry-After"] = str(wait_s)
+            return answer
         asked = request.POST.get("subnet", "")
         netuid = int(asked) if asked.isdecimal() and len(asked) < 6 else 0
         try:

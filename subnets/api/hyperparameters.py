@@ -19,8 +19,6 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
-from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 
 from ledger.errors import IdempotencyConflict
@@ -30,6 +28,7 @@ from neurons.protocol import canonical_json
 from subnets import operations, queries
 from subnets.errors import HyperparameterNotYours, HyperparameterUnknown
 from subnets.hyperparameters import BY_NAME, HYPERPARAMETERS, Authority
+from subnets.limits import TuningThrottle
 from subnets.queries.hyperparameters import CHANGES_MAX, CHANGES_SHOWN, HyperparameterLine
 
 # How long a request is known by its key. Later, and should the cache be lost, a repetition sets what is
@@ -141,17 +140,6 @@ class HyperparameterChangeOutput(serializers.Serializer):
 class HyperparameterChangesOutput(serializers.Serializer):
     results = HyperparameterChangeOutput(many=True)
     next = serializers.URLField(allow_null=True, help_text="The page of older changes.")
-
-
-class TuningThrottle(UserRateThrottle):
-    """One person's changes: each is a decision, not a stream."""
-
-    scope = "tuning"
-    usual_rate = "20/min"
-
-    def get_rate(self) -> str:
-        """Return the operator's rate, or the usual one."""
-        return str(api_settings.DEFAULT_THROTTLE_RATES.get(self.scope, self.usual_rate))
 
 
 class HyperparametersView(APIView):

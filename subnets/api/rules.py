@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from subnets import queries, rule_trial
 from subnets.api.views import PublicView
+from subnets.limits import RuleCheckThrottle
 from subnets.models import IncentiveRule
 from subnets.queries.rules import HISTORY_MAX
 
@@ -100,6 +101,7 @@ class RuleView(PublicView):
 
 class RuleCheckView(APIView):
     permission_classes = (IsAuthenticated,)
+    throttle_classes = (RuleCheckThrottle,)
 
     @extend_schema(request=RuleCheckInput, responses=RuleCheckOutput)
     def post(self, request: Request, netuid: int) -> Response:

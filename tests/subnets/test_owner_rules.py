@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from subnets import cel_sandbox, queries
+from subnets import cel_sandbox, limits, queries
 from subnets.models import IncentiveRule
 from tests.subnets import town
 from tests.subnets.consoles import GOOD, SIGN_IN, Owner, errors
@@ -390,6 +390,20 @@ def test_the_check_answers_whatever_is_typed(ada, text):
 
 def test_the_check_reads_no_more_than_a_rule_may_have(ada):
     assert check(ada.client, " " * 60_000).status_code == 413
+
+
+def test_the_check_counts_with_those_of_the_api_and_says_when_to_come_back(ada, monkeypatch):
+    monkeypatch.setattr(limits.RuleCheckThrottle, "usual_rate", "2/min")
+    assert check(ada.client, "{}").status_code == 200
+    sent = {"document": {}}
+    address = f"/api/v1/subnets/{ada.netuid}/rules/check/"
+    assert ada.client.post(address, sent, content_type="application/json").status_code == 200
+
+    answer = check(ada.client, "{}")
+
+    assert answer.status_code == 429
+    assert 0 < int(answer["Retry-After"]) <= 60
+    assert answer.json()["problems"][0]["message"].startswith("Too many checks; wait ")
 
 
 def test_the_check_is_for_who_is_signed_in(ada):

@@ -3,8 +3,9 @@
 import pytest
 from django.test import Client
 
-from subnets import operations, queries
+from subnets import limits, operations, queries
 from tests import make
+from tests.compute.wire import refusal
 from tests.subnets import town
 from tests.subnets.consoles import signed_in
 from tests.subnets.rule_builders import METRIC, document
@@ -152,3 +153,15 @@ def test_the_last_miners_are_those_most_seen_in_the_newest_epoch(place):
     miners = queries.last_miners(place.netuid)
 
     assert [metrics.quality for metrics in miners.values()] == [1.0]
+
+
+def test_checks_are_slowed_down_for_one_person_and_not_for_another(place, monkeypatch):
+    monkeypatch.setattr(limits.RuleCheckThrottle, "usual_rate", "2/min")
+    ada = signed_in(make.user(email="ada@example.com"))
+
+    answers = [checked(place, {}, ada) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert refusal(answers[2]) == (429, "throttled")
+    assert 0 < int(answers[2]["Retry-After"]) <= 60
+    assert checked(place, {}, signed_in(make.user(email="bob@example.com"))).status_code == 200
