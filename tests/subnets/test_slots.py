@@ -144,6 +144,32 @@ def test_the_names_of_the_time_before_are_put_into_one_form_and_told_apart():
     assert queries.subnet(second).summary == "pays more"
 
 
+def told_apart(*names):
+    """Return what the migration makes of the names of subnets 1, 2, …"""
+    migration = import_module("subnets.migrations.0004_tell_names_apart")
+    for place, name in enumerate(names):
+        Subnet.objects.filter(pk=make.subnet(name=f"before {place}")).update(name=name)
+
+    migration.put_into_one_form(apps, None)
+
+    return list(Subnet.objects.order_by("netuid").values_list("name", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["A", "A 3", "A\u200b"], ["A", "A 3", "A 3.2"]),
+        (["A\u200b", "A"], ["A 1", "A"]),
+        (["A", "A\u200b", "a\u200b 2"], ["A", "A 2.2", "a 2"]),
+        (["N" * 59, "N" * 59 + "\u200b"], ["N" * 59, "N" * 58 + " 2"]),
+        (["\u0130", "\u0130\u200b"], ["\u0130", "\u0130 2"]),
+        (["\u200b", "Subnet 1"], ["Subnet 1 1", "Subnet 1"]),
+    ],
+)
+def test_a_name_is_never_told_apart_by_one_that_is_taken(names, told):
+    assert told_apart(*names) == told
+
+
 def test_words_that_hide_something_buy_nothing():
     owner = make.rich_owner()
     before = make.wallet_rao(owner)
