@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from ledger.chart import BURNED, Code
-from subnets.hyperparameters import EMISSION_FLAGS, HYPERPARAMETERS
+from subnets.hyperparameters import BY_NAME, EMISSION_FLAGS
 from subnets.models import Epoch
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
@@ -22,9 +22,8 @@ FAULTS_SHOWN = 20
 # Bundles are large; those before were looked at when they were new, and facts do not change.
 BUNDLES_READ = 50
 
-# The table of hyperparameters for SQL; rows that a subnet was stored without stand at their defaults.
-DEFAULTS = ", ".join(f"('{row.name}', {row.default})" for row in HYPERPARAMETERS)
-EMISSION_FLAG_NAMES = ", ".join(f"'{name}'" for name in EMISSION_FLAGS)
+# A flag that a subnet was stored without reads as its default, here as everywhere.
+FLAGS = ", ".join(f"('{name}', {BY_NAME[name].default})" for name in EMISSION_FLAGS)
 
 # Each query returns the faults of its claim as (subject, what differs).
 CLAIMS = {
@@ -127,31 +126,25 @@ CLAIMS = {
         GROUP BY subnet.netuid, subnet.owner
         HAVING count(ownership.id) <> 1 OR bool_or(ownership.owner <> subnet.owner)
     """,
-    "the log of changes, folded from the defaults, gives the hyperparameters": """
-        SELECT 'subnet ' || held.netuid, format('%%s is %%s, the log says %%s', name, stored, logged)
+    # What a subnet opened with is written nowhere, and the defaults of today are not those of then: a value
+    # that has no log has nothing to be held against.
+    "a hyperparameter that has a log stands where its last change left it": """
+        SELECT 'subnet ' || last.subnet_id, format('%%s is %%s, the log says %%s', last.name,
+               coalesce(subnet.hyperparameters ->> last.name, 'missing'), last.new_value)
         FROM (
-            SELECT subnet.netuid, known.name,
-                   coalesce((subnet.hyperparameters ->> known.name)::bigint, known.value) AS stored,
-                   coalesce(last.new_value, known.value) AS logged
-            FROM subnets_subnet AS subnet
-            CROSS JOIN known
-            LEFT JOIN LATERAL (
-                SELECT change.new_value FROM subnets_hyperparameterchange AS change
-                WHERE change.subnet_id = subnet.netuid AND change.name = known.name
-                ORDER BY change.id DESC LIMIT 1
-            ) AS last ON true
-        ) AS held
-        WHERE stored <> logged
+            SELECT DISTINCT ON (subnet_id, name) subnet_id, name, new_value
+            FROM subnets_hyperparameterchange ORDER BY subnet_id, name, id DESC
+        ) AS last
+        JOIN subnets_subnet AS subnet ON subnet.netuid = last.subnet_id
+        WHERE (subnet.hyperparameters ->> last.name)::bigint IS DISTINCT FROM last.new_value
     """,
-    "a change of a hyperparameter starts from what the one before left": """
+    "a logged change of a hyperparameter starts from what the one before left": """
         SELECT 'change ' || id, format('%%s of subnet %%s changed from %%s, but stood at %%s',
                name, subnet_id, old_value, stood)
         FROM (
-            SELECT change.id, change.subnet_id, change.name, change.old_value,
-                   coalesce(lag(change.new_value) OVER one_row, known.value) AS stood
-            FROM subnets_hyperparameterchange AS change
-            LEFT JOIN known ON known.name = change.name
-            WINDOW one_row AS (PARTITION BY change.subnet_id, change.name ORDER BY change.id)
+            SELECT id, subnet_id, name, old_value,
+                   lag(new_value) OVER (PARTITION BY subnet_id, name ORDER BY id) AS stood
+            FROM subnets_hyperparameterchange
         ) AS step
         WHERE old_value <> stood
     """,
@@ -165,10 +158,8 @@ CLAIMS = {
 }
 
 EPOCHS = f"""
-WITH known (name, value) AS (
-    VALUES {DEFAULTS}
-), flag AS (
-    SELECT name, value FROM known WHERE name IN ({EMISSION_FLAG_NAMES})
+WITH flag (name, value) AS (
+    VALUES {FLAGS}
 ), epoch AS (
     SELECT id, subnet_id, number, start_block, end_block, digest,
            emission_rao, owner_rao, miners_rao, validators_rao, burned_rao,

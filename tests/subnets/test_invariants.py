@@ -3,8 +3,9 @@
 import pytest
 
 from subnets import operations, packing
+from subnets.hyperparameters import Authority
 from subnets.invariants import CLAIMS, check_books
-from subnets.models import Epoch
+from subnets.models import Epoch, Subnet
 from tests.faults import forced
 from tests.subnets import town, worlds
 
@@ -88,13 +89,24 @@ FAULTS = [
         """,
     ),
     (
-        "folded from the defaults",
-        "UPDATE subnets_subnet SET hyperparameters = hyperparameters || '{\"immunity_period\": 8}'",
+        "where its last change left it",
+        "UPDATE subnets_subnet SET hyperparameters = hyperparameters || '{\"immunity_period\": 9}'",
     ),
-    ("folded from the defaults", "DELETE FROM subnets_hyperparameterchange WHERE new_value = 7"),
+    (
+        "where its last change left it",
+        "UPDATE subnets_subnet SET hyperparameters = hyperparameters - 'immunity_period'",
+    ),
+    (
+        "where its last change left it",
+        "DELETE FROM subnets_hyperparameterchange WHERE new_value = 8",
+    ),
     (
         "starts from what the one before left",
-        "UPDATE subnets_hyperparameterchange SET old_value = 9",
+        "UPDATE subnets_hyperparameterchange SET old_value = 9 WHERE new_value = 8",
+    ),
+    (
+        "starts from what the one before left",
+        "UPDATE subnets_hyperparameterchange SET new_value = 6 WHERE new_value = 7",
     ),
     ("flags let it", "UPDATE subnets_subnet SET emission_enabled = false"),
 ]
@@ -106,10 +118,11 @@ def _two_epochs():
         place = town.founded(miner_count=1)
         for _ in range(2):
             town.closed(place, rows=[(10,), (10,)])
-        operations.set_hyperparameter(
-            netuid=place.netuid, owner=place.owner, name="immunity_period", value=7,
-            now=town.at_block(place.row.last_epoch_block),
-        )  # fmt: skip
+        for value in (7, 8):
+            operations.set_hyperparameters(
+                netuid=place.netuid, account=place.owner, values={"immunity_period": value},
+                now=town.at_block(place.row.last_epoch_block), authority=Authority.ROOT,
+            )  # fmt: skip
 
 
 @pytest.mark.breaks_books
@@ -125,6 +138,15 @@ def test_every_fault_is_named():
 def test_every_claim_has_a_fault_that_it_finds():
     for claim in CLAIMS:
         assert any(part in claim for part, *_ in FAULTS), claim
+
+
+@pytest.mark.usefixtures("_two_epochs")
+def test_a_value_that_was_the_default_of_another_day_breaks_no_rule():
+    for subnet in Subnet.objects.all():
+        subnet.hyperparameters |= {"min_burn": subnet.hyperparameters["min_burn"] + 1}
+        subnet.save(update_fields=["hyperparameters"])
+
+    assert check_books() == []
 
 
 @pytest.mark.usefixtures("_two_epochs")
