@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 
 from ledger import queries as books
 from ledger.chart import BURNED
-from subnets import hyperparameters, operations, queries
+from subnets import hyperparameters, invariants, operations, queries
 from subnets.errors import (
     HyperparameterChangedLately,
     HyperparameterOutOfBounds,
@@ -356,3 +356,39 @@ def test_what_was_changed_before_there_was_a_log_is_logged_once_by_the_migration
 
     assert ("bonds_penalty", 65_535, 1) in logged(place)
     assert [name for name, _, _ in logged(place)].count("bonds_penalty") == 1
+
+
+def changed_unlogged(place, **values):
+    row = Subnet.objects.get(pk=place.netuid)
+    Subnet.objects.filter(pk=place.netuid).update(hyperparameters=row.hyperparameters | values)
+
+
+def test_what_was_changed_before_the_log_makes_no_owner_wait_and_root_answers_for_its_own(place):
+    migration = import_module("subnets.migrations.0005_log_earlier_changes")
+    changed_unlogged(place, bonds_penalty=1, kappa=40_000)
+
+    migration.log_earlier_changes(apps, None)
+
+    said = {
+        change.name: (change.authority, change.account, change.block)
+        for change in HyperparameterChange.objects.all()
+    }
+    bought = place.row.registered_block
+    assert said == {
+        "bonds_penalty": ("owner", place.owner, bought),
+        "kappa": ("root", migration.UNKNOWN, bought),
+    }
+    town.closed(place)
+    town.closed(place)
+    tune(place, bonds_penalty=2, now=at_block(bought + 720))
+
+
+def test_a_row_that_changed_before_and_after_the_log_began_is_told_by_its_first_change(place):
+    migration = import_module("subnets.migrations.0005_log_earlier_changes")
+    changed_unlogged(place, immunity_period=6)
+    tune(place, immunity_period=7)
+
+    migration.log_earlier_changes(apps, None)
+
+    assert logged(place) == [("immunity_period", 6, 7)]
+    assert invariants.check_books() == []
