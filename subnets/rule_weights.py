@@ -36,7 +36,8 @@ class Weighed:
     """Weights of every miner that was sampled or carried, by miner, sorted.
 
     smoothed, weights: on the scale 2**32. weights_u16: the greatest is 65535, zeros are left out.
-    outdone: miners unpaid because another of the same owner did better. winner: who holds all weight.
+    outdone: miners unpaid because another of the same owner did better. winner: who holds all weight; one
+    of those who divide it where they are one owner's.
     """
 
     smoothed: dict[str, int]
@@ -61,7 +62,7 @@ def weigh(rule: Rule, scores: Mapping[str, int | None], history: History) -> Wei
         weights=weights,
         weights_u16=shaping.max_upscale(weights),
         outdone=outdone,
-        winner=_winner(rule, weights),
+        winner=_winner(rule, weights, history),
     )
 
 
@@ -143,9 +144,17 @@ def _shaped(
     return weights, outdone
 
 
-def _winner(rule: Rule, weights: Mapping[str, int]) -> str | None:
-    """Return who alone is paid; under a floor, which pays all, who won. None when weight is shared."""
+def _winner(rule: Rule, weights: Mapping[str, int], history: History) -> str | None:
+    """Return who alone is paid; under a floor, which pays all, who won. None when weight is shared.
+
+    Where owners count once, miners of one owner that tie share nothing with anybody: the holder among them
+    stays it, else the first by name stands for all, as any of them defends the win.
+    """
     is_floored = rule.shaping.pays_one and rule.bounds.floor_ppm > 0
     least = max(weights.values(), default=0) if is_floored else 1
     paid = [miner for miner, weight in weights.items() if weight and weight >= least]
+    if rule.one_per_owner and rule.shaping.pays_one:
+        if len({history.owners.get(miner, miner) for miner in paid}) == 1:
+            return history.incumbent if history.incumbent in paid else min(paid)
+        return None
     return paid[0] if len(paid) == 1 else None

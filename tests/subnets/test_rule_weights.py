@@ -76,6 +76,35 @@ def test_an_owner_defends_a_win_with_any_of_its_hotkeys():
     assert said.weights_u16 == {"a2": 65_535}
 
 
+@pytest.mark.parametrize(("incumbent", "winner"), [("a2", "a2"), ("b1", "a1"), (None, "a1")])
+@pytest.mark.parametrize("floor", [{}, {"floor_ppm": 1_000}])
+def test_an_owner_whose_miners_tie_holds_the_win(incumbent, winner, floor):
+    contest = rule(**PER_OWNER, **floor, shaping={"kind": "winner_takes_all"})
+    metrics = {"a2": miner(0.9), "a1": miner(0.9), "b1": miner(0.1)}
+
+    said = evaluated(contest, metrics, owners=OWNERS, incumbent=incumbent)
+
+    assert said.winner == winner
+
+
+def test_an_owner_whose_miners_tie_keeps_the_margin_in_the_next_epoch():
+    contest = rule(**PER_OWNER, shaping={"kind": "winner_takes_all", "margin_ppm": 100_000})
+    tied = {"a1": miner(0.8), "a2": miner(0.8), "b1": miner(0.7)}
+    first = evaluated(contest, tied, owners=OWNERS)
+
+    second = evaluated(contest, tied | {"b1": miner(0.85)}, owners=OWNERS, incumbent=first.winner)
+
+    assert second.weights_u16 == {"a1": 65_535, "a2": 65_535}
+
+
+def test_miners_of_two_owners_that_tie_have_no_winner():
+    contest = rule(**PER_OWNER, shaping={"kind": "winner_takes_all"})
+
+    said = evaluated(contest, {"a1": miner(0.8), "b1": miner(0.8)}, owners=OWNERS)
+
+    assert said.winner is None
+
+
 @given(
     st.dictionaries(names, st.integers(0, 2**40) | st.none(), max_size=12),
     st.dictionaries(names, st.sampled_from("xyz")),
