@@ -73,6 +73,9 @@ class Subnet(models.Model):
     burn_rao = models.BigIntegerField()
     burn_block = models.BigIntegerField()
     last_epoch_block = models.BigIntegerField()
+    window_starts_at = models.DateTimeField(
+        null=True, help_text="Set where the clock stood still since the running epoch began."
+    )
     next_epoch_block = models.BigIntegerField()
     miner_burned_u16 = models.PositiveIntegerField(default=0)
     registered_at = models.DateTimeField()

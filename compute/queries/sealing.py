@@ -5,7 +5,6 @@ from datetime import datetime
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 
 from compute.models import Score
-from subnets import clock
 from subnets import queries as subnets
 from subnets.models import Subnet
 
@@ -21,8 +20,8 @@ def sealed_from(netuids: list[int] | None = None) -> dict[int, datetime]:
     if netuids is not None:
         rows = rows.filter(pk__in=netuids)
     return {
-        netuid: clock.time_of_block(block, genesis_at=net.genesis_at, block_ms=net.block_ms)
-        for netuid, block in rows.values_list("netuid", "last_epoch_block")
+        row.netuid: subnets.window_starts_at(row, net)
+        for row in rows.only("netuid", "last_epoch_block", "window_starts_at")
     }
 
 

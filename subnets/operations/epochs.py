@@ -262,9 +262,15 @@ def advance(subnet: Subnet, record: payroll.Record, paid: payroll.Payroll) -> No
     subnet.last_epoch_block, subnet.next_epoch_block = record.end_block, upcoming
     # Stake that moved meanwhile has let more accrue; that waits for the next epoch.
     subnet.pending_rao -= record.emission_rao
-    subnet.miner_burned_u16 = paid.miner_burned_u16
+    subnet.miner_burned_u16, subnet.window_starts_at = paid.miner_burned_u16, None
     subnet.save(
-        update_fields=["last_epoch_block", "next_epoch_block", "pending_rao", "miner_burned_u16"]
+        update_fields=[
+            "last_epoch_block",
+            "next_epoch_block",
+            "pending_rao",
+            "miner_burned_u16",
+            "window_starts_at",
+        ]
     )
 
 

@@ -38,7 +38,7 @@ def resume_clock(*, now: datetime) -> int:
 
     For a network that stands while it is switched off (the demo between two starts): it goes on where it
     stood instead of paying for the hours in which nobody worked. On a running one it would take blocks
-    back. Scores given since the running epoch began, and before now, fall out of that epoch's window.
+    back. The windows of the running epochs still begin where they began, so no score falls out of them.
     """
     network = queries.lock_network()
     priced = Subnet.objects.aggregate(block=Max("burn_block"))["block"] or 0
@@ -46,6 +46,10 @@ def resume_clock(*, now: datetime) -> int:
     stood_at = max(network.accrued_block, network.last_lock_block, priced, tuned)
     block = clock.block_at(now, genesis_at=network.genesis_at, block_ms=network.block_ms)
     if block > stood_at:
+        begun = list(Subnet.objects.select_for_update().order_by("netuid"))
+        for subnet in begun:
+            subnet.window_starts_at = queries.window_starts_at(subnet, network)
+        Subnet.objects.bulk_update(begun, ["window_starts_at"])
         network.genesis_at = now - timedelta(milliseconds=stood_at * network.block_ms)
         network.save(update_fields=["genesis_at"])
     return min(block, stood_at)

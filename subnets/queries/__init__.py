@@ -22,6 +22,7 @@ from subnets.queries.epochs import (
     rules_by_force,
     rules_of,
     running_epoch_number,
+    window_starts_at,
 )
 from subnets.queries.explanations import explanation
 from subnets.queries.hyperparameters import (
@@ -152,4 +153,5 @@ __all__ = [
     "supply_rao",
     "waiting_backtests",
     "waiting_hyperparameters",
+    "window_starts_at",
 ]

@@ -9,7 +9,7 @@ from django.db.models import BinaryField, ExpressionWrapper, F, Max, Q
 
 from subnets import clock, packing
 from subnets.errors import EpochUnknown, PageUnknown, RuleUnknown
-from subnets.models import SUBNET_LIMIT, Epoch, IncentiveRule, Subnet
+from subnets.models import SUBNET_LIMIT, Epoch, IncentiveRule, Network, Subnet
 from subnets.queries.network import network
 from subnets.queries.neurons import PAGE_MAX
 
@@ -137,6 +137,16 @@ class DueEpoch:
     ends_at: datetime
 
 
+def window_starts_at(subnet: Subnet, net: Network) -> datetime:
+    """Return the instant from which on scores count for the running epoch: the end of the last window.
+
+    Where the clock stood still meanwhile (`resume_clock`), that is earlier than its block says today.
+    """
+    return subnet.window_starts_at or clock.time_of_block(
+        subnet.last_epoch_block, genesis_at=net.genesis_at, block_ms=net.block_ms
+    )
+
+
 def due_epochs(now: datetime, *, limit: int = SUBNET_LIMIT) -> list[DueEpoch]:
     """List the next epoch of every subnet whose tempo has passed, longest overdue first."""
     net = network()
@@ -152,9 +162,7 @@ def due_epochs(now: datetime, *, limit: int = SUBNET_LIMIT) -> list[DueEpoch]:
             number=(row.last_number or 0) + 1,
             start_block=row.last_epoch_block,
             end_block=row.next_epoch_block,
-            starts_at=clock.time_of_block(
-                row.last_epoch_block, genesis_at=net.genesis_at, block_ms=net.block_ms
-            ),
+            starts_at=window_starts_at(row, net),
             ends_at=clock.time_of_block(
                 row.next_epoch_block, genesis_at=net.genesis_at, block_ms=net.block_ms
             ),

@@ -17,6 +17,7 @@ from compute.operations import scores as score_operations
 from compute.operations.scores import SCORES_STILL_TAKEN
 from neurons import protocol
 from subnets import audit
+from subnets import operations as subnets_operations
 from subnets import queries as subnets
 from subnets.models import Subnet
 from tests import make
@@ -130,6 +131,26 @@ def test_what_was_committed_to_is_what_the_bundle_shows_and_the_audit_honours(tr
     assert len(public["record"]["results"]) == 3
     assert audit.audit(public).is_match
     assert queries.open_commitments(netuid) == []
+
+
+def test_scores_from_before_the_clock_stood_still_stay_sealed_and_are_paid_after(transactional_db):
+    netuid = make.subnet()
+    judge = make.validator(netuid, stake_tao=3_000)
+    miner = make.miner(netuid)
+    first, second = (returned(netuid, miner, key=f"job:{n}") for n in range(2))
+    submit(judge, make.score(first, judge))
+    began, restarted = Subnet.objects.get(pk=netuid), NOW + timedelta(days=1)
+
+    subnets_operations.resume_clock(now=restarted)
+    assert not queries.unsealed(Score.objects.all()).exists()
+    operations.submit_scores(
+        validator=judge.hotkey, owner=judge.owner, scores=[make.score(second, judge)], now=restarted
+    )
+    [due] = subnets.due_epochs(restarted + began.next_epoch_block * timedelta(seconds=12))
+    epoch = operations.close_epoch(due=due, now=due.ends_at + timedelta(seconds=1))
+
+    assert len(epoch.bundle["record"]["scores"]) == 2
+    assert audit.audit(epoch.bundle).is_match
 
 
 @pytest.mark.django_db(transaction=True)

@@ -188,7 +188,20 @@ def test_a_clock_that_stood_still_goes_on_where_it_stood():
     assert queries.due_epochs(restarted) == []
     assert operations.accrue_emission(up_to_block=queries.block_now(restarted)) == 0
     (due,) = queries.due_epochs(restarted + 360 * town.BLOCK)
-    assert (due.number, due.starts_at) == (2, restarted)
+    assert (due.number, due.ends_at) == (2, restarted + 360 * town.BLOCK)
+
+
+def test_a_window_begins_where_the_last_one_ended_however_often_the_clock_stood_still():
+    place = town.founded()
+    town.closed(place)
+
+    for restart in (at_block(100_000), at_block(200_000)):
+        operations.resume_clock(now=restart)
+
+    (due,) = queries.due_epochs(at_block(200_000 + 360))
+    assert due.starts_at == at_block(359)
+    town.closed(place, now=due.ends_at)
+    assert Subnet.objects.get(pk=place.netuid).window_starts_at is None
 
 
 def test_a_resumed_clock_does_not_fall_behind_what_is_on_record():
