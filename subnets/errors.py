@@ -113,7 +113,7 @@ class NameTaken(DomainError):
 
 
 class TextRefused(DomainError):
-    """A name, summary or description holds what cannot be shown to people; `name` says which."""
+    """A name, summary, description or reason holds what cannot be shown to people; `name` says which."""
 
     code = "text_refused"
     http_status = 422

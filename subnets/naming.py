@@ -83,6 +83,15 @@ def read_prose(text: str, *, field: str, length_max: int, lines: bool = False) -
     return prose
 
 
+def refuse_unseen(text: str, *, field: str) -> None:
+    """Refuse what cannot be shown to people in a text that is kept as it is, for a signature covers it.
+
+    Raises: TextRefused.
+    """
+    if problem := unseen(text) or towering(text):
+        raise TextRefused(name=field, problem=problem)
+
+
 def read_alike(one: str, other: str) -> bool:
     """Say whether people would take two names for the same.
 

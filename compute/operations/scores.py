@@ -10,7 +10,7 @@ from django.db import transaction
 from compute import queries
 from compute.models import Result, Score, ScoreCommitment
 from neurons import keys, protocol
-from subnets import commitments
+from subnets import commitments, naming
 
 # A validator that was checking while the others decided still gets its score in; whoever waits for the
 # verdict, which pages, wallets and the next attempt of the job tell sooner or later, comes too late.
@@ -32,7 +32,7 @@ class ScoreInput:
 
 @dataclass(frozen=True, slots=True)
 class ScoresTaken:
-    """How many scores were taken, and the stable code of each refusal; the others stand."""
+    """Of how many results a score was taken, and the stable code of each refusal; the others stand."""
 
     accepted_count: int
     refused: tuple[tuple[UUID, str], ...]
@@ -48,8 +48,11 @@ def submit_scores(
     (the miner belongs to the validator's owner), score_signature_invalid, score_differs (another score
     was given before), scores_closed (the result was decided a while ago, so that its verdict could be
     copied), epoch_full (the running epoch holds as many as a bundle carries). A score given again
-    unchanged is accepted and written once.
+    unchanged is accepted and written once, and counted once in a request.
+    Raises: TextRefused when a reason holds what cannot be shown; none of the request's scores is taken then.
     """
+    for score in scores:
+        naming.refuse_unseen(score.reason, field="reason")
     # One request of a validator at a time: its chain of scores has one order, and never forks.
     queries.lock_judge(validator)
     results = queries.results_to_score([score.result_id for score in scores])
@@ -67,15 +70,18 @@ def submit_scores(
         sealed_counts=queries.sealed_counts({result.netuid for result in results.values()}),
     )
     taken: dict[UUID, ScoreInput] = {}
+    accepted: set[UUID] = set()
     refused: list[tuple[UUID, str]] = []
     for score in scores:
         code = known.refusal(score, taken.get(score.result_id), now=now)
         if code:
             refused.append((score.result_id, code))
-        elif score.result_id not in known.given:
+            continue
+        accepted.add(score.result_id)
+        if score.result_id not in known.given:
             taken.setdefault(score.result_id, score)
     write(known, taken, now=max(now, since))
-    return ScoresTaken(accepted_count=len(scores) - len(refused), refused=tuple(refused))
+    return ScoresTaken(accepted_count=len(accepted), refused=tuple(refused))
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,14 +68,36 @@ def test_a_score_is_taken_and_a_bad_one_beside_it_refused(netuid):
     }
 
 
+@pytest.mark.parametrize("sign", ["\n", "\x1b", "\u202e", "\u200b"])
+def test_words_of_a_score_that_cannot_be_shown_are_refused(netuid, sign):
+    result, validator = judged(netuid)
+    score = make.score(result, validator, reason=f"right{sign}thgir")
+
+    answer = signed(validator.key, "POST", "scores/", {"scores": [as_json(score)]})
+
+    assert refusal(answer) == (422, "text_refused")
+    assert answer.json()["name"] == "reason"
+    assert not Score.objects.exists()
+
+
+def test_a_score_sent_twice_at_once_counts_once(netuid):
+    result, validator = judged(netuid)
+    score = as_json(make.score(result, validator))
+
+    answer = signed(validator.key, "POST", "scores/", {"scores": [score, score]})
+
+    assert answer.json() == {"accepted_count": 1, "refused": []}
+    assert Score.objects.count() == 1
+
+
 def test_the_words_of_a_score_are_kept_to_the_blank(netuid):
     result, validator = judged(netuid)
-    score = make.score(result, validator, reason="  right \n")
+    score = make.score(result, validator, reason="  right ")
 
     answer = signed(validator.key, "POST", "scores/", {"scores": [as_json(score)]})
 
     assert answer.json()["accepted_count"] == 1
-    assert Score.objects.get().reason == "  right \n"
+    assert Score.objects.get().reason == "  right "
 
 
 @pytest.mark.parametrize(
