@@ -197,6 +197,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "config.openapi.Schema",
     "EXCEPTION_HANDLER": "config.problems.problem_response",
     "DEFAULT_THROTTLE_RATES": {},
+    # A caller may write X-Forwarded-For as it likes; only what the own proxy added to it is an address.
+    "NUM_PROXIES": 1 if flag("BEHIND_PROXY") else 0,
 }
 DRF_STANDARDIZED_ERRORS = {"EXCEPTION_FORMATTER_CLASS": "config.problems.ProblemFormatter"}
 SPECTACULAR_SETTINGS = {

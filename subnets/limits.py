@@ -6,7 +6,7 @@ from typing import cast
 from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
-from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
+from rest_framework.throttling import AnonRateThrottle, SimpleRateThrottle, UserRateThrottle
 from rest_framework.views import APIView
 
 
@@ -39,3 +39,10 @@ class RuleCheckThrottle(Throttle, UserRateThrottle):
 
     scope = "rule_checks"
     usual_rate = "30/min"  # who types pauses less often than every other second
+
+
+class ExplanationThrottle(Throttle, AnonRateThrottle):
+    """One address's explanations: the first of each takes up to a second of a processor."""
+
+    scope = "explanations"
+    usual_rate = "60/min"

@@ -1,5 +1,8 @@
 """Why a neuron was paid what it was, over REST: public as soon as its epoch has closed, like the bundle."""
 
+from typing import Any
+
+from django.core.cache import cache
 from django.utils.cache import patch_cache_control
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -10,6 +13,8 @@ from rest_framework.views import APIView
 
 from ledger.rest import RaoField
 from subnets import explain, explain_words, queries
+from subnets.errors import EpochUnknown
+from subnets.limits import ExplanationThrottle
 
 # The epoch never changes, but the code that tells it may be mended: nobody should keep its words for long.
 KEPT_S = 3_600
@@ -94,12 +99,29 @@ class ExplanationOutput(serializers.Serializer):
 class ExplanationView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (ExplanationThrottle,)
 
     @extend_schema(responses=ExplanationOutput)
     def get(self, request: Request, netuid: int, number: int, uid: int) -> Response:
         """Say why a neuron was paid what it was in a closed epoch."""
-        told = queries.explanation(netuid, number, uid)
-        written = explain.as_json(told) | {"sentences": explain_words.sentences(told)}
-        answer = Response(ExplanationOutput(written).data)
+        answer = Response(explained(netuid, number, uid))
         patch_cache_control(answer, public=True, max_age=KEPT_S)
         return answer
+
+
+def explained(netuid: int, number: int, uid: int) -> dict[str, Any]:
+    """Return an explanation as it goes over the wire, computed once an hour at most.
+
+    Raises: EpochUnknown, UidUnknown.
+    """
+    epoch = queries.closed_epoch(netuid, number)
+    if epoch is None:
+        raise EpochUnknown(netuid=netuid, number=number)
+    key = f"explanation:{epoch.pk}:{uid}"
+    kept: dict[str, Any] | None = cache.get(key)
+    if kept is None:
+        told = queries.explanation(netuid, number, uid)
+        written = explain.as_json(told) | {"sentences": explain_words.sentences(told)}
+        kept = dict(ExplanationOutput(written).data)
+        cache.set(key, kept, KEPT_S)
+    return kept

@@ -5,10 +5,11 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from subnets import operations, queries, tasks
+from subnets import operations, queries, sybil, tasks
 from subnets.models import Backtest
 from tests.subnets import town
 from tests.subnets.consoles import Owner, signed_in
+from tests.subnets.rule_builders import document
 from tests.subnets.test_backtest_runs import UPSIDE_DOWN
 from tests.subnets.town import NOW
 
@@ -120,6 +121,26 @@ def test_what_posing_would_earn_is_said_before_publishing(console):
 
     assert "Splitting into 4 hotkeys would pay the best miner" in page
     assert "Tried on what the validators with the most stake measured in epoch 2" in page
+
+
+def test_posing_is_tried_once_a_rule_and_epoch(console, monkeypatch):
+    tried = []
+    report = sybil.report
+    monkeypatch.setattr(sybil, "report", lambda *a, **k: tried.append(a) or report(*a, **k))
+
+    def page():
+        headers = {"X-Part": "1"}
+        return console.get("subnets_backtest_poses", console.draft.pk, **headers).content
+
+    assert page() == page()
+    assert len(tried) == 1
+    town.closed(console.place)
+    assert b"measured in epoch 3" in page()
+    other = operations.save_draft(
+        netuid=console.place.netuid, owner=console.place.owner, document=document(), now=NOW
+    )
+    console.get("subnets_backtest_poses", other.pk)
+    assert len(tried) == 3
 
 
 def test_the_list_shows_ones_own_backtests(console):

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from subnets import explain, queries
+from subnets import explain, limits, queries
 from subnets.models import Epoch
 from tests.compute.wire import refusal
 from tests.subnets import town
@@ -41,6 +41,31 @@ def test_an_explanation_is_kept_for_an_hour_for_the_words_may_be_mended(place):
     kept = asked(place.netuid, 2, 0).headers["Cache-Control"]
 
     assert {part.strip() for part in kept.split(",")} == {"public", "max-age=3600"}
+
+
+def test_an_explanation_is_computed_once_for_many_who_ask(place, monkeypatch):
+    first = asked(place.netuid, 2, 0)
+    monkeypatch.setattr(queries, "explanation", lambda *_: pytest.fail("computed again"))
+
+    assert asked(place.netuid, 2, 0).content == first.content
+
+
+def test_explanations_of_other_uids_and_epochs_are_kept_apart(place):
+    answers = [asked(place.netuid, number, uid).json() for number in (1, 2) for uid in (0, 1)]
+
+    assert [(body["number"], body["uid"]) for body in answers] == [(1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+def test_one_address_is_slowed_down_whatever_it_says_of_itself(place, monkeypatch):
+    monkeypatch.setattr(limits.ExplanationThrottle, "usual_rate", "2/min")
+    url = f"/api/v1/subnets/{place.netuid}/epochs/2/neurons/0/"
+
+    answers = [Client().get(url, headers={"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert refusal(answers[2]) == (429, "throttled")
+    assert 0 < int(answers[2]["Retry-After"]) <= 60
+    assert Client(REMOTE_ADDR="127.0.0.9").get(url).status_code == 200
 
 
 def test_what_was_kept_for_replays_explains_the_same_as_the_bundle(place):
