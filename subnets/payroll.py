@@ -296,8 +296,8 @@ def apply_rule(record: Record, seen: Measured) -> Ruling:
             refusal = error
             continue
         # The last version, the subnet's first, applies whatever it computes: somebody has to pay.
-        if version is not record.versions[-1] and rules.computes_nobody(said):
-            faults.append(f"Version {version.version}: its score could be computed for no miner.")
+        if version is not record.versions[-1] and (fault := rules.fault_of(said)):
+            faults.append(f"Version {version.version}: {fault}")
             continue
         by_validator = dict(zip(validators, said, strict=True))
         return Ruling(rule, version.version, by_validator, " ".join(faults)[:FAULT_MAX], heard)

@@ -42,12 +42,14 @@ class Scores:
 
     gates: one column of truth values a gate. raw: the score as computed. units: on the scale 2**32,
     zero where `is_valid` is not set: a gate was not passed, or the score is in error or too large.
+    is_scored: where the score is neither, whatever the gates say.
     """
 
     gates: tuple[Column, ...]
     raw: Column
     units: NDArray[np.int64]
     is_valid: NDArray[np.bool_]
+    is_scored: NDArray[np.bool_]
 
     def of(self, start: int, stop: int) -> list[int | None]:
         """Return the scores of some rows; None where there is no valid one."""
@@ -61,14 +63,14 @@ def score(rule: Rule, rows: Sequence[Metrics]) -> Scores:
     Raises: RuleTooCostly, RuleEvaluatorUnavailable; RuleInvalid when the rule was not made by `parse`.
     """
     *gates, raw = evaluated(rule.expressions(), rows)
-    is_valid = np.ones(len(rows), dtype=np.bool_)
-    for column in (*gates, raw):
-        is_valid[list(column.faults)] = False
+    is_scored = raw.values <= SCORE_MAX
+    is_scored[list(raw.faults)] = False
+    is_valid = is_scored.copy()
     for gate in gates:
         is_valid &= gate.values.astype(np.bool_)
-    is_valid &= raw.values <= SCORE_MAX
+        is_valid[list(gate.faults)] = False
     floats = np.where(is_valid, np.maximum(raw.values, 0), 0).astype(np.float64)
-    return Scores(tuple(gates), raw, score_units(floats), is_valid)
+    return Scores(tuple(gates), raw, score_units(floats), is_valid, is_scored)
 
 
 def score_units(raw_scores: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """Try a rule on sample miners before it is saved or published: what is wrong with it, and what to beware of.
 
-A rule whose score can be computed for nobody is refused. One that fails for some kind of miner is good,
-but its owner should know: a warning says for which miners, and that they would be paid nothing.
+A rule that has a score for nobody is refused. One that fails for some kind of miner is good, but its owner
+should know: a warning says for which miners, and that they would be paid nothing. One that fails for every
+miner of the last epoch may be good for others; the warning says that the version before it would pay.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -168,6 +169,8 @@ def tried(rule: Rule, miners: Mapping[str, Metrics] | None = None) -> Trial:
     if real:
         seen = rule_scores.score(rule, list(real.values()))
         who = [f"{hotkey[:8]}…" for hotkey in real]
+        # First: it takes effect at once, and on all.
+        warnings[:0] = _passed_over(seen)
         warnings += _faults(rule, seen, who, of="the last epoch’s miners")
     return Trial((), tuple(warnings[:WARNINGS_MAX]))
 
@@ -191,17 +194,35 @@ def _unreadable(rule: Rule) -> Iterator[Finding]:
 
 def _problems(rule: Rule, scores: Scores) -> Iterator[Finding]:
     """Find what forbids a rule to be paid by: a score that exists for nobody, or values that CEL does not confirm."""
-    faults = scores.raw.faults
-    if len(faults) == len(SAMPLES):
-        why = "; ".join(sorted(set(faults.values())))
+    if not scores.is_scored.any():
         yield Finding(
             "/score",
-            f"The score could not be computed for any of {len(SAMPLES)} sample miners: {why}.",
+            f"The score could not be computed for any of {len(SAMPLES)} sample miners: "
+            f"{_why_unscored(scores)}.",
         )
     for pointer in _unconfirmed(rule.expressions()):
         yield Finding(
             pointer, "Two ways of computing it gave different answers. Write it more simply."
         )
+
+
+def _passed_over(seen: Scores) -> Iterator[Finding]:
+    """Warn of a rule that, as in `rules.fault_of`, would not pay miners such as the last epoch's."""
+    if not seen.is_scored.any():
+        yield Finding(
+            "/score",
+            f"The score could not be computed for any of the last epoch’s {len(seen.units)} miners: "
+            f"{_why_unscored(seen)}. In such an epoch this rule is passed over and the version before it "
+            "pays.",
+        )
+
+
+def _why_unscored(scores: Scores) -> str:
+    """Say every reason for which a miner has no score."""
+    reasons = sorted(set(scores.raw.faults.values()))
+    if np.any(scores.raw.values > SCORE_MAX):
+        reasons.append(f"it is above the greatest allowed, {SCORE_MAX}")
+    return "; ".join(reasons)
 
 
 @lru_cache(maxsize=256)

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from subnets import rule_scores, rule_weights
 from subnets.default_rules import DEFAULT_RULES
 from subnets.metrics import METRICS, Metrics, Rows
@@ -35,10 +37,10 @@ __all__ = [
     "Rule",
     "Window",
     "canonical",
-    "computes_nobody",
     "digest",
     "evaluate",
     "evaluate_windows",
+    "fault_of",
     "parse",
     "reasons",
 ]
@@ -130,9 +132,8 @@ class Evaluation:
 
     @property
     def computed_count(self) -> int:
-        """Return for how many sampled miners the score could be computed."""
-        faulty = sum(1 for row in self.scores.raw.faults if self.start <= row < self._stop)
-        return len(self.sampled) - faulty
+        """Return for how many sampled miners the rule has a score, be it zero or behind a gate."""
+        return int(self.scores.is_scored[self.start : self._stop].sum())
 
     @property
     def reasons(self) -> dict[str, tuple[str, ...]]:
@@ -205,7 +206,8 @@ class Evaluation:
             return (f"The score could not be computed: {fault}.",)
         raw_score = float(self.scores.raw.values[row])
         if raw_score > SCORE_MAX:
-            return (f"The score {raw_score:g} is above the greatest allowed, {SCORE_MAX}.",)
+            # In full: rounded, one just above would read like the limit itself.
+            return (f"The score {raw_score!r} is above the greatest allowed, {SCORE_MAX}.",)
         if raw_score < 0:
             return (f"The score {raw_score:g} is below zero and counts as zero.",)
         return ()
@@ -243,10 +245,17 @@ def evaluate_windows(rule: Rule, windows: Sequence[Window]) -> tuple[Evaluation,
     return tuple(evaluations)
 
 
-def computes_nobody(said: Sequence[Evaluation]) -> bool:
-    """Say whether a rule failed for every miner that was sampled, such as by dividing by zero."""
-    is_sampled = any(one.sampled for one in said)
-    return is_sampled and not any(one.computed_count for one in said)
+def fault_of(said: Sequence[Evaluation]) -> str:
+    """Say why a rule cannot be paid by: it failed for every miner that was sampled. Empty when it can.
+
+    It failed for a miner whose score cannot be computed, such as by a division by zero, or is too great.
+    """
+    sampled = [one for one in said if one.sampled]
+    if not sampled or any(one.computed_count for one in sampled):
+        return ""
+    if np.any(sampled[0].scores.raw.values > SCORE_MAX):
+        return f"its score was above {SCORE_MAX}, or could not be computed, for every miner."
+    return "its score could be computed for no miner."
 
 
 def reasons(said: Iterable[Evaluation]) -> dict[str, tuple[str, ...]]:

@@ -119,15 +119,40 @@ def test_a_rule_that_fails_gives_way_to_its_predecessor_and_the_fault_says_why()
     assert replace(paid, rule_fault="") == expected
 
 
-def test_a_rule_that_computes_nobody_gives_way_and_the_fault_says_so():
+NO_SCORE = "Version 2: its score could be computed for no miner."
+NO_GOOD_SCORE = (
+    "Version 2: its score was above 2147483647, or could not be computed, for every miner."
+)
+
+
+@pytest.mark.parametrize(
+    ("score", "fault"),
+    [
+        ("1 / 0", NO_SCORE),
+        ("quality * 1e308 * 1e308", NO_SCORE),
+        ("2147483648.0", NO_GOOD_SCORE),
+        ("2147483648", NO_GOOD_SCORE),
+        ("quality > 0.9 ? 1e300 : 1.0 / 0.0", NO_GOOD_SCORE),
+    ],
+)
+def test_a_rule_that_fails_for_every_miner_gives_way_and_the_fault_says_so(score, fault):
     good = second(versions=(worlds.version(1),))
-    hollow = replace(good, versions=(worlds.version(2, score="1 / 0"), worlds.version(1)))
+    hollow = replace(good, versions=(worlds.version(2, score=score), worlds.version(1)))
 
     paid, expected = payroll.settle(hollow), payroll.settle(good)
 
     assert paid.rule_version == 1
-    assert paid.rule_fault == "Version 2: its score could be computed for no miner."
+    assert paid.rule_fault == fault
     assert replace(paid, rule_fault="") == expected
+
+
+@pytest.mark.parametrize("score", ["0.0", "0.0 - quality"])
+def test_a_rule_that_scores_every_miner_nothing_is_the_owners_choice(score):
+    paid = second(versions=(worlds.version(2, score=score), worlds.version(1)))
+
+    settled = payroll.settle(paid)
+
+    assert (settled.rule_version, settled.rule_fault, settled.miners_rao) == (2, "", 0)
 
 
 def test_an_epoch_without_any_rule_that_works_is_refused():

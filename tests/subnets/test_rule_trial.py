@@ -33,6 +33,8 @@ def test_a_default_rule_gets_no_warning(kind):
         ("math.sqrt(-1)", "not a number"),
         ("9223372036854775807 + 1", "past 64 bits"),
         ("sample_count / (sample_count - sample_count)", "division by zero"),
+        ("2147483648.0", "above the greatest allowed, 2147483647"),
+        ("sample_count > 5 ? 1e300 : 1.0 / 0.0", "; it is above the greatest allowed"),
     ],
 )
 def test_a_score_that_can_be_computed_for_nobody_is_refused_at_its_place(score, why):
@@ -92,6 +94,16 @@ def test_a_rule_is_tried_on_the_last_epochs_miners_too():
     said = rule_trial.tried(rule(score=score), real).warnings
 
     assert any("1 of the last epoch’s miners (5Fidle…)" in item.detail for item in said)
+
+
+@pytest.mark.parametrize("value", ["1.0 / 0.0", "1e300"])
+def test_a_rule_that_fails_for_all_of_the_last_epochs_miners_warns_who_would_pay(value):
+    score = f"work_units == {METRIC.work_units} ? {value} : quality"
+
+    first = rule_trial.tried(rule(score=score), {"5Fgood": METRIC}).warnings[0]
+
+    assert "for any of the last epoch’s 1 miners" in first.detail
+    assert "passed over and the version before it pays" in first.detail
 
 
 @pytest.mark.parametrize(
