@@ -9,7 +9,7 @@ the SHA-256 of the canonical JSON of the other members.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +20,9 @@ from subnets.payroll import Backing, Payroll, Record, RuleVersion, Seat
 
 FORMAT = 2
 FORMATS_READ = (1, FORMAT)
+# As many neurons as a subnet holds, which the database enforces. What consensus computes grows with the
+# square of them: a file of strangers' making has to stop here.
+SEATS_MAX = 256
 
 
 def made(record: Record, payroll: Payroll, *, previous_digest: str) -> dict[str, Any]:
@@ -161,6 +164,7 @@ def payroll_json(payroll: Payroll) -> dict[str, Any]:
 
 def record_read(written: Mapping[str, Any]) -> Record:
     """Read a record back. Raises: KeyError, ValueError, TypeError, AssertionError when it is no record."""
+    seats = _seats_read(written["neurons"])
     return Record(
         netuid=written["netuid"],
         number=written["number"],
@@ -174,7 +178,7 @@ def record_read(written: Mapping[str, Any]) -> Record:
             RuleVersion(item["version"], item["digest"], item["document"])
             for item in written["rules"]
         ),
-        seats=tuple(_seat_read(seat) for seat in written["neurons"]),
+        seats=seats,
         scores=tuple(written["scores"]),
         deliveries=tuple(Delivery(**delivery) for delivery in written["deliveries"]),
         smoothed=smoothed_read(written["smoothed"]),
@@ -186,6 +190,20 @@ def record_read(written: Mapping[str, Any]) -> Record:
 
 def _commitments_read(written: Mapping[str, Any]) -> dict[str, Commitment]:
     return {validator: Commitment(**fields) for validator, fields in written.items()}
+
+
+def _seats_read(written: Sequence[Mapping[str, Any]]) -> tuple[Seat, ...]:
+    """Read the seats. Raises: ValueError for too many, for uids out of order, for bonds with nobody."""
+    count = len(written)
+    if count > SEATS_MAX:
+        raise ValueError(f"{count} neurons; a subnet has at most {SEATS_MAX}")
+    if [seat["uid"] for seat in written] != list(range(count)):
+        raise ValueError(f"the neurons' uids are not 0 to {count - 1}, in order")
+    seats = tuple(_seat_read(seat) for seat in written)
+    for seat in seats:
+        if not all(0 <= uid < count for uid in seat.bonds):
+            raise ValueError(f"uid {seat.uid} has a bond with a uid that no neuron has")
+    return seats
 
 
 def _seat_read(written: Mapping[str, Any]) -> Seat:

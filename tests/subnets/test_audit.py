@@ -212,6 +212,42 @@ def test_a_bundle_with_nonsense_inside_is_told_without_a_traceback(public, name,
     assert not found.is_match or name == "netuid"
 
 
+def crowd(public, count):
+    first = public["record"]["neurons"][0]
+    return [first | {"uid": uid, "hotkey": f"{uid}", "bonds": {}} for uid in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("neurons", "why"),
+    [
+        (lambda public: crowd(public, 257), "257 neurons; a subnet has at most 256"),
+        (lambda public: crowd(public, 5)[::-1], "not 0 to 4, in order"),
+        (lambda public: [crowd(public, 1)[0] | {"uid": 10**9}], "not 0 to 0, in order"),
+        (lambda public: [crowd(public, 1)[0] | {"bonds": {"1": 7}}], "no neuron has"),
+        (lambda public: [crowd(public, 1)[0] | {"bonds": {"-1": 7}}], "no neuron has"),
+    ],
+)
+def test_neurons_that_no_subnet_can_have_are_no_record(public, neurons, why):
+    public["record"]["neurons"] = neurons(public)
+
+    with pytest.raises(ValueError, match=why):
+        bundle.record_read(public["record"])
+
+
+def test_a_crowd_of_neurons_is_refused_before_anything_is_computed(public, monkeypatch):
+    monkeypatch.setattr(bundle, "_seat_read", None)
+    public["record"]["neurons"] = crowd(public, 257)
+
+    with pytest.raises(audit.Unreadable, match="257 neurons; a subnet has at most 256"):
+        audit.audit(resealed(public))
+
+
+def test_a_full_subnet_is_read(public):
+    public["record"]["neurons"] = crowd(public, bundle.SEATS_MAX)
+
+    assert len(bundle.record_read(public["record"]).seats) == 256
+
+
 def test_a_missing_file_an_empty_folder_and_a_dead_address_cannot_be_read(tmp_path, capsys):
     for source in (tmp_path / "none.json", tmp_path, "http://127.0.0.1:9/b.json", "http://["):
         assert audit.main([str(source)]) == 2

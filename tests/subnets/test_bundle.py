@@ -94,5 +94,5 @@ def test_a_record_whose_uids_do_not_count_up_is_none(epoch):
     written = bundle.record_json(epoch[0])
     written["neurons"].pop(1)
 
-    with pytest.raises(AssertionError):
+    with pytest.raises(ValueError, match="not 0 to"):
         bundle.record_read(written)
