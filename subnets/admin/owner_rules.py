@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 
 from ledger.errors import DomainError
 from subnets import operations, queries, rule_trial
+from subnets.admin import rule_reference
 from subnets.admin.forms import RuleForm, pretty, said
 from subnets.admin.owned import OwnedAdmin, owner_of
 from subnets.admin.site import owner_site
@@ -91,7 +92,9 @@ class OwnRuleAdmin(OwnedAdmin):
         context["show_save_and_add_another"] = False
         rule = context.get("original")
         if isinstance(rule, IncentiveRule):
-            context |= told(rule)
+            context |= told(rule, is_tried_again="again" in request.GET)
+        if self.has_change_permission(request, rule):
+            context["reference"] = rule_reference.reference()
         return super().render_change_form(request, context, *args, **kwargs)
 
     def changelist_view(
@@ -223,18 +226,24 @@ class OwnRuleAdmin(OwnedAdmin):
         return HttpResponseRedirect(reverse("owner:subnets_incentiverule_change", args=[draft.pk]))
 
     def restore_view(self, request: HttpRequest, rule_id: int) -> HttpResponse:
-        """Publish an earlier version again."""
+        """Publish an earlier version again, once its warnings have been read."""
         rule = self.get_queryset(request).filter(pk=rule_id).first()
         if rule is None:
             raise PermissionDenied
+        now = timezone.now()
         with self.refusals_told(request):
+            is_read = request.POST.get("warned") == rule.digest
+            if is_restorable(rule) and not is_read and warnings_of(rule):
+                self.message_user(request, UNREAD, messages.WARNING)
+                where = reverse("owner:subnets_incentiverule_change", args=[rule.pk])
+                return HttpResponseRedirect(f"{where}?again=1")
             restored = operations.restore_rule(
-                netuid=rule.subnet_id,
-                owner=owner_of(request),
-                version=rule.version,
-                now=timezone.now(),
+                netuid=rule.subnet_id, owner=owner_of(request), version=rule.version, now=now
             )
-            self.message_user(request, published(restored), messages.SUCCESS)
+            if restored.published_at == now:
+                self.message_user(request, published(restored), messages.SUCCESS)
+            else:
+                self.message_user(request, unchanged(rule, restored))
         return HttpResponseRedirect(reverse("owner:subnets_incentiverule_changelist"))
 
     @contextmanager
@@ -249,23 +258,36 @@ class OwnRuleAdmin(OwnedAdmin):
 UNREAD = "It was not published yet. Read the warnings below its document, then publish it."
 
 
-def told(rule: IncentiveRule) -> dict[str, Any]:
-    """Return what a page says of a version: its warnings, what it changes, and what goes wrong now."""
+def told(rule: IncentiveRule, *, is_tried_again: bool) -> dict[str, Any]:
+    """Return what a page says of a version: its warnings, what it changes, and what goes wrong now.
+
+    is_tried_again: whether an earlier version's warnings are shown too, for it is to be published again.
+    """
     is_draft = rule.state == IncentiveRule.State.DRAFT
+    is_shown_again = is_restorable(rule)
     earlier = queries.published_rules(rule.subnet_id, limit=1, before=rule.version)
-    newest = queries.published_rules(rule.subnet_id, limit=1)
     fault = queries.rule_fault(rule.subnet_id)
     return {
-        "rule_warnings": warnings_of(rule) if is_draft else (),
+        "rule_warnings": warnings_of(rule)
+        if is_draft or (is_tried_again and is_shown_again)
+        else (),
         "rule_change": queries.changed(rule, earlier[0]) if earlier else None,
         "rule_faults": [(rule.subnet, fault)] if fault else [],
-        "is_restorable": not is_draft and rule.version < newest[0].version,
+        "is_restorable": is_shown_again,
     }
 
 
-def warnings_of(draft: IncentiveRule) -> tuple[Finding, ...]:
-    """Return what the owner should know before publishing a draft."""
-    return rule_trial.opinion(draft.document, queries.last_miners(draft.subnet_id)).trial.warnings
+def is_restorable(rule: IncentiveRule) -> bool:
+    """Say whether publishing a version again would change anything: not the newest one, nor what it copied."""
+    if rule.state == IncentiveRule.State.DRAFT:
+        return False
+    newest = queries.published_rules(rule.subnet_id, limit=1)[0]
+    return rule.version not in {newest.version, newest.restores}
+
+
+def warnings_of(rule: IncentiveRule) -> tuple[Finding, ...]:
+    """Return what the owner should know before publishing a draft, or an earlier version again."""
+    return rule_trial.opinion(rule.document, queries.last_miners(rule.subnet_id)).trial.warnings
 
 
 def published(rule: IncentiveRule) -> str:
@@ -273,4 +295,13 @@ def published(rule: IncentiveRule) -> str:
     return (
         f"Version {rule.version} of subnet {rule.subnet_id} is published, SHA-256 {rule.digest}. "
         f"It pays from epoch {rule.from_epoch} on; until then the earlier version does."
+    )
+
+
+def unchanged(rule: IncentiveRule, newest: IncentiveRule) -> str:
+    """Say that a version was not published again: the newest one is that version or its copy."""
+    copy = "" if newest.version == rule.version else f", a copy of version {rule.version},"
+    return (
+        f"Nothing changes: version {newest.version}{copy} is the newest published version of subnet "
+        f"{rule.subnet_id} already. It pays from epoch {newest.from_epoch} on."
     )

@@ -252,6 +252,42 @@ def test_an_earlier_version_is_published_again_by_a_button(ada):
     assert (ada.rule.version, ada.rule.restores, ada.rule.digest) == (3, 1, first.digest)
 
 
+def restored(ada, rule, **fields):
+    where = reverse("owner:subnets_incentiverule_restore", args=[rule.pk])
+    return ada.client.post(where, fields, follow=True).content.decode()
+
+
+def test_an_earlier_version_with_warnings_is_published_again_only_once_they_were_shown(ada):
+    publish_change(ada, ada.draft())
+    place = town.Town(ada.netuid, ada.user.pk, (), ())
+    risky = town.published(place, RISKY, version=3)
+    town.published(place, GOOD, version=4)
+
+    page = restored(ada, risky)
+
+    assert ada.rule.version == 4
+    assert "Read the warnings" in page
+    assert "a miner without a failure" in page
+    assert "Publish it again with these warnings" in page
+    assert f'name="warned" value="{risky.digest}"' in page
+    assert "is published" in restored(ada, risky, warned=risky.digest)
+    assert (ada.rule.version, ada.rule.restores) == (5, 3)
+
+
+def test_publishing_what_is_in_force_again_says_that_nothing_changes(ada):
+    first = ada.rule
+
+    page = restored(ada, first)
+
+    assert "Nothing changes: version 1 is the newest published version" in page
+    assert "is published" not in page
+
+    publish_change(ada, ada.draft())
+    restored(ada, first)
+    assert "Nothing changes: version 3, a copy of version 1, is the newest" in restored(ada, first)
+    assert ada.rule.version == 3
+
+
 def test_the_newest_version_offers_no_return(ada):
     page = ada.get("subnets_incentiverule_change", ada.rule.pk).content.decode()
 
