@@ -3,13 +3,16 @@
 Takes files, folders and http(s) addresses; the address of a subnet (…/subnets/1/) or of a list of epochs
 (…/api/v1/epochs/?netuid=1) stands for all the bundles it leads to. Checks every signature, the commitments
 and the rules' digests, walks `subnets.payroll` again, then checks the bundle's own digest, and says MATCH
-or names the first place that differs. Bundles of epochs in a row are also checked against each other: what
-one hands on, the next takes up. Needs neither Django nor a database.
+or names the first place that differs. A bundle behind an address must be of the subnet and epoch that the
+address and the list of epochs name. Bundles of epochs in a row are also checked against each other: what one
+hands on, the next takes up, and no format is older than one before it. A kept commitment (--commitments) that
+lies in none of the bundles is UNSEEN: give all bundles since it was kept, once its epoch has closed.
+Needs neither Django nor a database.
 
 exit status:
-  0  all match
-  1  one differs: its place is named as a JSON pointer
-  2  one could not be read, or is no bundle
+  0  all match, and all kept commitments were honoured
+  1  one differs: its place is named as a JSON pointer; or a kept commitment is UNSEEN
+  2  one could not be read, is no bundle, or there was nothing to audit; or the options are wrong
 """
 
 import argparse
@@ -26,6 +29,7 @@ from subnets.proving import NO_BUNDLE, Finding, Json, Unreadable, audit
 
 __all__ = ["Finding", "Unreadable", "audit", "main"]
 
+NOTHING = "NOTHING to audit: no closed epoch from number {since} on was found there."
 PROGRESS_S = 5.0  # a reader who waits longer than this wants to know how far it is
 
 
@@ -55,7 +59,9 @@ class Audit:
     def _one(self, source: Source) -> None:
         try:
             bundle = read(source.name)
-            if number_of(bundle) < self.asked.since:
+            # A bundle that was asked for by its number is audited, whatever number it claims to have.
+            number = number_of(bundle) if source.number is None else source.number
+            if number < self.asked.since:
                 return
             finding = audit(bundle, source=source.name)
         except Unreadable as fault:
@@ -74,8 +80,15 @@ class Audit:
 
     def _beyond(self, bundle: Json, source: Source) -> Finding | None:
         """Hold a bundle that matches in itself against what was said of it elsewhere."""
-        if source.digest and source.digest != bundle["digest"]:
-            return Finding(source.name, "/digest", f"the list of epochs says {source.digest}")
+        stated = {
+            "/record/netuid": bundle["record"]["netuid"],
+            "/record/number": bundle["record"]["number"],
+            "/digest": bundle["digest"],
+        }
+        for claim in source.claims:
+            if stated[claim.pointer] != claim.value:
+                detail = f"{stated[claim.pointer]}, but {claim.who} says {claim.value}"
+                return Finding(source.name, claim.pointer, detail)
         place, kept = unkept(bundle, self.promised)
         self.kept |= kept
         return Finding(source.name, *place) if place else None
@@ -121,7 +134,12 @@ class Audit:
             sys.stderr.write(f"{self._count()} so far\n")
 
     def _sum_up(self) -> None:
+        if not self.bundle_count and not self.exit_status:
+            self.exit_status = 2
+            said = NOTHING.format(since=self.asked.since)
+            say({"error": said}, said, as_json=self.asked.json)
         for promise in sorted(self.promised - self.kept, key=lambda one: one.validator):
+            self.exit_status = max(self.exit_status, 1)
             who = f"{promise.total_count} scores of {promise.validator} on subnet {promise.netuid}"
             say(
                 {"unseen": promise.digest, "validator": promise.validator},
@@ -136,11 +154,12 @@ class Audit:
 
 
 def number_of(bundle: Json) -> float:
-    """Return an epoch's number; infinity for what is no bundle, which the audit will say."""
+    """Return an epoch's number; infinity for what has none, which the audit will say."""
     try:
-        return int(bundle["record"]["number"])
+        number = bundle["record"]["number"]
     except NO_BUNDLE:
         return float("inf")
+    return number if type(number) is int and number > 0 else float("inf")
 
 
 def main(arguments: list[str] | None = None) -> int:

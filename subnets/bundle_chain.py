@@ -13,6 +13,7 @@ class Link:
     """What a bundle takes up and hands on. heads: validator → where its chain ended, this epoch or before."""
 
     source: str
+    form: int
     digest: str
     taken: dict[str, Any]
     handed: dict[str, Any]
@@ -26,6 +27,7 @@ class Link:
         committed = record.get("commitments", {})
         return cls(
             source=source,
+            form=bundle["format"],
             digest=bundle["digest"],
             taken={
                 "/previous_digest": bundle["previous_digest"],
@@ -68,6 +70,7 @@ class Chain:
             yield Finding(source, "/record/number", f"{twin.source} is another epoch {number}")
             return
         link = self.links[(netuid, number)] = Link.of(bundle, source=source)
+        yield from self._downgraded(link, netuid, number)
         before, after = self.links.get((netuid, number - 1)), self.links.get((netuid, number + 1))
         for earlier, later in ((before, link), (link, after)):
             if earlier is None or later is None:
@@ -77,6 +80,17 @@ class Chain:
                 yield Finding(later.source, *found)
             later.heads = earlier.heads | later.heads
             later.taken, earlier.handed = {}, {}
+
+    def _downgraded(self, link: Link, netuid: int, number: int) -> Iterator[Finding]:
+        """Name formats that are older than that of an earlier epoch: an old one proves less, and is no way back."""
+        for (other_netuid, other_number), other in self.links.items():
+            if other_netuid != netuid or other.form == link.form:
+                continue
+            earlier, later = (other, link) if other_number < number else (link, other)
+            if earlier.form > later.form:
+                detail = f"{later.form}, after {earlier.source} had the format {earlier.form}"
+                yield Finding(later.source, "/format", detail)
+                return
 
 
 def broken(earlier: Link, later: Link) -> Place | None:
@@ -140,10 +154,16 @@ def promises(answer: Json) -> list[Promise]:
 
     Raises: KeyError, TypeError when it is none.
     """
-    return [
+    found = [
         Promise(answer["netuid"], line["validator"], line["total_count"], line["digest"])
         for line in answer["results"]
     ]
+    for promise in found:
+        if (type(promise.netuid), type(promise.total_count)) != (int, int):
+            raise TypeError(f"netuid and total_count are integers, unlike those of {promise}")
+        if (type(promise.validator), type(promise.digest)) != (str, str):
+            raise TypeError(f"validator and digest are texts, unlike those of {promise}")
+    return found
 
 
 def unkept(bundle: Json, promised: Iterable[Promise]) -> tuple[Place | None, set[Promise]]:

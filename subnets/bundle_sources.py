@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 from urllib.request import urlopen
 
 from subnets.proving import Json, Unreadable
@@ -16,15 +16,32 @@ FETCH_S = 30
 PAGES_MAX = 1_000  # of a hundred epochs each: eleven years of a subnet at the chain's tempo
 PAGE_QUERY = "limit=100"  # unless the address asks for something itself, such as ?netuid=1
 # The page of a subnet, or its place in the API: both stand for all its epochs.
-SUBNET_PATH = re.compile(r"^(?:/api/v1)?/subnets/(\d{1,3})/?$")
+SUBNET_PATH = re.compile(r"^(?:/api/v1)?/subnets/(\d{1,3})/?$", re.ASCII)
+# What an address says of the bundles behind it: their subnet, and of one bundle its number too.
+EPOCHS_PATH = re.compile(r"/subnets/(\d{1,9})/epochs(?:/(\d{1,15}))?(?:/|$)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was said of a bundle before it was read. pointer: of whom in it; who: that says so."""
+
+    pointer: str
+    value: int | str
+    who: str
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a bundle lies. digest: what a list of epochs says of it, empty when no list named it."""
+    """Where a bundle lies, and what its address and the list that named it say of it."""
 
     name: str
-    digest: str = ""
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def number(self) -> int | None:
+        """Return the number of the epoch that was asked for, when that is known."""
+        said = (claim.value for claim in self.claims if claim.pointer == "/record/number")
+        return next((value for value in said if isinstance(value, int)), None)
 
 
 def sources(names: list[str], *, since: int = 0) -> Iterator[Source]:
@@ -33,13 +50,18 @@ def sources(names: list[str], *, since: int = 0) -> Iterator[Source]:
     since: leave out what a list says to be an earlier epoch. Raises: Unreadable.
     """
     for name in names:
-        if name.startswith(("http://", "https://")):
+        if is_address(name):
             yield from _from_address(name, since=since)
             continue
         path = Path(name)
         inside = sorted(path.glob("*.json"), key=_natural) if path.is_dir() else []
         # A folder without a bundle is named itself, and then cannot be read.
         yield from (Source(str(child)) for child in inside or [path])
+
+
+def is_address(name: str) -> bool:
+    """Tell an address from a file; its scheme may be in any case (RFC 3986, 3.1)."""
+    return name.lower().startswith(("http://", "https://"))
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -61,26 +83,56 @@ def _from_address(address: str, *, since: int) -> Iterator[Source]:
         asked = split.query or PAGE_QUERY
         yield from _listed(split._replace(query=asked).geturl(), since=since)
     else:
-        yield Source(address)
+        yield Source(address, _address_claims(address))
+
+
+def _address_claims(address: str) -> tuple[Claim, ...]:
+    """Read from an address of which subnet, and of which epoch, it should give the bundle."""
+    split = urlsplit(address)
+    said = [Claim("/record/netuid", int(n), "the address") for n in _asked_netuids(split.query)]
+    found = EPOCHS_PATH.search(split.path)
+    if found:
+        said.append(Claim("/record/netuid", int(found[1]), "the address"))
+    if found and found[2]:
+        said.append(Claim("/record/number", int(found[2]), "the address"))
+    return tuple(said)
+
+
+def _asked_netuids(query: str) -> list[str]:
+    asked = parse_qs(query).get("netuid", [])
+    return [netuid for netuid in asked if re.fullmatch(r"[0-9]{1,9}", netuid)]
+
+
+def _row_claims(row: Json) -> tuple[Claim, ...]:
+    """Read what a list says of one epoch. Raises: KeyError, TypeError when it is no such row."""
+    number, netuid, digest = row["number"], row["netuid"], row["digest"]
+    if (type(number), type(netuid), type(digest)) != (int, int, str):
+        raise TypeError("number and netuid are integers, digest is text")
+    who = "the list of epochs"
+    return (
+        Claim("/record/netuid", netuid, who),
+        Claim("/record/number", number, who),
+        Claim("/digest", digest, who),
+    )
 
 
 def _listed(address: str, *, since: int) -> Iterator[Source]:
     """Walk a list of epochs to its end, and yield their bundles, oldest first. Raises: Unreadable."""
-    origin, found = _origin(address), []
+    origin, asked = _origin(address), _address_claims(address)
+    found: list[Source] = []
     page: str | None = address
     for _ in range(PAGES_MAX):
         if page is None or _origin(page) != origin:
             break
         answer = read(page)
         try:
-            rows = [(row["number"], row["bundle_url"], row["digest"]) for row in answer["results"]]
             following = answer["next"]
-            found += [
-                Source(urljoin(page, url), digest)
-                for number, url, digest in rows
-                if number >= since
-            ]
-        except (KeyError, TypeError) as fault:
+            for row in answer["results"]:
+                name = urljoin(page, row["bundle_url"])
+                source = Source(name, _row_claims(row) + asked + _address_claims(name))
+                if row["number"] >= since:
+                    found.append(source)
+        except (KeyError, TypeError, ValueError, AttributeError) as fault:
             raise Unreadable(f"{page} is no list of epochs: {fault!r}") from fault
         page = urljoin(page, following) if following else None
     # A list may send its reader anywhere; a bundle of this network lies with this network.
@@ -92,13 +144,13 @@ def _listed(address: str, *, since: int) -> Iterator[Source]:
 
 def _origin(address: str) -> tuple[str, str]:
     split = urlsplit(address)
-    return split.scheme, split.netloc
+    return split.scheme, split.netloc.lower()
 
 
 def read(name: str) -> Json:
     """Return the JSON of a file or an http(s) address. Raises: Unreadable."""
     try:
-        if name.startswith(("http://", "https://")):
+        if is_address(name):
             with urlopen(name, timeout=FETCH_S) as answer:  # noqa: S310  the schemes are checked above
                 content = answer.read(BUNDLE_BYTES_MAX + 1)
         else:

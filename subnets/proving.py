@@ -5,11 +5,12 @@ The first fault is named by a JSON pointer. What bundles say of each other is `s
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from neurons import protocol
 from subnets import bundle as bundles
-from subnets import commitments, payroll, rules, signatures
+from subnets import bundle_shape, commitments, payroll, rules, signatures
+from subnets.bundle_shape import SPOKEN_MAX, Json, Place, escaped
 from subnets.errors import RuleEvaluatorUnavailable, RuleInvalid, RuleTooCostly
 
 # What a text that is JSON but no bundle can set off while it is read and recomputed.
@@ -22,10 +23,7 @@ NO_BUNDLE = (
     ArithmeticError,
     RecursionError,
 )
-Json: TypeAlias = Any  # what strangers wrote: read with care, see NO_BUNDLE
-Place: TypeAlias = tuple[str, str]  # a JSON pointer, and what is wrong there
 ABSENT = object()
-SPOKEN_MAX = 200  # characters of a value in a sentence: a long one is found by its pointer
 # What the network says of a result, alike for every validator that scored it.
 SAME_FOR_A_RESULT = ("miner", "output_digest", "latency_ms", "work_units", "is_canary")
 
@@ -61,8 +59,17 @@ def audit(bundle: Json, *, source: str = "bundle") -> Finding:
     """Check one bundle. Raises: Unreadable."""
     try:
         form = bundle["format"]
-        if form not in bundles.FORMATS_READ or isinstance(form, bool):
-            raise Unreadable(f"{source} has the format {form!r}, not one of {bundles.FORMATS_READ}")
+        # 2.0 and True are no formats, though they equal 2 and 1.
+        if type(form) is not int or form not in bundles.FORMATS_READ:
+            said = f"{spoken(form)}, not one of {bundles.FORMATS_READ}"
+            raise Unreadable(f"{source} has the format {said}")
+        if not bundle_shape.is_bundle(bundle):
+            raise Unreadable(
+                f"{source} is not a bundle: it has no record and payroll, or no digests"
+            )
+        misshapen = bundle_shape.first_misshapen(bundle)
+        if misshapen is not None:
+            return Finding(source, *misshapen)
         record = bundles.record_read(bundle["record"])
         found = _first_fault(bundle, record)
     except NO_BUNDLE as fault:
@@ -201,11 +208,6 @@ def first_difference(stated: Json, recomputed: Json, pointer: str) -> Place | No
         if found is not None:
             return found
     return None
-
-
-def escaped(name: str) -> str:
-    """Write a name as a step of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def spoken(value: object) -> str:

@@ -240,14 +240,19 @@ def test_a_promise_that_was_broken_is_named(tmp_path, capsys, chain):
     assert "ab" * 32 in broken["detail"]
 
 
-def test_a_promise_that_no_bundle_covers_is_told(tmp_path, capsys, chain):
+def test_a_promise_that_lies_in_no_bundle_is_told_and_ends_with_1(tmp_path, capsys, chain):
     kept = kept_answer(tmp_path, chain[2], 1)
 
-    assert audited(tmp_path, chain[:2], "--commitments", kept) == 0
+    assert audited(tmp_path, chain[:2], "--commitments", kept) == 1
     assert findings(capsys)[-1]["validator"] == worlds.VALIDATORS[0]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"netuid": 1, "results": [7]}'])
+ODD_PROMISE = '{"netuid": 1, "results": [{"validator": "v", "total_count": "1", "digest": "d"}]}'
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"netuid": 1, "results": [7]}', ODD_PROMISE]
+)  # fmt: skip
 def test_promises_that_cannot_be_read_end_with_2(tmp_path, capsys, chain, text):
     (tmp_path / "kept.answer").write_text(text)
 
@@ -276,8 +281,9 @@ def served(pages):
 
 
 def row(public):
-    number = public["record"]["number"]
-    return {"number": number, "bundle_url": f"/b/{number}.json", "digest": public["digest"]}
+    netuid, number = public["record"]["netuid"], public["record"]["number"]
+    url = f"/b/{number}.json"
+    return {"netuid": netuid, "number": number, "bundle_url": url, "digest": public["digest"]}
 
 
 def site(chain):
@@ -326,8 +332,8 @@ def test_a_bundle_that_is_not_the_one_its_list_names_is_told(capsys, chain):
     "answer",
     [
         {"results": [], "next": "http://127.0.0.2:9/api/v1/epochs/"},
-        {"results": [{"number": 1, "bundle_url": "http://127.0.0.2:9/b", "digest": "x"}], "next": None},
-        {"results": [{"number": 1, "bundle_url": "file:///etc/passwd", "digest": "x"}], "next": None},
+        {"results": [{"netuid": 3, "number": 1, "bundle_url": "http://127.0.0.2:9/b", "digest": "x"}], "next": None},
+        {"results": [{"netuid": 3, "number": 1, "bundle_url": "file:///etc/passwd", "digest": "x"}], "next": None},
         {"results": [7], "next": None},
         {"results": None},
     ],
@@ -384,4 +390,7 @@ def test_the_help_says_what_the_exit_status_means(capsys):
     with pytest.raises(SystemExit):
         audit.main(["--help"])
 
-    assert "1  one differs" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1  one differs" in told
+    assert "UNSEEN" in told
+    assert "nothing to audit" in told
