@@ -43,7 +43,7 @@ from compute.queries.scores import (
     stakes_by_netuid,
     superseded,
 )
-from compute.queries.sealing import sealed_from, unsealed
+from compute.queries.sealing import sealed_from, telling_no_verdict, unsealed, with_seals
 from compute.queries.sweeps import due_lease_ids, netuids_at_work, scored_job_ids
 from compute.queries.windows import (
     Gathered,
@@ -94,7 +94,9 @@ __all__ = [
     "sealed_from",
     "stakes_by_netuid",
     "superseded",
+    "telling_no_verdict",
     "unsealed",
     "window_commitments",
     "wishes",
+    "with_seals",
 ]
