@@ -5,7 +5,9 @@ carries `errors`, each with a JSON pointer. Amounts stay decimal strings (docs/a
 """
 
 import logging
+import sys
 import uuid
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -74,15 +76,9 @@ def problem_response(exc: Exception, context: ExceptionHandlerContext) -> Respon
         body = problem(status=exc.http_status, code=exc.code, detail=str(exc))
         body |= {name: jsonable(value) for name, value in exc.fields.items() if name not in body}
         response: Response | None = Response(body, status=exc.http_status)
-    elif isinstance(exc, OperationalError) and is_lock_timeout(exc):
-        body = problem(status=503, code="busy", detail="Others are writing here; try again.")
-        response = Response(body, status=503, headers={"Retry-After": "1"})
-    elif isinstance(exc, (OperationalError, InterfaceError, RedisError)):
-        log.error("unavailable cause=%s", type(exc).__name__, exc_info=exc)
-        body = problem(
-            status=503, code="unavailable", detail="A part of the server is away; try again."
-        )
-        response = Response(body, status=503, headers={"Retry-After": "5"})
+    elif (found := outage(exc)) is not None:
+        body = problem(status=503, code=found.code, detail=found.detail)
+        response = Response(body, status=503, headers={"Retry-After": found.retry_after_s})
     elif isinstance(exc, RequestDataTooBig):
         body = problem(status=413, code="body_too_large", detail=too_large())
         response = Response(body, status=413)
@@ -123,6 +119,25 @@ def jsonable(value: object) -> object:
             return str(value)
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Something is away for a moment. retry_after_s: as the header carries it."""
+
+    code: str
+    detail: str
+    retry_after_s: str
+
+
+def outage(exc: BaseException | None) -> Outage | None:
+    """Tell what passes by itself, a lock held by others or a server that restarts, from a fault of ours."""
+    if isinstance(exc, OperationalError) and is_lock_timeout(exc):
+        return Outage("busy", "Others are writing here; try again.", "1")
+    if isinstance(exc, (OperationalError, InterfaceError, RedisError)):
+        log.error("unavailable cause=%s", type(exc).__name__, exc_info=exc)
+        return Outage("unavailable", "A part of the server is away; try again.", "5")
+    return None
+
+
 def is_lock_timeout(exc: OperationalError) -> bool:
     """Tell a wait for a lock that ran out (SQLSTATE 55P03) or a deadlock (40P01) from a broken database."""
     return getattr(exc.__cause__, "sqlstate", "") in {"55P03", "40P01"}
@@ -156,8 +171,20 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer a fault of ours: a problem below /api/, a page elsewhere (Django's handler500)."""
-    if request.path.startswith(PROGRAMS_ASK):
+    """Answer what no view caught: a problem below /api/, a page elsewhere (Django's handler500).
+
+    Django calls this while it handles the exception, and hands over the request alone.
+    """
+    found = outage(sys.exception())
+    is_program = request.path.startswith(PROGRAMS_ASK)
+    if found is not None:
+        if is_program:
+            answer = plain_problem(status=503, code=found.code, detail=found.detail)
+        else:
+            answer = refusals.unavailable(request, found.detail)
+        answer.headers["Retry-After"] = found.retry_after_s
+        return answer
+    if is_program:
         return plain_problem(
             status=500, code="error", detail="The server failed; it is not your request."
         )

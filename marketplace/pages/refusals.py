@@ -50,3 +50,9 @@ def broken(request: HttpRequest) -> HttpResponse:
     """Answer 500 without touching the database, which may be what broke."""
     del request
     return HttpResponse(render_to_string("500.html"), status=500)
+
+
+def unavailable(request: HttpRequest, detail: str) -> HttpResponse:
+    """Answer 503 without touching the database, which may be what is away."""
+    del request
+    return HttpResponse(render_to_string("503.html", {"sentence": detail}), status=503)

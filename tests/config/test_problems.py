@@ -75,6 +75,31 @@ def test_a_database_that_is_away_is_said_as_a_problem(client, monkeypatch):
     assert answer.json()["code"] == "unavailable"
 
 
+def test_a_page_says_that_the_database_is_away_in_the_same_words(monkeypatch):
+    def gone(*_, **__):
+        raise OperationalError("the database system is starting up")
+
+    monkeypatch.setattr(queries, "network_figures", gone)
+
+    answer = Client(raise_request_exception=False).get("/")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "A part of the server is away; try again." in answer.content.decode()
+
+
+def test_a_fault_of_ours_stays_a_fault_on_a_page(monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(queries, "network_figures", broken)
+
+    answer = Client(raise_request_exception=False).get("/")
+
+    assert answer.status_code == 500
+    assert "Something broke" in answer.content.decode()
+
+
 def test_a_page_for_somebody_signed_in_is_kept_on_no_disk(client, django_user_model):
     client.force_login(django_user_model.objects.create_user("ada@example.com"))
 
