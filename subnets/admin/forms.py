@@ -2,14 +2,16 @@
 # ruff: noqa: ANN401  the signatures are Django's own
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse_lazy
+from django.utils import timezone
 
 from ledger.errors import DomainError
-from subnets import rule_trial
+from subnets import queries, rule_trial
 from subnets.admin.site import rule_problems
 from subnets.errors import RuleInvalid
 from subnets.hyperparameters import HYPERPARAMETERS, Authority, Hyperparameter
@@ -82,6 +84,12 @@ def bounds_in_words(row: Hyperparameter, *, by: Authority) -> str:
     return f"{low} to {high}" if row.is_flag else f"{low} to {high} {unit}"
 
 
+def waits(block: int, opens: int) -> str:
+    """Say from which block on a hyperparameter may be changed, and how far off that is."""
+    count = opens - block
+    return f"⏳ Waits: it may be changed from block {opens} on, {count} block{'s' if count > 1 else ''} from now."
+
+
 class WordsForm(RefusableForm):
     """A subnet's words, and its hyperparameters read from one column into a field each."""
 
@@ -97,6 +105,16 @@ class WordsForm(RefusableForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.update({row.name: self.instance.hyperparameters[row.name] for row in OWNERS})
+        self.say_what_waits(timezone.now())
+
+    def say_what_waits(self, now: datetime) -> None:
+        """Say at each field that cannot be changed now from which block on it can."""
+        block = queries.block_now(now)
+        for line in queries.hyperparameter_lines(self.instance, block=block):
+            opens = line.changeable_from_block
+            if opens is not None and opens > block:
+                field = self.fields[line.row.name]
+                field.help_text = f"{field.help_text} {waits(block, opens)}"
 
     def changed_hyperparameters(self) -> dict[str, int]:
         """Return what the owner changed: name → value."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import resolve_url
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
@@ -25,6 +27,7 @@ class OwnerSite(AdminSite):
     site_header = site_title = "Owner’s console"
     index_title = "Your subnets"
     site_url = "/"
+    index_template = "owner/index.html"
     enable_nav_sidebar = False
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -42,6 +45,15 @@ class OwnerSite(AdminSite):
         if self.has_permission(request):
             return HttpResponseRedirect(wanted)
         return redirect_to_login(wanted, resolve_url("account_login"))
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Show the console; to who owns nothing, how to own a subnet."""
+        owner = request.user.pk
+        assert isinstance(owner, UUID)
+        has_subnet = bool(queries.subnets_of(owner))
+        return super().index(request, {"has_subnet": has_subnet} | (extra_context or {}))
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Add the live check of a rule."""

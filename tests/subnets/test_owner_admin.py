@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ledger.money import RAO_PER_TAO as TAO
-from subnets import operations
-from subnets.hyperparameters import Authority
+from subnets import operations, queries
+from subnets.hyperparameters import HYPERPARAMETERS, Authority
 from subnets.models import IncentiveRule
 from tests import make
 from tests.subnets.consoles import GOOD, PAGES, Owner, errors, signed_in
@@ -51,6 +51,15 @@ def test_who_owns_nothing_sees_an_empty_console(ada):
         assert ada.subnet.name not in answer.content.decode()
 
 
+def test_who_owns_nothing_is_told_how_to_own_a_subnet(ada):
+    told = signed_in(make.user()).get(reverse("owner:index")).content.decode()
+
+    assert "You own no subnet yet" in told
+    assert reverse("buy_slot") in told
+    assert reverse("auctions") in told
+    assert "You own no subnet yet" not in ada.get("index").content.decode()
+
+
 def test_an_owner_does_not_come_into_the_staffs_admin(ada):
     assert ada.client.get(reverse("admin:index")).status_code == 302
 
@@ -64,6 +73,35 @@ def test_lists_show_ones_own_rows_only(ada, ben, page):
 
     own = {row.pk if page == "subnet" else row.subnet_id for row in answer.context["cl"].queryset}
     assert own == (set() if page in {"epoch", "hyperparameterchange"} else {ada.netuid})
+
+
+def test_the_form_says_before_it_is_sent_which_fields_wait(ada):
+    before = ada.get("subnets_subnet_change", ada.netuid).context["adminform"].form.fields
+    assert not any("Waits" in str(field.help_text) for field in before.values())
+    now = timezone.now()
+    values = {"immunity_period": 100, "owner_cut_enabled": 0}
+    operations.set_hyperparameters(netuid=ada.netuid, account=ada.user.pk, values=values, now=now)
+
+    after = ada.get("subnets_subnet_change", ada.netuid).context["adminform"].form.fields
+
+    assert [name for name, field in after.items() if "Waits" in str(field.help_text)] == [
+        "immunity_period"
+    ]
+    opens = queries.waiting_hyperparameters(ada.subnet)["immunity_period"]
+    assert f"from block {opens} on" in after["immunity_period"].help_text
+
+
+def test_the_form_says_when_all_fields_are_frozen(ada):
+    subnet = ada.subnet
+    block = queries.block_now(timezone.now())
+    subnet.last_epoch_block, subnet.next_epoch_block = block + 5 - 360, block + 5
+    subnet.save(update_fields=["last_epoch_block", "next_epoch_block"])
+
+    form = ada.get("subnets_subnet_change", ada.netuid).context["adminform"].form
+
+    waiting = {name for name, field in form.fields.items() if "Waits" in str(field.help_text)}
+    assert waiting == {row.name for row in HYPERPARAMETERS if row.who is Authority.OWNER}
+    assert f"from block {block + 5} on" in form.fields["tempo"].help_text
 
 
 @pytest.mark.parametrize("view", ["change", "history", "delete"])
