@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from datetime import datetime
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
