@@ -112,10 +112,11 @@ class ExplanationView(APIView):
 def explained(netuid: int, number: int, uid: int) -> dict[str, Any]:
     """Return an explanation as it goes over the wire, computed once an hour at most.
 
-    Raises: EpochUnknown, UidUnknown.
+    Raises: SubnetUnknown, EpochUnknown, UidUnknown.
     """
     epoch = queries.closed_epoch(netuid, number)
     if epoch is None:
+        queries.subnet(netuid)  # says so when there is none
         raise EpochUnknown(netuid=netuid, number=number)
     key = f"explanation:{epoch.pk}:{uid}"
     kept: dict[str, Any] | None = cache.get(key)

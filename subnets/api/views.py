@@ -150,7 +150,8 @@ class EpochsView(PublicView):
         asked = wire.EpochsAsked(data=request.query_params)
         asked.is_valid(raise_exception=True)
         # The address names the subnet before the query may.
-        rows = queries.epochs(**asked.validated_data | ({"netuid": netuid} if netuid else {}))
+        named = {} if netuid is None else {"netuid": queries.subnet(netuid).netuid}
+        rows = queries.epochs(**asked.validated_data | named)
         following = None
         if len(rows) == asked.validated_data["limit"]:
             query = {**request.query_params.dict(), "before": str(rows[-1].pk)}

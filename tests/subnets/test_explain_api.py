@@ -78,7 +78,7 @@ def test_what_was_kept_for_replays_explains_the_same_as_the_bundle(place):
 
 def test_an_epoch_that_has_not_closed_is_not_explained(place):
     assert refusal(asked(place.netuid, 3, 0)) == (404, "epoch_unknown")
-    assert refusal(asked(99, 1, 0)) == (404, "epoch_unknown")
+    assert refusal(asked(99, 1, 0)) == (404, "subnet_unknown")
 
 
 def test_a_uid_that_nobody_held_is_not_explained(place):
@@ -107,3 +107,11 @@ def test_the_page_of_a_validator_says_what_it_gave_and_who_was_paid(place):
     assert "As a validator" in page
     assert "its bond before and now" in page
     assert f"uid {place.miners[0].uid}" in page
+
+
+@pytest.mark.parametrize("netuid", [0, 99])
+def test_the_epochs_of_a_subnet_that_does_not_exist_are_not_an_empty_list(place, netuid):
+    answer = Client().get(f"/api/v1/subnets/{netuid}/epochs/")
+
+    assert refusal(answer) == (404, "subnet_unknown")
+    assert len(Client().get(f"/api/v1/subnets/{place.netuid}/epochs/").json()["results"]) == 2
