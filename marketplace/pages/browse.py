@@ -108,11 +108,22 @@ def neuron(request: HttpRequest, ss58: str) -> HttpResponse:
         "hotkey": subnets.hotkey(ss58),
         "standings": subnets.standings_of_hotkey(ss58),
         "payouts": payouts[:20],
-        "earned": [(payout.closed_at, payout.payout_rao) for payout in reversed(payouts)],
+        "earned": earned_lines(payouts),
         "scores": compute.scores_of_miner(ss58, limit=ROWS_SHOWN),
     }
-    page |= why_paid(request.GET.get("why", ""), payouts[:20])
+    page |= why_paid(ss58, request.GET.get("why", ""), payouts[:20])
     return render(request, "pages/neuron.html", page)
+
+
+def earned_lines(payouts: list[subnets.Payout]) -> list[tuple[str, list[tuple[datetime, int]]]]:
+    """Return a title and (instant, rao) points for each subnet: epochs of several are not one line."""
+    return [
+        (
+            f"Paid by epoch on subnet {netuid}, as it came",
+            [(one.closed_at, one.payout_rao) for one in reversed(payouts) if one.netuid == netuid],
+        )
+        for netuid in sorted({payout.netuid for payout in payouts})
+    ]
 
 
 def guide(request: HttpRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Why a neuron was paid what it was: one closed epoch, step by step, for its page."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from subnets import queries as subnets
 from subnets.explain import Counted, Explanation, Judgement, View
 from subnets.metrics import METRICS
 
+ASKED = re.compile(r"[0-9]{1,5}-[0-9]{1,9}")  # as long as the columns are
 LINES_SHOWN = 64  # as many validators as a subnet has; the API has every miner of a validator
 
 
@@ -50,27 +52,51 @@ class JudgementLine:
     bond: str
 
 
-def why_paid(asked: str, payouts: Sequence[subnets.Payout]) -> dict[str, Any]:
-    """Return what the page shows of one of these epochs: the one asked for as "netuid-epoch", or the newest."""
+def why_paid(ss58: str, asked: str, payouts: Sequence[subnets.Payout]) -> dict[str, Any]:
+    """Return what the page shows of one epoch: the one asked for as "netuid-epoch", or the newest.
+
+    payouts: the newest, to choose from. Any closed epoch may be asked for; of one that is not there,
+    `why_missing` says so, above the newest.
+    """
     if not payouts:
         return {"why": None, "why_choices": []}
-    chosen = next((one for one in payouts if value_of(one) == asked), payouts[0])
+    found = asked_for(ss58, asked, payouts) if asked else payouts[0]
+    chosen = found or payouts[0]
     choices = [
-        Choice(value_of(one), one.netuid, one.epoch, is_chosen=one is chosen) for one in payouts
+        Choice(value_of(one), one.netuid, one.epoch, is_chosen=one is chosen)
+        for one in (payouts if chosen in payouts else [*payouts, chosen])
     ]
+    told_missing = missing(asked) if found is None else ""
+    page: dict[str, Any] = {"why": None, "why_choices": choices, "why_missing": told_missing}
     try:
         told = subnets.explanation(chosen.netuid, chosen.epoch, chosen.uid)
     except DomainError as refusal:
         # The sandbox of rules is away, or a rule of old can no longer be read: the rest of the page stands.
-        return {"why": None, "why_choices": choices, "why_refusal": str(refusal)}
-    return {
+        return page | {"why_refusal": str(refusal)}
+    return page | {
         "why": told,
-        "why_choices": choices,
         "why_views": view_lines(told),
         "why_judgements": judgement_lines(told),
         "why_sentences": explain_words.sentences(told),
         "why_silence": explain_words.mute(told),
     }
+
+
+def asked_for(ss58: str, asked: str, payouts: Sequence[subnets.Payout]) -> subnets.Payout | None:
+    """Find the epoch that an address names, among the newest or before them."""
+    shown = next((one for one in payouts if value_of(one) == asked), None)
+    if shown is not None or not ASKED.fullmatch(asked):
+        return shown
+    netuid, epoch = (int(part) for part in asked.split("-"))
+    return subnets.payout_of_hotkey(ss58, netuid=netuid, epoch=epoch)
+
+
+def missing(asked: str) -> str:
+    """Say that an epoch is not there."""
+    if not ASKED.fullmatch(asked):
+        return "The address names no epoch; the newest one is shown."
+    netuid, epoch = (int(part) for part in asked.split("-"))
+    return f"No closed epoch {epoch} of subnet {netuid} knows this hotkey; the newest one is shown."
 
 
 def value_of(payout: subnets.Payout) -> str:

@@ -146,21 +146,33 @@ def payouts_of_hotkey(ss58: str, *, limit: int = 50) -> list[Payout]:
         .defer("epoch__bundle", "epoch__handed_on")
         .order_by("-epoch__closed_at")[: min(limit, PAGE_MAX)]
     )
-    return [
-        Payout(
-            netuid=term.epoch.subnet_id,
-            epoch=term.epoch.number,
-            uid=term.uid,
-            closed_at=term.epoch.closed_at,
-            incentive_u16=term.incentive_u16,
-            dividends_u16=term.dividends_u16,
-            validator_trust_u16=term.validator_trust_u16,
-            consensus_u16=term.consensus_u16,
-            miner_rao=term.miner_rao,
-            validator_rao=term.validator_rao,
-        )
-        for term in terms
-    ]
+    return [_payout(term) for term in terms]
+
+
+def payout_of_hotkey(ss58: str, *, netuid: int, epoch: int) -> Payout | None:
+    """Return what one closed epoch paid for a hotkey; None where there is none or it did not know the hotkey."""
+    term = (
+        EpochTerm.objects.filter(hotkey=ss58, epoch__subnet=netuid, epoch__number=epoch)
+        .select_related("epoch")
+        .defer("epoch__bundle", "epoch__handed_on")
+        .first()
+    )
+    return None if term is None else _payout(term)
+
+
+def _payout(term: EpochTerm) -> Payout:
+    return Payout(
+        netuid=term.epoch.subnet_id,
+        epoch=term.epoch.number,
+        uid=term.uid,
+        closed_at=term.epoch.closed_at,
+        incentive_u16=term.incentive_u16,
+        dividends_u16=term.dividends_u16,
+        validator_trust_u16=term.validator_trust_u16,
+        consensus_u16=term.consensus_u16,
+        miner_rao=term.miner_rao,
+        validator_rao=term.validator_rao,
+    )
 
 
 @dataclass(frozen=True, slots=True)
