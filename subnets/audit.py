@@ -23,9 +23,10 @@ from typing import Any
 
 from subnets import explain, explain_words
 from subnets.bundle_chain import Chain, Promise, promises, unkept
+from subnets.bundle_shape import Json
 from subnets.bundle_sources import Source, read, sources
 from subnets.errors import RuleEvaluatorUnavailable, UidUnknown
-from subnets.proving import NO_BUNDLE, Finding, Json, Unreadable, audit
+from subnets.proving import NO_BUNDLE, Finding, Unreadable, audit
 
 __all__ = ["Finding", "Unreadable", "audit", "main"]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from subnets import commitments
-from subnets.proving import Finding, Json, Place, escaped, first_difference
+from subnets.bundle_shape import Json, Place, escaped
+from subnets.proving import Finding, first_difference
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
 from urllib.request import urlopen
 
-from subnets.proving import Json, Unreadable
+from subnets.bundle_shape import Json
+from subnets.proving import Unreadable
 
 BUNDLE_BYTES_MAX = 64 * 1024 * 1024  # 50 000 scores of about 700 bytes, their results and payroll
 FETCH_S = 30
