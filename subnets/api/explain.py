@@ -33,6 +33,14 @@ class GateOutput(serializers.Serializer):
     reason = serializers.CharField(help_text="Empty when the gate was passed.")
 
 
+class MetricField(serializers.FloatField):
+    """A metric as it was measured: a whole number stays one."""
+
+    def to_representation(self, value: float) -> Any:  # noqa: ANN401  the stubs call it text
+        """Write a count as 15, a share as 0.5."""
+        return value if isinstance(value, int) else super().to_representation(value)
+
+
 class ViewOutput(serializers.Serializer):
     uid = serializers.IntegerField()
     hotkey = serializers.CharField()
@@ -41,7 +49,7 @@ class ViewOutput(serializers.Serializer):
     is_active = serializers.BooleanField()
     has_stake = serializers.BooleanField()
     metrics = serializers.DictField(
-        child=serializers.FloatField(), allow_null=True, help_text="Null when it sampled nothing."
+        child=MetricField(), allow_null=True, help_text="Null when it sampled nothing."
     )
     gates = GateOutput(many=True)
     raw_score = serializers.FloatField(allow_null=True, help_text="Null: unsampled, or in error.")

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from subnets import explain, limits, queries
+from subnets.metrics import METRICS
 from subnets.models import Epoch
 from tests.compute.wire import refusal
 from tests.subnets import town
@@ -33,7 +34,11 @@ def test_anybody_reads_why_a_miner_was_paid(place):
     assert (body["hotkey"], body["number"]) == (best.hotkey, 2)
     assert int(body["miner_rao"]) > 0
     assert [view["hotkey"] for view in body["views"]] == [v.hotkey for v in place.validators]
-    assert body["views"][0]["metrics"]["quality"] == 1.0
+    metrics = body["views"][0]["metrics"]
+    assert metrics["quality"] == 1.0
+    assert {name for name in metrics if isinstance(metrics[name], int)} == {
+        name for name, metric in METRICS.items() if metric.type == "int"
+    }
     assert body["sentences"][0].startswith(f"Epoch 2 of subnet {place.netuid} paid uid {best.uid}")
 
 
