@@ -169,7 +169,8 @@ def _step(epoch: PastEpoch, record: Record, ruling: payroll.Ruling, paid: Settle
         number=record.number,
         emission_rao=record.emission_rao,
         paid_by=ruling.version,
-        fault=ruling.fault,
+        # The replayed rule has no number among the versions.
+        fault=ruling.fault.replace(f"Version {DRAFT}: ", "This rule: ", 1),
         was=Totals.of(was),
         would=Totals.of(would),
         hotkeys={hotkey: part for hotkey, part in parts.items() if part.was_rao or part.would_rao},

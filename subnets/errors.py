@@ -9,8 +9,14 @@ class HyperparameterOutOfBounds(DomainError):
     code = "hyperparameter_out_of_bounds"
     http_status = 422
     message = (
-        "{name} must lie between {low} and {high} {unit}; {value} does not. Choose a value within."
+        "{name} must lie between {low} and {high}{unit}; {value} does not. Choose a value within."
     )
+
+    def __init__(self, **fields: object) -> None:
+        unit = str(fields["unit"])
+        words = f", in parts of {unit[1:]}" if unit.startswith("/") else f" {unit}"
+        super().__init__(**fields | {"unit": "" if unit == "flag" else words})
+        self.fields = fields  # as they are in the table of hyperparameters
 
 
 class HyperparameterUnknown(DomainError):

@@ -107,7 +107,10 @@ class Pose:
         }[self.verdict]
         said = f"{act} {self.count} hotkeys would pay {self.subject} {self.gain_text} x: {after}."
         if self.epochs_to_earn is not None and self.verdict is Verdict.REWARDS:
-            return f"{said} The registrations are earned back in {self.epochs_to_earn} epochs."
+            plural = "" if self.epochs_to_earn == 1 else "s"
+            return (
+                f"{said} The registrations are earned back in {self.epochs_to_earn} epoch{plural}."
+            )
         return said
 
 

@@ -54,6 +54,8 @@ document.querySelectorAll("textarea[data-rule-check]").forEach((area) => {
   }
 
   area.addEventListener("input", () => {
+    // Backtests replay what is saved; whoever typed since is told so.
+    document.querySelectorAll("[data-unsaved]").forEach((note) => { note.hidden = area.value === area.defaultValue; });
     clearTimeout(timer);
     timer = setTimeout(check, 400);
   });

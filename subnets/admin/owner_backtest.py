@@ -90,19 +90,25 @@ class OwnBacktestAdmin(OwnedAdmin):
     def ask_view(self, request: HttpRequest, rule_id: int) -> HttpResponse:
         """Ask for a backtest of a saved version and lead to its page."""
         rule = own_rule(request, rule_id)
-        asked = request.POST.get("epoch_count", "")
-        count = int(asked) if asked.isdecimal() and len(asked) < 5 else EPOCHS_ASKED
+        where = reverse("owner:subnets_incentiverule_change", args=[rule.pk])
+        asked = request.POST.get("epoch_count", str(EPOCHS_ASKED)).strip()
+        count = int(asked) if asked.isdecimal() and len(asked) < 5 else 0
+        if not 1 <= count <= EPOCHS_MAX:
+            line = (
+                f"Epochs must be a whole number from 1 to {EPOCHS_MAX}; no backtest was asked for."
+            )
+            self.message_user(request, line, messages.ERROR)
+            return HttpResponseRedirect(where)
         try:
             found = operations.ask_backtest(
                 netuid=rule.subnet_id,
                 owner=owner_of(request),
                 version=rule.version,
-                epoch_count=max(1, min(count, EPOCHS_MAX)),
+                epoch_count=count,
                 now=timezone.now(),
             )
         except DomainError as refusal:
             self.message_user(request, " ".join(said(refusal)), messages.ERROR)
-            where = reverse("owner:subnets_incentiverule_change", args=[rule.pk])
             return HttpResponseRedirect(where)
         return HttpResponseRedirect(reverse("owner:subnets_backtest_change", args=[found.pk]))
 

@@ -144,7 +144,7 @@ def test_a_rule_that_computes_nobody_is_stood_in_for_and_named():
 
     assert answer.is_same
     assert [number for number, _ in answer.faults] == [1, 2, 3, 4, 5]
-    assert "could be computed for no miner" in answer.faults[0][1]
+    assert answer.faults[0][1] == "This rule: its score could be computed for no miner."
 
 
 def test_a_missing_epoch_is_not_passed_over():

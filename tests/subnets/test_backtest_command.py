@@ -98,6 +98,16 @@ def test_every_problem_of_a_rule_is_told(place, tmp_path):
     assert "/burn_bps: " in str(refusal.value)
 
 
+def test_a_rule_that_could_not_be_saved_is_not_replayed(place, tmp_path):
+    path = tmp_path / "rule.json"
+    path.write_text(json.dumps(UPSIDE_DOWN | {"score": "1/0"}))
+
+    with pytest.raises(CommandError, match="/score: The score could not be computed for any") as no:
+        told(str(place.netuid), "--rule", str(path))
+
+    assert no.value.returncode == 1
+
+
 def test_a_subnet_without_an_epoch_says_so(db):
     place = town.founded()
 

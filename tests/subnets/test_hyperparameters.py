@@ -116,3 +116,19 @@ def test_values_that_do_not_fit_together_are_refused(values):
         checked(values, by=Authority.ROOT)
 
     assert refusal.value.fields["low"] > refusal.value.fields["high"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("yuma3_enabled", 7, "must lie between 0 and 1; 7 does not"),
+        ("bonds_penalty", 70_000, "between 0 and 65535, in parts of 65535; 70000 does not"),
+        ("immunity_period", -1, "between 0 and 65535 blocks; -1 does not"),
+    ],
+)
+def test_bounds_are_said_in_words(name, value, said):
+    with pytest.raises(HyperparameterOutOfBounds) as refusal:
+        checked({name: value}, by=Authority.ROOT)
+
+    assert said in str(refusal.value)
+    assert refusal.value.fields["unit"] == BY_NAME[name].unit

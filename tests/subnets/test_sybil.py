@@ -130,6 +130,15 @@ def test_registrations_are_set_against_the_gain():
     assert "earned back" in pose.sentence
 
 
+@pytest.mark.parametrize(
+    ("cost_rao", "said"), [(10, "earned back in 1 epoch."), (11, "earned back in 2 epochs.")]
+)
+def test_one_epoch_is_said_in_the_singular(cost_rao, said):
+    pose = replace(tried(WORK).poses[0], before_rao=10, after_rao=20, cost_rao=cost_rao)
+
+    assert pose.sentence.endswith(said)
+
+
 def test_the_last_epoch_is_tried_when_there_is_one():
     record = worlds.following(worlds.record(), payroll.settle(worlds.record()))
     kept = evidence.unpacked(evidence.packed(record, payroll.measured(record)))

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ledger.errors import DomainError
 from ledger.money import format_tao
-from subnets import backtest, queries, rules, sybil
+from subnets import backtest, queries, rule_trial, rules, sybil
 from subnets.backtest import EPOCHS_MAX
 from subnets.errors import RuleInvalid
 from subnets.models import IncentiveRule
@@ -103,10 +103,13 @@ class Command(BaseCommand):
 
 
 def chosen(netuid: int, *, path: Path | None, version: int | None) -> rules.Rule:
-    """Return the rule to replay. Raises: CommandError, RuleInvalid, RuleUnknown."""
+    """Return the rule to replay; of a file or a draft only one that could be published.
+
+    Raises: CommandError, RuleInvalid, RuleUnknown.
+    """
     if path is not None:
         try:
-            return rules.parse(path.read_bytes())
+            return rule_trial.checked(path.read_bytes())
         except OSError as error:
             raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
     versions = {row.version: row for row in queries.rules_of(netuid)}
@@ -115,8 +118,10 @@ def chosen(netuid: int, *, path: Path | None, version: int | None) -> rules.Rule
             raise CommandError(f"Subnet {netuid} has no version {version} of its rule.")
         return rules.parse(versions[version].document)
     drafts = [row for row in versions.values() if row.state == IncentiveRule.State.DRAFT]
+    if drafts:
+        return rule_trial.checked(drafts[0].document)
     in_force = queries.rule_in_force(netuid, queries.last_epoch_number(netuid) + 1)
-    return rules.parse((drafts or [in_force])[0].document)
+    return rules.parse(in_force.document)
 
 
 def poses(netuid: int, rule: rules.Rule) -> sybil.Report:
