@@ -17,7 +17,6 @@ from compute.operations import scores as score_operations
 from compute.operations.scores import SCORES_STILL_TAKEN
 from neurons import protocol
 from subnets import audit
-from subnets import operations as subnets_operations
 from subnets import queries as subnets
 from subnets.models import Subnet
 from tests import make
@@ -133,26 +132,6 @@ def test_what_was_committed_to_is_what_the_bundle_shows_and_the_audit_honours(tr
     assert queries.open_commitments(netuid) == []
 
 
-def test_scores_from_before_the_clock_stood_still_stay_sealed_and_are_paid_after(transactional_db):
-    netuid = make.subnet()
-    judge = make.validator(netuid, stake_tao=3_000)
-    miner = make.miner(netuid)
-    first, second = (returned(netuid, miner, key=f"job:{n}") for n in range(2))
-    submit(judge, make.score(first, judge))
-    began, restarted = Subnet.objects.get(pk=netuid), NOW + timedelta(days=1)
-
-    subnets_operations.resume_clock(now=restarted)
-    assert not queries.unsealed(Score.objects.all()).exists()
-    operations.submit_scores(
-        validator=judge.hotkey, owner=judge.owner, scores=[make.score(second, judge)], now=restarted
-    )
-    [due] = subnets.due_epochs(restarted + began.next_epoch_block * timedelta(seconds=12))
-    epoch = operations.close_epoch(due=due, now=due.ends_at + timedelta(seconds=1))
-
-    assert len(epoch.bundle["record"]["scores"]) == 2
-    assert audit.audit(epoch.bundle).is_match
-
-
 @pytest.mark.django_db(transaction=True)
 def test_scores_are_readable_once_their_epoch_has_closed_and_not_those_given_after_its_end(
     transactional_db,
@@ -207,56 +186,6 @@ def test_a_verdict_is_not_shown_to_the_public_while_its_scores_are_sealed(house,
         None,
     )
     assert line.miner != other.hotkey
-
-
-@pytest.mark.parametrize("ppm", [1_000_000, 0])
-def test_staff_is_shown_no_verdict_while_its_scores_are_sealed(house, client, ppm):
-    netuid, (judge, _), results = house
-    submit(judge, make.score(results[0], judge, ppm=ppm))
-    operations.settle_job(job_id=results[0].job_id, now=SOON)
-    again = make.miner(netuid)
-    if not ppm:
-        [lease] = make.dispatched(now=SOON)
-        make.returned(lease, again, now=SOON + timedelta(seconds=1))
-    client.force_login(make.user(staff=True))
-
-    page = client.get(f"/admin/compute/job/{results[0].job_id}/change/")
-    pages = [client.get(f"/admin/compute/{name}/") for name in ("job", "lease", "result")]
-
-    assert "Returned, verdict sealed" in page.content.decode()
-    assert ">Verified<" not in page.content.decode()
-    line = pages[0].context["cl"].result_list.get(pk=results[0].job_id)
-    shown = pages[0].context["cl"].model_admin
-    told = ["shown_state", "attempts", "failure_said", "queued", "verify_by", "ended"]
-    assert [getattr(shown, name)(line) for name in told] == [
-        "Returned, verdict sealed", None, "", None, None, None,
-    ]  # fmt: skip
-    assert [again.hotkey in one.content.decode() for one in pages] == [False] * 3
-    assert [one.context["cl"].result_count for one in pages] == [2, 2, 2]
-
-
-@pytest.mark.parametrize("asked", ["state=verified", "ended_at__isnull=0", "attempts_count=1"])
-def test_no_address_filters_jobs_by_what_is_sealed(house, client, asked):
-    client.force_login(make.user(staff=True))
-
-    assert client.get(f"/admin/compute/job/?{asked}").status_code == 400
-    assert client.get("/admin/compute/job/?origin__exact=consumer").status_code == 200
-
-
-@pytest.mark.django_db(transaction=True)
-def test_staff_reads_verdicts_once_their_epoch_has_closed(transactional_db, client):
-    netuid = make.subnet()
-    judge, miner = make.validator(netuid), make.miner(netuid)
-    result = returned(netuid, miner, key="job:early")
-    submit(judge, make.score(result, judge))
-    operations.settle_job(job_id=result.job_id, now=SOON)
-    close(netuid)
-    client.force_login(make.user(staff=True))
-
-    page = client.get(f"/admin/compute/job/{result.job_id}/change/").content.decode()
-
-    assert ">Verified<" in page
-    assert "verdict sealed" not in page
 
 
 def test_who_was_still_checking_when_the_others_decided_gets_its_score_in(house):
