@@ -11,11 +11,12 @@ from compute import operations, queries
 from compute.models import Score
 from compute.operations.epochs import SCORES_IN_FLIGHT
 from subnets import audit
+from subnets import operations as network
 from subnets import queries as subnets
 from subnets.models import Epoch, Subnet
 from tests import make
 from tests.make import NOW
-from tests.subnets.town import at_block
+from tests.subnets.town import BLOCK, at_block
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -169,3 +170,18 @@ def test_what_is_written_while_a_window_is_read_is_seen_whole_or_not_at_all(hous
     assert Score.objects.count() == 3
     assert len(found.scores) == len(found.proof.results) == 1
     assert found.proof.commitments[judges[0].hotkey].count == 1
+
+
+def test_scores_from_before_the_clock_stood_still_stay_sealed_and_are_paid_after(house):
+    netuid, (judge, _), (first, second, _) = house
+    submit(judge, first, now=NOW)
+    began, restarted = Subnet.objects.get(pk=netuid), NOW + timedelta(days=1)
+
+    network.resume_clock(now=restarted)
+    assert not queries.unsealed(Score.objects.all()).exists()
+    submit(judge, second, now=restarted)
+    [due] = subnets.due_epochs(restarted + began.next_epoch_block * BLOCK)
+    epoch = operations.close_epoch(due=due, now=due.ends_at + SCORES_IN_FLIGHT)
+
+    assert len(epoch.bundle["record"]["scores"]) == 2
+    assert audit.audit(epoch.bundle).is_match
