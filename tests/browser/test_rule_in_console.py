@@ -39,7 +39,8 @@ def test_a_warning_shows_while_typing_and_who_read_it_may_publish(site, browsing
     expect(page.locator(".rule-valid")).to_be_visible()
 
     document.fill(document.input_value().replace("1000000.0", "double(failed_count)"))
-    expect(page.locator(".rule-warning").first).to_contain_text("a miner without a failure")
+    warning = page.locator(".rule-warning").filter(has_text="a miner without a failure")
+    expect(warning).to_be_visible()
     expect(page.locator(".rule-valid")).to_contain_text("with warnings")
     page.get_by_role("button", name="Save and publish").click()
 

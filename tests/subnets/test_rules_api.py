@@ -129,9 +129,10 @@ def test_a_check_tries_the_miners_of_the_last_epoch(place, monkeypatch):
     monkeypatch.setattr(queries, "last_miners", lambda netuid: {f"5F{netuid}": METRIC})
     sent = document(score="work_units == 10 ? 1.0 / 0.0 : quality")
 
-    (warning,) = checked(place, sent).json()["warnings"]
+    passed_over, of_the_miner = checked(place, sent).json()["warnings"]
 
-    assert f"5F{place.netuid}…" in warning["detail"]
+    assert "the version before it pays" in passed_over["detail"]
+    assert f"5F{place.netuid}…" in of_the_miner["detail"]
 
 
 def test_an_epoch_tells_that_its_rule_failed(place):
