@@ -1,7 +1,7 @@
 """How an epoch's public JSON lies in the database: its canonical bytes, deflated. Pure.
 
-A full subnet's bundle has seven megabytes. As jsonb it took PostgreSQL half a second to take apart and
-compress; so it takes a tenth of that, and its reader gets the very bytes that were hashed.
+A full subnet's bundle has megabytes. PostgreSQL would take jsonb apart and compress it while the row is
+locked; packed beforehand it is only stored, and its reader gets the very bytes that were hashed.
 """
 
 import json
