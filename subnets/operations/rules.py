@@ -127,7 +127,7 @@ def first_epoch(subnet: Subnet, *, now: datetime) -> int:
     Never before one that was announced earlier: an owner who shortens the notice in between would
     otherwise see the older version come after the newer.
     """
-    notice: int = max(1, subnet.hyperparameters.get("rule_notice", 1))
+    notice: int = subnet.hyperparameters["rule_notice"]
     announced: int = subnet.rules.aggregate(last=Max("from_epoch"))["last"] or 0
     return max(announced, queries.running_epoch_number(subnet, now=now) + notice)
 
