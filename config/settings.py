@@ -208,6 +208,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
         "AuctionState": "marketplace.models.Auction.State",
+        "AuctionFormat": "marketplace.models.Auction.Format",
+        "AuctionBacking": "marketplace.models.Auction.Backing",
+        "ReservePolicy": "marketplace.models.Auction.ReservePolicy",
         "JobState": "compute.models.Job.State",
         "RuleState": "subnets.models.IncentiveRule.State",
         "Blueprint": "subnets.models.Blueprint",
@@ -229,6 +232,7 @@ SERVER_HOTKEY_SEED = os.environ.get("SERVER_HOTKEY_SEED", SECRET_KEY)
 AUCTION_SOFT_CLOSE_S = int(os.environ.get("AUCTION_SOFT_CLOSE_S", "600"))
 AUCTION_SOFT_CLOSE_CAP_S = int(os.environ.get("AUCTION_SOFT_CLOSE_CAP_S", "7200"))
 AUCTION_FEE_BPS = int(os.environ.get("AUCTION_FEE_BPS", "250"))
+AUCTION_ROYALTY_BPS = int(os.environ.get("AUCTION_ROYALTY_BPS", "0"))
 
 # What an account may take from the treasury once, to try things with; 0 switches it off. For demos only.
 TEST_TAO_PER_ACCOUNT = int(os.environ.get("TEST_TAO_PER_ACCOUNT", "0"))

@@ -43,6 +43,7 @@ TAO_INCREMENTS: Increments = (
 
 # An auction keeps the number of the table it opened with: a new table never moves a running price.
 INCREMENTS_BY_VERSION: Mapping[int, Increments] = MappingProxyType({1: TAO_INCREMENTS})
+INCREMENTS_NEWEST = max(INCREMENTS_BY_VERSION)
 
 
 class SoftCloseMode(StrEnum):

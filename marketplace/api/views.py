@@ -19,6 +19,7 @@ from marketplace import figures, operations, queries
 from marketplace.api import serializers as wire
 from marketplace.api.limits import BidThrottle, PurchaseThrottle
 from marketplace.models import User
+from marketplace.offering import Offering
 
 
 class PublicView(APIView):
@@ -70,11 +71,13 @@ class AuctionsView(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Put a subnet of yours up for auction, from now on."""
+        asked = given(wire.AuctionInput, request.data)
         opened = operations.open_auction(
+            netuid=asked.pop("netuid"),
             seller=person(request).id,
+            asked=Offering(**asked),
             key=idempotency_key(request),
             now=timezone.now(),
-            **given(wire.AuctionInput, request.data),
         )
         return Response(wire.AuctionOutput(queries.auction(opened.id)).data, status=201)
 

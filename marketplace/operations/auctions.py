@@ -1,7 +1,7 @@
 """Auctions from opening to settlement: price and ownership change hands in one step, or not at all."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,16 +14,15 @@ from ledger.chart import Code
 from ledger.entries import Entry, PostHold, VoidHold
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
-from ledger.money import MAX_SUPPLY_RAO
-from marketplace import bidding, fees, live, queries
+from marketplace import bidding, fees, live, offering, queries
 from marketplace.errors import (
     AuctionAlreadyOpen,
     AuctionClosed,
     AuctionHasBids,
-    AuctionTermsInvalid,
     NotTheSeller,
 )
 from marketplace.models import Auction, Sale
+from marketplace.offering import Offering
 from marketplace.operations.bids import hold_of
 from subnets import operations as subnets
 from subnets import queries as slots
@@ -31,18 +30,32 @@ from subnets.errors import NotTheOwner
 
 logger = logging.getLogger(__name__)
 
-# Shorter than this nobody hears of it; longer, a seller binds a subnet beyond what they can foresee.
-DURATION_S_MIN = 10
-DURATION_S_MAX = 30 * 24 * 3600
+# What an auction keeps of a seller's terms, word for word.
+FIXED_BY_SELLER = (
+    "format",
+    "start_rao",
+    "reserve_rao",
+    "reserve_policy",
+    "buy_now_rao",
+    "floor_rao",
+    "half_life_s",
+    "backing",
+    "deposit_bps",
+    "pay_within_s",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class HouseTerms:
-    """What the marketplace adds to a seller's terms: when late bids move the end, how far, and its fee."""
+    """What the marketplace adds to a seller's terms: when late bids move the end, how far, its fee, and the royalty.
+
+    royalty_bps: of the price, to whoever registered the slot, when somebody else sells it on.
+    """
 
     soft_close_s: int
     soft_close_cap_s: int
     fee_bps: int
+    royalty_bps: int = 0
 
 
 def house_terms() -> HouseTerms:
@@ -51,6 +64,7 @@ def house_terms() -> HouseTerms:
         soft_close_s=settings.AUCTION_SOFT_CLOSE_S,
         soft_close_cap_s=settings.AUCTION_SOFT_CLOSE_CAP_S,
         fee_bps=settings.AUCTION_FEE_BPS,
+        royalty_bps=settings.AUCTION_ROYALTY_BPS,
     )
 
 
@@ -59,26 +73,22 @@ def open_auction(
     *,
     netuid: int,
     seller: UUID,
-    start_rao: int,
-    reserve_rao: int | None,
-    duration_s: int,
+    asked: Offering,
     key: str,
     now: datetime,
     house: HouseTerms | None = None,
 ) -> Auction:
-    """Offer a subnet to the highest maximum from now on. The same key with the same input opens one auction.
+    """Offer a subnet on a seller's terms. The same key with the same input opens one auction.
 
-    reserve_rao: the price below which the seller keeps the subnet; None sells at any price.
     Raises: SubnetUnknown, NotTheOwner, AuctionAlreadyOpen, AuctionTermsInvalid, IdempotencyConflict,
     IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("auction", caller=seller, key=key)
-    _check_terms(start_rao=start_rao, reserve_rao=reserve_rao, duration_s=duration_s)
     subnet = slots.lock_subnet(netuid)
-    closes_at = now + timedelta(seconds=duration_s)
     if earlier := queries.auction_by_key(stored):
-        asked = (netuid, start_rao, reserve_rao, duration_s)
-        return _replay_opening(earlier, asked, key=key)
+        return _replay_opening(earlier, netuid, asked, key=key)
+
+    offering.check(asked, now=now)
 
     if subnet.owner != seller:
         raise NotTheOwner(netuid=netuid)
@@ -86,18 +96,15 @@ def open_auction(
     # and an insert that waited for the settlement would wait for ever.
     if queries.open_auction_of(netuid) is not None:
         raise AuctionAlreadyOpen(netuid=netuid)
-    house = house or house_terms()
+    opens_at = asked.opens_at or now
+    closes_at = opens_at + timedelta(seconds=asked.duration_s)
     return Auction.objects.create(
         netuid=netuid,
         seller=seller,
         key=stored,
-        start_rao=start_rao,
-        reserve_rao=reserve_rao,
-        increments=bidding.TAO_INCREMENTS,
-        fee_bps=house.fee_bps,
-        soft_close_s=house.soft_close_s,
-        soft_close_cap_s=house.soft_close_cap_s,
-        opens_at=now,
+        **{field: getattr(asked, field) for field in FIXED_BY_SELLER},
+        **asdict(house or house_terms()),
+        opens_at=opens_at,
         scheduled_close_at=closes_at,
         closes_at=closes_at,
     )
@@ -200,24 +207,17 @@ def _release(auction: Auction, *, now: datetime) -> None:
     ledger.post(Entry(key=f"release:{auction.id}", code=Code.BID_RELEASED, at=now, steps=(freed,)))
 
 
-def _check_terms(*, start_rao: int, reserve_rao: int | None, duration_s: int) -> None:
-    if not 0 < start_rao <= MAX_SUPPLY_RAO:
-        raise AuctionTermsInvalid(reason="the start price lies above zero and within the supply")
-    if reserve_rao is not None and not start_rao <= reserve_rao <= MAX_SUPPLY_RAO:
-        raise AuctionTermsInvalid(reason="the reserve is at least the start price")
-    if not DURATION_S_MIN <= duration_s <= DURATION_S_MAX:
-        raise AuctionTermsInvalid(
-            reason=f"it runs for {DURATION_S_MIN} seconds to {DURATION_S_MAX // 86_400} days"
-        )
-
-
-def _replay_opening(
-    earlier: Auction, asked: tuple[int, int, int | None, int], *, key: str
-) -> Auction:
+def _replay_opening(earlier: Auction, netuid: int, asked: Offering, *, key: str) -> Auction:
+    """Return the auction that was opened under a key. Raises: IdempotencyConflict, with the field that differs."""
     lasts_s = int((earlier.scheduled_close_at - earlier.opens_at).total_seconds())
-    opened = (earlier.netuid, earlier.start_rao, earlier.reserve_rao, lasts_s)
-    fields = ("netuid", "start_rao", "reserve_rao", "duration_s")
-    for field, first, given in zip(fields, opened, asked, strict=True):
+    pairs = {
+        "netuid": (earlier.netuid, netuid),
+        "duration_s": (lasts_s, asked.duration_s),
+        # Who opened at once and says so again means the same, whatever the clock shows now.
+        "opens_at": (earlier.opens_at, asked.opens_at or earlier.opens_at),
+        **{field: (getattr(earlier, field), getattr(asked, field)) for field in FIXED_BY_SELLER},
+    }
+    for field, (first, given) in pairs.items():
         if first != given:
             raise IdempotencyConflict(key=key, field=field)
     return earlier

@@ -17,6 +17,7 @@ from ledger.errors import DomainError
 from marketplace import operations as marketplace
 from marketplace import queries as market
 from marketplace.models import Auction
+from marketplace.offering import Offering
 from marketplace.operations.rehearsal import rehearse
 from marketplace.pages import kept, wording
 from marketplace.pages.forms import AuctionFilter, BidForm, SellForm
@@ -194,9 +195,11 @@ def opened_auction(request: HttpRequest, netuid: int, form: SellForm) -> Auction
         return marketplace.open_auction(
             netuid=netuid,
             seller=reader(request).id,
-            start_rao=form.cleaned_data["start_rao"],
-            reserve_rao=form.cleaned_data["reserve_rao"],
-            duration_s=form.cleaned_data["duration_s"],
+            asked=Offering(
+                start_rao=form.cleaned_data["start_rao"],
+                reserve_rao=form.cleaned_data["reserve_rao"],
+                duration_s=form.cleaned_data["duration_s"],
+            ),
             key=form_key(request, "auction", request.POST.get("key", "")),
             now=timezone.now(),
         )

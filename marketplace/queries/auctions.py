@@ -127,6 +127,8 @@ def terms_of(row: Auction) -> bidding.Terms:
             extend_s=row.soft_close_s,
             cap_s=row.soft_close_cap_s,
         ),
+        buy_now_rao=row.buy_now_rao,
+        reserve_unmet_policy=bidding.ReserveUnmetPolicy(row.reserve_policy),
     )
 
 
@@ -146,7 +148,7 @@ def play_of(row: Auction) -> bidding.Play:
 
 def increments_of(row: Auction) -> bidding.Increments:
     """Return the steps the auction opened with."""
-    return tuple((from_rao, step_rao) for from_rao, step_rao in row.increments)
+    return bidding.INCREMENTS_BY_VERSION[row.increments_version]
 
 
 def min_next_rao(row: Auction, *, price_rao: int | None) -> int:

@@ -19,6 +19,7 @@ from marketplace.errors import (
     NotTheSeller,
 )
 from marketplace.models import Auction, Sale
+from marketplace.offering import Offering
 from marketplace.operations import auctions as auction_operations
 from subnets import operations as subnets
 from subnets import queries as slots
@@ -328,9 +329,7 @@ def offer(
     return operations.open_auction(
         netuid=netuid,
         seller=seller.id,
-        start_rao=start_rao,
-        reserve_rao=reserve_rao,
-        duration_s=duration_s,
+        asked=Offering(start_rao=start_rao, reserve_rao=reserve_rao, duration_s=duration_s),
         key=key or uuid4().hex,
         now=now,
         house=world.HOUSE,

@@ -8,6 +8,7 @@ from ledger.money import RAO_PER_TAO as TAO
 from marketplace import bidding, queries
 from marketplace.errors import AuctionAlreadyOpen, AuctionClosed, BidTooLow
 from marketplace.models import Auction, Bid, Sale
+from marketplace.offering import Offering
 from marketplace.operations import HouseTerms, Placed, open_auction
 from marketplace.tasks import settle_due_auctions
 from subnets import queries as slots
@@ -134,9 +135,7 @@ def test_a_subnet_is_put_up_once_by_many():
         return open_auction(
             netuid=netuid,
             seller=seller.id,
-            start_rao=TAO,
-            reserve_rao=None,
-            duration_s=60,
+            asked=Offering(start_rao=TAO, reserve_rao=None, duration_s=60),
             key=key,
             now=NOW,
         )
@@ -157,9 +156,7 @@ def test_a_resale_at_the_moment_of_settlement_neither_deadlocks_nor_sells_twice(
         return open_auction(
             netuid=on.netuid,
             seller=who.id,
-            start_rao=TAO,
-            reserve_rao=None,
-            duration_s=60,
+            asked=Offering(start_rao=TAO, reserve_rao=None, duration_s=60),
             key=f"resale of {who.id}",
             now=end,
         )

@@ -1,6 +1,7 @@
 """Pages: what a person sees and does, with real rows behind them."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,7 @@ def test_the_wallet_tells_every_movement_in_words(client):
 
 
 def test_a_card_top_up_leads_to_the_card_page(client, far_end):
+    far_end.clock = time.time  # the page asks the real clock how long the card page stays open
     client.force_login(world.person())
     assert "Continue to the card page" in read(client, "wallet")
 

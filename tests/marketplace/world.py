@@ -8,6 +8,7 @@ from ledger.chart import FEES, TREASURY, wallet
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations
 from marketplace.models import User
+from marketplace.offering import Offering
 from marketplace.operations import HouseTerms
 from subnets import operations as subnets
 from tests.marketplace.conftest import NOW
@@ -56,9 +57,11 @@ def auction(
     return operations.open_auction(
         netuid=subnet(seller),
         seller=seller.id,
-        start_rao=start * TAO,
-        reserve_rao=None if reserve is None else reserve * TAO,
-        duration_s=duration_s,
+        asked=Offering(
+            start_rao=start * TAO,
+            reserve_rao=None if reserve is None else reserve * TAO,
+            duration_s=duration_s,
+        ),
         key=key or uuid4().hex,
         now=now,
         house=house,

@@ -1,0 +1,62 @@
+"""What can be refused of card payments, and of what Stripe tells."""
+
+from ledger.errors import DomainError
+
+
+class CardsSwitchedOff(DomainError):
+    """No key of the card processor is set."""
+
+    code = "cards_switched_off"
+    http_status = 503
+    message = "Card payments are switched off here. Use another way to top up."
+
+
+class CardsUnavailable(DomainError):
+    """The card processor cannot be reached, or answered that it cannot serve."""
+
+    code = "cards_unavailable"
+    http_status = 503
+    message = "The card processor does not answer. No card was charged; try again in a minute."
+
+
+class CardsRefused(DomainError):
+    """The card processor refused what was asked: a wrong key, a wrong value, an unknown object."""
+
+    code = "cards_refused"
+    http_status = 502
+    message = "The card processor refused the request ({reason}). No card was charged."
+
+
+class WebhookSignatureInvalid(DomainError):
+    """The event was not signed with a secret of this house, or was signed too long ago."""
+
+    code = "webhook_signature_invalid"
+    http_status = 400
+    message = "The event's signature is not valid: {reason}."
+
+
+class WebhookPayloadInvalid(DomainError):
+    """The body was signed, but it is not an event about an object."""
+
+    code = "webhook_payload_invalid"
+    http_status = 400
+    message = "The event cannot be read: {reason}."
+
+
+class DepositOutOfBounds(DomainError):
+    """A card deposit is smaller or larger than cards are used for here."""
+
+    code = "deposit_out_of_bounds"
+    http_status = 422
+    message = (
+        "A card deposit lies between {minimum_cents} and {maximum_cents} US cents; "
+        "{amount_cents} does not."
+    )
+
+
+class DepositUnknown(DomainError):
+    """No deposit of this owner has this id."""
+
+    code = "deposit_unknown"
+    http_status = 404
+    message = "There is no deposit {deposit_id}."
