@@ -19,6 +19,7 @@ HALF_LIFE_S_MIN, HALF_LIFE_S_MAX = 1, DURATION_S_MAX
 # A deposit below this share invites bids that are never paid; a winner needs a banking day and has a week.
 DEPOSIT_BPS_MIN = 500
 PAY_WITHIN_S_MIN, PAY_WITHIN_S_MAX = 3600, 7 * 24 * 3600
+STATEMENT_MAX = 4_000  # characters: two pages; more is a document
 
 
 class Format(StrEnum):
@@ -49,7 +50,7 @@ class Offering:
     start_rao: lowest first bid; the first price where it falls; the price where it is fixed.
     reserve_rao: below it there is no sale (english, sealed).  floor_rao, half_life_s: where and how the
     price falls (dutch).  buy_now_rao: english alone.  deposit_bps, pay_within_s: where a deposit backs bids.
-    opens_at: None opens at once.
+    opens_at: None opens at once.  statement: the seller's own words, which the house does not check.
     """
 
     start_rao: int
@@ -64,6 +65,7 @@ class Offering:
     deposit_bps: int | None = None
     pay_within_s: int | None = None
     opens_at: datetime | None = None
+    statement: str = ""
 
 
 def check(asked: Offering, *, now: datetime) -> None:

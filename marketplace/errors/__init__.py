@@ -23,11 +23,26 @@ from marketplace.errors.cards import (
     WebhookPayloadInvalid,
     WebhookSignatureInvalid,
 )
+from marketplace.errors.documents import (
+    DocumentRefused,
+    DocumentUnknown,
+    TooManyDocuments,
+)
 from marketplace.errors.streams import (
     TooManyStreams,
 )
+from marketplace.errors.trust import (
+    AccountsLinked,
+    AddressNotVerified,
+    DisputeDecided,
+    DisputeTooLate,
+    DisputeUnknown,
+    SaleUnknown,
+)
 
 __all__ = [
+    "AccountsLinked",
+    "AddressNotVerified",
     "AuctionAlreadyOpen",
     "AuctionClosed",
     "AuctionHasBids",
@@ -42,9 +57,16 @@ __all__ = [
     "CardsUnavailable",
     "DepositOutOfBounds",
     "DepositUnknown",
+    "DisputeDecided",
+    "DisputeTooLate",
+    "DisputeUnknown",
+    "DocumentRefused",
+    "DocumentUnknown",
     "MaximumNotRaised",
     "NotTheSeller",
+    "SaleUnknown",
     "SellerCannotBid",
+    "TooManyDocuments",
     "TooManyStreams",
     "WebhookPayloadInvalid",
     "WebhookSignatureInvalid",

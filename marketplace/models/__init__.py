@@ -6,11 +6,27 @@ Bid           one accepted maximum of an English auction: a fact; the standing i
 Sale          a slot or a subnet that changed hands, at what price, fee and royalty: a fact
 Deposit       a card top-up from quote to credit
 WebhookEvent  what Stripe told, stored once, worked off later
+AccountLink   two accounts that belong together, so that neither bids in the other's auction
+Dispute       what a buyer says is wrong with a purchase, and what staff decided
+Document      a file that an owner shows of a subnet; DocumentReading, who read it: a fact
 """
 
 from marketplace.models.auctions import Auction, Bid
 from marketplace.models.cards import Deposit, WebhookEvent
+from marketplace.models.documents import Document, DocumentReading
 from marketplace.models.people import User
 from marketplace.models.sales import Sale
+from marketplace.models.trust import AccountLink, Dispute
 
-__all__ = ["Auction", "Bid", "Deposit", "Sale", "User", "WebhookEvent"]
+__all__ = [
+    "AccountLink",
+    "Auction",
+    "Bid",
+    "Deposit",
+    "Dispute",
+    "Document",
+    "DocumentReading",
+    "Sale",
+    "User",
+    "WebhookEvent",
+]

@@ -68,6 +68,8 @@ class Auction(models.Model):
     floor_rao = models.BigIntegerField(null=True, blank=True)
     half_life_s = models.PositiveIntegerField(null=True, blank=True)
     backing = models.CharField(max_length=10, choices=Backing, default=Backing.FULL)
+    # In the seller's own words, which nobody has checked.
+    statement = models.TextField(blank=True, default="")
     # What the house adds; later terms of the house never move a running auction.
     increments_version = models.PositiveSmallIntegerField(default=INCREMENTS_NEWEST)
     fee_bps = models.PositiveIntegerField()

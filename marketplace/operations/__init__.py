@@ -9,20 +9,38 @@ from marketplace.operations.auctions import (
 from marketplace.operations.bids import Placed, place_bid
 from marketplace.operations.card_events import process_webhook_event, record_webhook_event
 from marketplace.operations.deposits import start_deposit
+from marketplace.operations.documents import (
+    add_document,
+    read_document,
+    withdraw_document,
+)
 from marketplace.operations.grants import fund_treasury, grant_test_tao
 from marketplace.operations.purchases import buy_slot
+from marketplace.operations.trust import (
+    check_may_deal,
+    decide_dispute,
+    link_accounts,
+    open_dispute,
+)
 
 __all__ = [
     "HouseTerms",
     "Placed",
+    "add_document",
     "buy_slot",
     "cancel_auction",
+    "check_may_deal",
+    "decide_dispute",
     "fund_treasury",
     "grant_test_tao",
+    "link_accounts",
     "open_auction",
+    "open_dispute",
     "place_bid",
     "process_webhook_event",
+    "read_document",
     "record_webhook_event",
     "settle_auction",
     "start_deposit",
+    "withdraw_document",
 ]

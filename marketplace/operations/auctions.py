@@ -1,7 +1,7 @@
 """Auctions from opening to settlement: price and ownership change hands in one step, or not at all."""
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from marketplace.errors import (
 from marketplace.models import Auction, Sale
 from marketplace.offering import Offering
 from marketplace.operations.bids import hold_of
+from subnets import naming
 from subnets import operations as subnets
 from subnets import queries as slots
 from subnets.errors import NotTheOwner
@@ -42,6 +43,7 @@ FIXED_BY_SELLER = (
     "backing",
     "deposit_bps",
     "pay_within_s",
+    "statement",
 )
 
 
@@ -84,6 +86,10 @@ def open_auction(
     IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("auction", caller=seller, key=key)
+    said = naming.read_prose(
+        asked.statement, field="statement", length_max=offering.STATEMENT_MAX, lines=True
+    )
+    asked = replace(asked, statement=said)
     subnet = slots.lock_subnet(netuid)
     if earlier := queries.auction_by_key(stored):
         return _replay_opening(earlier, netuid, asked, key=key)
