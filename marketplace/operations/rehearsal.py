@@ -1,8 +1,11 @@
 """Rehearsals: a page refuses before the last step what the last step would refuse, in the same words."""
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.db import transaction
+
+Seen = TypeVar("Seen")
 
 
 def rehearse(operation: Callable[..., object], **asked: object) -> None:
@@ -10,6 +13,14 @@ def rehearse(operation: Callable[..., object], **asked: object) -> None:
 
     Its locks are held for as long as it takes, so this is for a person's steps, not for lists.
     """
+    rehearsed(lambda _: None, operation, **asked)
+
+
+def rehearsed(
+    look: Callable[[Any], Seen], operation: Callable[..., object], **asked: object
+) -> Seen:
+    """Do an operation, look at what came of it, and take it back."""
     with transaction.atomic():
-        operation(**asked)
+        seen = look(operation(**asked))
         transaction.set_rollback(True)
+    return seen

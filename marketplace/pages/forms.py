@@ -103,28 +103,6 @@ class SlotForm(forms.Form):
     )
 
 
-class SellForm(forms.Form):
-    start_rao = TaoField(label="Start price", help_text="The lowest first bid.")
-    reserve_rao = TaoField(
-        label="Reserve",
-        required=False,
-        help_text="Below it there is no sale. Others see only whether it is met.",
-    )
-    duration_s = forms.TypedChoiceField(
-        label="Runs for", coerce=int, choices=DURATIONS, initial=24 * 3600
-    )
-    is_agreed = forms.BooleanField(
-        label="I understand that a sale hands the subnet over at once and for good."
-    )
-
-    def clean(self) -> dict[str, Any]:
-        fields: dict[str, Any] = super().clean() or {}
-        start_rao, reserve_rao = fields.get("start_rao"), fields.get("reserve_rao")
-        if start_rao and reserve_rao and reserve_rao < start_rao:
-            self.add_error("reserve_rao", "The reserve cannot lie below the start price.")
-        return fields
-
-
 class DollarsField(forms.IntegerField):
     """Whole US dollars."""
 

@@ -10,7 +10,7 @@ from django import forms
 from django.http import HttpRequest
 
 SLOT = "kept_forms"
-KEPT_MAX = 8  # forms under way in the tabs of one reader; the oldest gives way
+KEPT_MAX = 12  # forms under way in the tabs of one reader, four to a sale; the oldest gives way
 
 SomeForm = TypeVar("SomeForm", bound=forms.Form)
 

@@ -4,7 +4,6 @@ import uuid
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -17,15 +16,12 @@ from ledger.errors import DomainError
 from marketplace import operations as marketplace
 from marketplace import queries as market
 from marketplace.models import Auction
-from marketplace.offering import Offering
 from marketplace.operations.rehearsal import rehearse
 from marketplace.pages import kept, wording
-from marketplace.pages.forms import AuctionFilter, BidForm, SellForm
+from marketplace.pages.forms import AuctionFilter, BidForm
 from marketplace.pages.reader import available_rao, form_key, reader
 from marketplace.pages.refusals import answered, words
 from subnets import queries as subnets
-from subnets.errors import NotTheOwner
-from subnets.models import Subnet
 
 SALES_SHOWN = 20
 # The guards of a bid against a slip of the keyboard (99.50 typed for 9.95).
@@ -159,53 +155,6 @@ def cancel_auction(request: HttpRequest, pk: UUID) -> HttpResponse:
     marketplace.cancel_auction(auction_id=pk, seller=reader(request).id, now=timezone.now())
     messages.success(request, "The auction is withdrawn. The subnet stays yours.")
     return redirect("auction", pk=pk)
-
-
-@login_required
-@answered
-def sell_subnet(request: HttpRequest, netuid: int) -> HttpResponse:
-    """Open an auction for a subnet that the reader owns."""
-    subnet = subnets.subnet(netuid)
-    if subnet.owner != reader(request).id:
-        raise NotTheOwner(netuid=netuid)
-    form = SellForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        opened = opened_auction(request, netuid, form)
-        if opened:
-            messages.success(request, "The auction is open.")
-            return redirect("auction", pk=opened.id)
-    return render(request, "pages/sell_subnet.html", sell_page(request, subnet, form))
-
-
-def sell_page(request: HttpRequest, subnet: Subnet, form: SellForm) -> dict[str, Any]:
-    """Return the form with the house's terms beside it."""
-    return {
-        "subnet": subnet,
-        "form": form,
-        "key": request.POST.get("key") or uuid.uuid4(),
-        "fee_bps": settings.AUCTION_FEE_BPS,
-        "soft_close_s": settings.AUCTION_SOFT_CLOSE_S,
-        "soft_close_cap_s": settings.AUCTION_SOFT_CLOSE_CAP_S,
-    }
-
-
-def opened_auction(request: HttpRequest, netuid: int, form: SellForm) -> Auction | None:
-    """Open the auction; None with the refusal on the form."""
-    try:
-        return marketplace.open_auction(
-            netuid=netuid,
-            seller=reader(request).id,
-            asked=Offering(
-                start_rao=form.cleaned_data["start_rao"],
-                reserve_rao=form.cleaned_data["reserve_rao"],
-                duration_s=form.cleaned_data["duration_s"],
-            ),
-            key=form_key(request, "auction", request.POST.get("key", "")),
-            now=timezone.now(),
-        )
-    except DomainError as refusal:
-        form.add_error(None, words(refusal))
-        return None
 
 
 def auction_page(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:

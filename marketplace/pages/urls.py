@@ -5,7 +5,7 @@ from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import path, register_converter
 
-from marketplace.pages import accounts, browse, slots, trading
+from marketplace.pages import accounts, browse, selling, slots, trading
 from neurons import keys
 
 
@@ -38,7 +38,10 @@ urlpatterns = [
     path("favicon.ico", favicon),
     path("subnets/", browse.subnet_list, name="subnets"),
     path("subnets/<int:netuid>/", browse.subnet, name="subnet"),
-    path("subnets/<int:netuid>/sell/", trading.sell_subnet, name="sell_subnet"),
+    path("subnets/<int:netuid>/sell/", selling.sell_subnet, name="sell_subnet"),
+    path("desk/", selling.desk, name="desk"),
+    path("desk/sales.csv", selling.sales_file, name="sales_file"),
+    path("auctions/<uuid:pk>/bids.csv", selling.bids_file, name="bids_file"),
     path("slots/new/", slots.buy_slot, name="buy_slot"),
     path("slots/new/review/", slots.slot_review, name="slot_review"),
     path("auctions/", trading.auction_list, name="auctions"),

@@ -33,6 +33,7 @@ from marketplace.queries.deposits import (
     lock_webhook_event,
     waiting_webhook_events,
 )
+from marketplace.queries.desk import DeskLine, desk_lines, sales_of_person
 from marketplace.queries.documents import (
     document,
     documents_of,
@@ -68,6 +69,7 @@ __all__ = [
     "AuctionView",
     "BidLine",
     "Dealing",
+    "DeskLine",
     "MarketplaceFigures",
     "MyBid",
     "MyStanding",
@@ -84,6 +86,7 @@ __all__ = [
     "dealing",
     "deposit",
     "deposits_of",
+    "desk_lines",
     "dispute_of",
     "disputes_about",
     "document",
@@ -107,6 +110,7 @@ __all__ = [
     "sale_by_key",
     "sale_of_auction",
     "sales_of",
+    "sales_of_person",
     "same_document",
     "shown_count",
     "standing_of",

@@ -27,6 +27,7 @@ class SaleLine:
     buyer: UUID
     price_rao: int
     fee_rao: int
+    royalty_rao: int
     sold_at: datetime
 
 
@@ -43,12 +44,12 @@ class MarketplaceFigures:
 
 def sales_of(netuid: int) -> list[SaleLine]:
     """List the sales of a subnet, the newest first."""
-    return _lines(Sale.objects.filter(netuid=netuid))
+    return sale_lines(Sale.objects.filter(netuid=netuid))
 
 
 def recent_sales(limit: int = ROWS_MAX) -> list[SaleLine]:
     """List the newest sales of all subnets."""
-    return _lines(Sale.objects.all(), limit=limit)
+    return sale_lines(Sale.objects.all(), limit=min(limit, ROWS_MAX))
 
 
 def price_history(netuid: int) -> list[tuple[datetime, int]]:
@@ -86,7 +87,8 @@ def marketplace_figures() -> MarketplaceFigures:
     )
 
 
-def _lines(rows: QuerySet[Sale], *, limit: int = ROWS_MAX) -> list[SaleLine]:
+def sale_lines(rows: QuerySet[Sale], *, limit: int = ROWS_MAX) -> list[SaleLine]:
+    """Read sales with their subnets' names, the newest first, in one statement."""
     named = rows.annotate(
         subnet_name=Subquery(
             Subnet.objects.filter(netuid=OuterRef("netuid")).order_by().values("name")
@@ -103,7 +105,8 @@ def _lines(rows: QuerySet[Sale], *, limit: int = ROWS_MAX) -> list[SaleLine]:
             buyer=row.buyer,
             price_rao=row.price_rao,
             fee_rao=row.fee_rao,
+            royalty_rao=row.royalty_rao,
             sold_at=row.sold_at,
         )
-        for row in named[: min(limit, ROWS_MAX)]
+        for row in named[:limit]
     ]

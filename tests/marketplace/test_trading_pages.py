@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ledger.money import RAO_PER_TAO as TAO
-from marketplace import queries as market
 from marketplace.models import Bid
 from subnets import queries as slots
 from tests.marketplace import world
@@ -187,39 +186,6 @@ def test_the_leader_is_told_so_and_the_winner_too(client):
 
     assert "You won" in read(client, "auction", sale.id)
     assert slots.subnet(sale.netuid).owner == ada.id
-
-
-def test_a_seller_opens_and_withdraws_an_auction(client):
-    owner = world.person(tao=100)
-    netuid = world.subnet(owner)
-    client.force_login(owner)
-    terms = {
-        "start_rao": "10",
-        "reserve_rao": "",
-        "duration_s": "3600",
-        "is_agreed": "on",
-        "key": "k",
-    }
-
-    answer = client.post(reverse("sell_subnet", args=[netuid]), terms, follow=True)
-
-    assert "The auction is open" in answer.content.decode()
-    opened = market.open_auction_of(netuid)
-    assert opened.start_rao == 10 * TAO
-    client.post(reverse("cancel_auction", args=[opened.id]))
-    assert market.open_auction_of(netuid) is None
-
-
-def test_a_reserve_below_the_start_is_refused_where_it_stands(client):
-    owner = world.person(tao=100)
-    netuid = world.subnet(owner)
-    client.force_login(owner)
-    terms = {"start_rao": "10", "reserve_rao": "9", "duration_s": "3600", "is_agreed": "on"}
-
-    answer = client.post(reverse("sell_subnet", args=[netuid]), terms)
-
-    assert "The reserve cannot lie below the start price" in answer.content.decode()
-    assert market.open_auction_of(netuid) is None
 
 
 def test_a_slot_is_reviewed_then_bought(client):

@@ -1,0 +1,173 @@
+"""The seller's desk: the steps of a sale, each refused where it stands, and the files."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from ledger.money import RAO_PER_TAO as TAO
+from marketplace import queries as market
+from marketplace.pages.exports import cell
+from tests.marketplace import world
+from tests.marketplace.reading import names_must_exist, open_auction, read  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk(client):
+    """Return a signed-in owner's client and the number of their subnet."""
+    owner = world.person(tao=100)
+    client.force_login(owner)
+    return client, world.subnet(owner)
+
+
+def sent(desk, step, **typed):
+    """Send a step; return the step that is asked for next."""
+    client, netuid = desk
+    answer = client.post(f"{reverse('sell_subnet', args=[netuid])}?step={step}", typed)
+    assert answer.status_code == 302
+    return answer["Location"].partition("step=")[2]
+
+
+def page(desk, step):
+    return read(desk[0], "sell_subnet", desk[1], step=step)
+
+
+STEPS = {
+    "english": (
+        {"start_rao": "10", "reserve_rao": "20", "reserve_policy": "jump_to_max", "buy_now_rao": "90"},
+        {"duration_s": "3600", "backing": "full", "deposit_bps": "1000", "pay_within_s": "86400"},
+        {"buy_now_rao": 90 * TAO, "reserve_rao": 20 * TAO, "reserve_policy": "jump_to_max"},
+    ),
+    "sealed": (
+        {"start_rao": "10", "reserve_rao": ""},
+        {"duration_s": "3600"},
+        {"reserve_rao": None, "backing": "full"},
+    ),
+    "dutch": (
+        {"start_rao": "10", "floor_rao": "2", "half_life_s": "3600"},
+        {"duration_s": "3600"},
+        {"floor_rao": 2 * TAO, "half_life_s": 3600},
+    ),
+    "fixed": ({"start_rao": "10"}, {"duration_s": "3600"}, {"floor_rao": None}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_seller_walks_the_steps_of_every_format_and_opens(desk, kind):
+    prices, terms, kept = STEPS[kind]
+    client, netuid = desk
+
+    assert sent(desk, "format", format=kind) == "prices"
+    assert sent(desk, "prices", format=kind, **prices) == "terms"
+    assert sent(desk, "terms", format=kind, **terms) == "words"
+    assert sent(desk, "words", statement="Runs on\nten machines.") == "review"
+    review = page(desk, "review")
+    assert "at the start price" in review
+    assert "9.7500" in review  # what is left of 10 TAO after the fee of 2.5 %
+    assert market.open_auction_of(netuid) is None
+    place = f"{reverse('sell_subnet', args=[netuid])}?step=review"
+    assert "This field is required" in client.post(place, {}).content.decode()
+    answer = client.post(place, {"is_agreed": "on"}, follow=True)
+
+    assert "The auction is open" in answer.content.decode()
+    row = market.lock_auction(market.open_auction_of(netuid).id)
+    assert (row.format, row.start_rao) == (kind, 10 * TAO)
+    assert {name: getattr(row, name) for name in kept} == kept
+    assert row.statement == "Runs on\nten machines."
+    assert (row.deposit_bps, row.pay_within_s) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("step", "typed", "sentence"),
+    [
+        ("prices", {"start_rao": "10", "reserve_rao": "9"}, "reserve cannot lie below the start"),
+        ("prices", {"start_rao": "10", "buy_now_rao": "10"}, "Buy-now lies above the start price"),
+        ("prices", {"start_rao": "-1"}, "not an amount of TAO"),
+        ("terms", {"duration_s": "1", "backing": "full"}, "Select a valid choice"),
+        (
+            "terms",
+            {"duration_s": "3600", "backing": "full", "opens_at": "2020-01-01T00:00"},
+            "This moment has passed",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_at_its_step_and_kept(desk, step, typed, sentence):
+    sent(desk, "format", format="english")
+
+    assert sent(desk, step, format="english", **typed) == step
+
+    assert sentence in page(desk, step)
+    assert sent(desk, "words", statement="") == "review"
+    answer = desk[0].get(reverse("sell_subnet", args=[desk[1]]), {"step": "review"})
+    assert answer.status_code == 302
+    assert market.open_auction_of(desk[1]) is None
+
+
+def test_a_step_of_another_format_is_asked_for_again(desk):
+    sent(desk, "format", format="english")
+    sent(desk, "prices", format="english", start_rao="10", buy_now_rao="50")
+    sent(desk, "format", format="dutch")
+
+    assert "Lowest price" in page(desk, "prices")
+    assert "Buy-now" not in page(desk, "prices")
+    first = desk[0].get(reverse("sell_subnet", args=[desk[1]]), {"step": "nonsense"})
+    assert first["Location"] == reverse("sell_subnet", args=[desk[1]])
+
+
+def test_a_sale_is_scheduled(desk):
+    opens_at = (timezone.now() + timedelta(days=2)).replace(second=0, microsecond=0)
+    sent(desk, "format", format="fixed")
+    sent(desk, "prices", format="fixed", start_rao="10")
+    sent(desk, "terms", format="fixed", duration_s="3600", opens_at=f"{opens_at:%Y-%m-%dT%H:%M}")
+    sent(desk, "words", statement="")
+    assert "Schedule the auction" in page(desk, "review")
+
+    desk[0].post(f"{reverse('sell_subnet', args=[desk[1]])}?step=review", {"is_agreed": "on"})
+
+    seen = market.open_auction_of(desk[1])
+    assert (seen.opens_at, seen.closes_at) == (opens_at, opens_at + timedelta(hours=1))
+
+
+def test_the_desk_shows_what_is_owned_and_sold(desk, django_assert_num_queries):
+    client, netuid = desk
+    assert "Sell</a>" in read(client, "desk")
+    stranger = world.person(tao=1_000)
+    client.force_login(stranger)
+    assert "You own no subnet yet" in read(client, "desk")
+
+    sold = open_auction(seller=stranger)
+    world.bid(sold, world.person(tao=100), 20, now=timezone.now())
+    world.settle(sold)
+    text = read(client, "desk")
+
+    assert "Ended auctions" in text
+    assert "sold" in text
+    assert netuid != sold.netuid
+
+
+def test_files_hold_ones_own_sales_and_the_bids_of_ones_own_auction(client):
+    seller, buyer = world.person(tao=1_000), world.person(tao=100)
+    sold = open_auction(seller=seller)
+    world.bid(sold, buyer, 20, now=timezone.now())
+    world.settle(sold)
+    client.force_login(seller)
+
+    rows = list(csv.DictReader(io.StringIO(client.get(reverse("sales_file")).content.decode())))
+    bids = client.get(reverse("bids_file", args=[sold.id]))
+
+    assert [(row["you"], row["price_rao"]) for row in rows][:1] == [("sold", str(10 * TAO))]
+    assert bids["Content-Disposition"] == f'attachment; filename="bids-{sold.netuid}.csv"'
+    assert "bidder 1" in bids.content.decode()
+    client.force_login(buyer)
+    assert client.get(reverse("bids_file", args=[sold.id])).status_code == 403
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
+def test_a_cell_is_never_a_formula(text):
+    assert cell(text) == f"'{text}"
+    assert cell(-1) == "-1"
