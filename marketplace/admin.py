@@ -1,10 +1,26 @@
 """The marketplace for staff: people can be let in or kept out; auctions, bids, sales and deposits are read."""
 
+from typing import Any
+from uuid import UUID
+
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
 
 from ledger.admin import ReadOnlyAdmin
-from marketplace.models import Auction, Bid, Deposit, Sale, User, WebhookEvent
+from marketplace import operations
+from marketplace.models import (
+    AccountLink,
+    Auction,
+    Bid,
+    Deposit,
+    Dispute,
+    Document,
+    Sale,
+    User,
+    WebhookEvent,
+)
 
 
 @admin.register(User)
@@ -92,3 +108,117 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     list_filter = ["type"]
     search_fields = ["id", "outcome"]
     ordering = ["-received_at"]
+
+
+def staff(request: HttpRequest) -> UUID:
+    """Return who decides."""
+    assert isinstance(request.user, User)
+    return request.user.pk
+
+
+class AccountLinkForm(forms.ModelForm):
+    """Two accounts in whatever order they were found."""
+
+    class Meta:
+        model = AccountLink
+        fields = ("first", "second", "note")
+
+    def clean(self) -> dict[str, Any]:
+        """Put the smaller id first, as pairs are kept; one account is not a pair."""
+        said: dict[str, Any] = super().clean() or {}
+        pair = [said[name] for name in ("first", "second") if name in said]
+        if len(pair) == 2 and pair[0] == pair[1]:
+            self.add_error("second", "Name two accounts.")
+        return said | dict(zip(("first", "second"), sorted(pair), strict=False))
+
+
+@admin.register(AccountLink)
+class AccountLinkAdmin(ReadOnlyAdmin):
+    """Accounts that belong together; neither bids or buys from the other. Staff adds a link with the reason."""
+
+    list_display = ["linked_at", "first", "second", "note", "linked_by"]
+    search_fields = ["first", "second", "note"]
+    ordering = ["-linked_at"]
+    form = AccountLinkForm
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let staff that may add links add one."""
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: AccountLink,
+        form: forms.ModelForm,
+        change: bool,  # noqa: FBT001  Django's signature
+    ) -> None:
+        """Link by the operation, in whatever order the two were typed."""
+        link = operations.link_accounts(
+            one=obj.first,
+            other=obj.second,
+            note=obj.note,
+            linked_by=staff(request),
+            now=timezone.now(),
+        )
+        obj.pk = link.pk if link else None
+
+
+@admin.register(Dispute)
+class DisputeAdmin(admin.ModelAdmin):
+    """What buyers report. Staff upholds or dismisses it, with an answer that buyer and seller read."""
+
+    list_display = ["opened_at", "sale", "state", "buyer", "seller", "decided_at"]
+    list_filter = ["state"]
+    search_fields = ["sale__id", "buyer", "seller"]
+    fields = ("sale", "buyer", "seller", "text", "opened_at", "state", "answer", "decided_by")
+    readonly_fields = ("sale", "buyer", "seller", "text", "opened_at", "decided_by")
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: buyers report."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Dispute | None = None) -> bool:
+        """Refuse: it is on record."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Dispute | None = None) -> Any:  # noqa: ANN401  Django's own type
+        """Leave a decided dispute as it is."""
+        decided = ("state", "answer") if obj and obj.state != Dispute.State.OPEN else ()
+        return (*self.readonly_fields, *decided)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Dispute,
+        form: forms.ModelForm,
+        change: bool,  # noqa: FBT001  Django's signature
+    ) -> None:
+        """Decide by the operation."""
+        if obj.state == Dispute.State.OPEN:
+            return
+        operations.decide_dispute(
+            dispute_id=obj.pk,
+            state=Dispute.State(obj.state),
+            answer=obj.answer,
+            decided_by=staff(request),
+            now=timezone.now(),
+        )
+
+
+@admin.register(Document)
+class DocumentAdmin(ReadOnlyAdmin):
+    """Documents that owners show or showed; their bytes are not shown here."""
+
+    list_display = [
+        "uploaded_at",
+        "netuid",
+        "owner",
+        "name",
+        "content_type",
+        "size_bytes",
+        "withdrawn_at",
+    ]
+    search_fields = ["netuid", "owner", "digest"]
+    ordering = ["-uploaded_at"]
+    exclude = ["content"]

@@ -5,7 +5,7 @@ from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import path, register_converter
 
-from marketplace.pages import accounts, browse, selling, slots, trading
+from marketplace.pages import accounts, browse, documents, selling, slots, trading
 from neurons import keys
 
 
@@ -39,6 +39,10 @@ urlpatterns = [
     path("subnets/", browse.subnet_list, name="subnets"),
     path("subnets/<int:netuid>/", browse.subnet, name="subnet"),
     path("subnets/<int:netuid>/sell/", selling.sell_subnet, name="sell_subnet"),
+    path("subnets/<int:netuid>/documents/", documents.documents, name="documents"),
+    path("documents/<uuid:pk>/", documents.read_document, name="document"),
+    path("documents/<uuid:pk>/withdraw/", documents.withdraw_document, name="withdraw_document"),
+    path("purchases/<uuid:pk>/dispute/", documents.dispute, name="dispute"),
     path("desk/", selling.desk, name="desk"),
     path("desk/sales.csv", selling.sales_file, name="sales_file"),
     path("auctions/<uuid:pk>/bids.csv", selling.bids_file, name="bids_file"),

@@ -60,6 +60,7 @@ from marketplace.queries.trust import (
     disputes_about,
     lock_dispute,
     lock_purchase,
+    purchase,
     reputation,
 )
 
@@ -104,6 +105,7 @@ __all__ = [
     "open_auction_of",
     "play_of",
     "price_history",
+    "purchase",
     "readings_of",
     "recent_sales",
     "reputation",

@@ -71,10 +71,19 @@ def reputation(owner: UUID) -> Reputation:
     )
 
 
+def purchase(sale_id: UUID, *, buyer: UUID) -> Sale:
+    """Return a sale that somebody bought in, from somebody. Raises: SaleUnknown."""
+    found = Sale.objects.filter(pk=sale_id, buyer=buyer, seller__isnull=False).first()
+    if found is None:
+        raise SaleUnknown(sale_id=sale_id)
+    return found
+
+
 def lock_purchase(sale_id: UUID, *, buyer: UUID) -> Sale:
     """Lock a sale that somebody bought in. Raises: SaleUnknown."""
-    found = Sale.objects.select_for_update(of=("self",)).filter(pk=sale_id, buyer=buyer).first()
-    if found is None or found.seller is None:
+    rows = Sale.objects.select_for_update(of=("self",))
+    found = rows.filter(pk=sale_id, buyer=buyer, seller__isnull=False).first()
+    if found is None:
         raise SaleUnknown(sale_id=sale_id)
     return found
 
