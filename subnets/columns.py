@@ -34,6 +34,15 @@ class Folded(models.Func):
     output_field = models.TextField()
 
 
+class Unaccented(models.Func):
+    """A text without case, accents and compatibility forms: what `searching.folded` is to the database."""
+
+    template = (
+        r"lower(regexp_replace(normalize(%(expressions)s, NFKD), '[\u0300-\u036f]', '', 'g'))"
+    )
+    output_field = models.TextField()
+
+
 def append_only(name: str) -> list[pgtrigger.Trigger]:
     """Refuse UPDATE and DELETE of facts, whoever asks."""
     return [pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete)]

@@ -5,7 +5,9 @@ from rest_framework import serializers
 from ledger.rest import RaoField
 from subnets.models import Blueprint, Epoch, Subnet
 from subnets.operations.keys import NAME_MAX
+from subnets.queries.finding import SORTS
 from subnets.queries.neurons import PAGE_MAX
+from subnets.searching import QUERY_LENGTH_MAX
 
 
 class LinkInput(serializers.Serializer):
@@ -130,10 +132,16 @@ class EpochOutput(serializers.Serializer):
 
 
 class SubnetsAsked(serializers.Serializer):
-    search = serializers.CharField(max_length=100, default="", allow_blank=True)
+    q = serializers.CharField(
+        max_length=QUERY_LENGTH_MAX,
+        default="",
+        allow_blank=True,
+        source="search",
+        help_text='Words, which may be mistyped, or a number: "embedings", "sn 7".',
+    )
     blueprint = serializers.ChoiceField(Blueprint.choices, default="", allow_blank=True)
     sort = serializers.ChoiceField(
-        ["netuid", "name", "emission", "stake", "neurons"], default="netuid"
+        SORTS, default="", allow_blank=True, help_text="Left out: best match, else by number."
     )
 
 

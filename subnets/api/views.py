@@ -119,7 +119,7 @@ class StakeView(SignedView):
 class SubnetsView(PublicView):
     @extend_schema(parameters=[wire.SubnetsAsked], responses=wire.SubnetsOutput)
     def get(self, request: Request) -> Response:
-        """List subnets; `sort` is netuid, name, emission, stake or neurons."""
+        """List subnets; `q` finds them by words or number and forgives slips of the keyboard."""
         asked = wire.SubnetsAsked(data=request.query_params)
         asked.is_valid(raise_exception=True)
         rows = queries.subnet_rows(**asked.validated_data)

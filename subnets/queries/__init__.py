@@ -25,6 +25,7 @@ from subnets.queries.epochs import (
     window_starts_at,
 )
 from subnets.queries.explanations import explanation
+from subnets.queries.finding import SORTS, SubnetRow, subnet_rows
 from subnets.queries.hyperparameters import (
     HyperparameterLine,
     hyperparameter_changes,
@@ -77,16 +78,15 @@ from subnets.queries.rules import (
     rule_history,
 )
 from subnets.queries.slots import (
-    SubnetRow,
     burn_cost,
     burn_cost_at,
     own_subnet,
     subnet,
-    subnet_rows,
     subnets_of,
 )
 
 __all__ = [
+    "SORTS",
     "DueEpoch",
     "Handover",
     "HyperparameterLine",
