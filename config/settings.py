@@ -274,6 +274,7 @@ CELERY_BEAT_SCHEDULE = {
     }
     for name, task, factor in [
         ("settle-due-auctions", "marketplace.tasks.settle_due_auctions", 1),
+        ("end-due-offers", "marketplace.tasks.end_due_offers", 1),
         ("process-webhook-events", "marketplace.tasks.process_webhook_events", 1),
         ("plant-known-answer-jobs", "compute.tasks.plant_known_answer_jobs", 1),
         ("dispatch-queued-jobs", "compute.tasks.dispatch_queued_jobs", 1),

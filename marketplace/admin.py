@@ -1,4 +1,4 @@
-"""The marketplace for staff: people can be let in or kept out; auctions, bids, sales and deposits are read."""
+"""The marketplace for staff: people can be let in or kept out; auctions, bids, offers, sales and deposits are read."""
 
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,8 @@ from marketplace.models import (
     Deposit,
     Dispute,
     Document,
+    Offer,
+    OfferMove,
     Sale,
     User,
     WebhookEvent,
@@ -73,6 +75,30 @@ class BidAdmin(ReadOnlyAdmin):
     search_fields = ["auction__id", "bidder"]
     ordering = ["-placed_at"]
     exclude = ["max_rao", "key"]
+
+
+@admin.register(Offer)
+class OfferAdmin(ReadOnlyAdmin):
+    """Offers, the newest first."""
+
+    list_display = [
+        "made_at", "netuid", "state", "amount_rao", "promised_rao", "buyer", "owner", "expires_at", "ended_at",
+    ]  # fmt: skip
+    list_filter = ["state"]
+    search_fields = ["id", "netuid", "buyer", "owner"]
+    ordering = ["-made_at"]
+
+
+@admin.register(OfferMove)
+class OfferMoveAdmin(ReadOnlyAdmin):
+    """Moves without their messages, which are for two people's eyes."""
+
+    list_display = ["at", "offer", "sequence", "side", "act", "amount_rao", "expires_at"]
+    list_select_related = ["offer"]
+    list_filter = ["act"]
+    search_fields = ["offer__id"]
+    ordering = ["-at"]
+    exclude = ["message", "key"]
 
 
 @admin.register(Sale)

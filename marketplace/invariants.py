@@ -9,7 +9,7 @@ from itertools import groupby
 from django.db import connection
 
 from ledger.chart import Code
-from marketplace import bidding, queries
+from marketplace import bidding, promises, queries
 from marketplace.models import Auction, Bid, Deposit, Sale
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
@@ -67,7 +67,7 @@ def check_books() -> list[str]:
         )
         for subject, difference in _asked(query)
     ]
-    return [*faults, *_unlike_their_bids()]
+    return [*faults, *_unlike_their_bids(), *promises.faults()]
 
 
 def _asked(query: str) -> list[tuple[str, str]]:

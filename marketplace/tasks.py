@@ -8,6 +8,7 @@ from marketplace import operations, queries
 
 # A sweep comes every second; what this one leaves is the next one's.
 SETTLED_AT_ONCE = 50
+OFFERS_ENDED_AT_ONCE = 100
 # Each event asks Stripe for its object; when Stripe does not answer, that is half a minute of waiting.
 EVENTS_AT_ONCE = 8
 
@@ -18,6 +19,14 @@ def settle_due_auctions() -> None:
     now = timezone.now()
     due = queries.due_auctions(now=now, limit=SETTLED_AT_ONCE)
     sweeps.each(due, lambda due_id: operations.settle_auction(auction_id=due_id, now=now))
+
+
+@shared_task(name="marketplace.tasks.end_due_offers")
+def end_due_offers() -> None:
+    """Release the offers that have lapsed, or whose subnet was sold otherwise."""
+    now = timezone.now()
+    due = queries.due_offers(now=now, limit=OFFERS_ENDED_AT_ONCE)
+    sweeps.each(due, lambda offer_id: operations.end_offer(offer_id=offer_id, now=now))
 
 
 @shared_task(name="marketplace.tasks.process_webhook_events")

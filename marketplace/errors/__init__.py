@@ -28,6 +28,18 @@ from marketplace.errors.documents import (
     DocumentUnknown,
     TooManyDocuments,
 )
+from marketplace.errors.offers import (
+    NotYourMove,
+    OfferAlreadyOpen,
+    OfferChanged,
+    OfferEnded,
+    OfferLapsed,
+    OfferTermsInvalid,
+    OfferUnknown,
+    OwnerCannotOffer,
+    SubnetInAuction,
+    TooManyMoves,
+)
 from marketplace.errors.streams import (
     TooManyStreams,
 )
@@ -64,9 +76,19 @@ __all__ = [
     "DocumentUnknown",
     "MaximumNotRaised",
     "NotTheSeller",
+    "NotYourMove",
+    "OfferAlreadyOpen",
+    "OfferChanged",
+    "OfferEnded",
+    "OfferLapsed",
+    "OfferTermsInvalid",
+    "OfferUnknown",
+    "OwnerCannotOffer",
     "SaleUnknown",
     "SellerCannotBid",
+    "SubnetInAuction",
     "TooManyDocuments",
+    "TooManyMoves",
     "TooManyStreams",
     "WebhookPayloadInvalid",
     "WebhookSignatureInvalid",

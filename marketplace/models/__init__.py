@@ -3,6 +3,8 @@
 User          somebody who signs in; their id is the `owner` of everything below the web
 Auction       a subnet offered in one of four formats, from opening to settlement
 Bid           one accepted maximum of an English auction: a fact; the standing is derived from all of them
+Offer         a buyer's amount for a subnet, listed or not, and the figure that stands between two people
+OfferMove     one act of a negotiation: a fact
 Sale          a slot or a subnet that changed hands, at what price, fee and royalty: a fact
 Deposit       a card top-up from quote to credit
 WebhookEvent  what Stripe told, stored once, worked off later
@@ -14,6 +16,7 @@ Document      a file that an owner shows of a subnet; DocumentReading, who read 
 from marketplace.models.auctions import Auction, Bid
 from marketplace.models.cards import Deposit, WebhookEvent
 from marketplace.models.documents import Document, DocumentReading
+from marketplace.models.offers import Offer, OfferMove
 from marketplace.models.people import User
 from marketplace.models.sales import Sale
 from marketplace.models.trust import AccountLink, Dispute
@@ -26,6 +29,8 @@ __all__ = [
     "Dispute",
     "Document",
     "DocumentReading",
+    "Offer",
+    "OfferMove",
     "Sale",
     "User",
     "WebhookEvent",

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from marketplace.models.auctions import Auction
+from marketplace.models.offers import Offer
 
 
 class Sale(models.Model):
@@ -15,12 +16,17 @@ class Sale(models.Model):
         """A free slot bought from the network at the lock cost."""
         AUCTION = "auction", "Auction"
         """An existing subnet won in an auction."""
+        OFFER = "offer", "Offer"
+        """An existing subnet sold for what two people agreed on."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     kind = models.CharField(max_length=10, choices=Kind)
     key = models.CharField(max_length=200, unique=True)
     auction = models.OneToOneField(
         Auction, on_delete=models.PROTECT, related_name="sale", null=True, blank=True
+    )
+    offer = models.OneToOneField(
+        Offer, on_delete=models.PROTECT, related_name="sale", null=True, blank=True
     )
     netuid = models.PositiveSmallIntegerField()
     seller = models.UUIDField(null=True, blank=True, db_index=True)
@@ -37,8 +43,24 @@ class Sale(models.Model):
         ordering = ["-sold_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind="auction", auction__isnull=False, seller__isnull=False)
-                | Q(kind="slot", auction__isnull=True, seller__isnull=True),
+                condition=Q(
+                    kind="auction",
+                    auction__isnull=False,
+                    offer__isnull=True,
+                    seller__isnull=False,
+                )
+                | Q(
+                    kind="offer",
+                    auction__isnull=True,
+                    offer__isnull=False,
+                    seller__isnull=False,
+                )
+                | Q(
+                    kind="slot",
+                    auction__isnull=True,
+                    offer__isnull=True,
+                    seller__isnull=True,
+                ),
                 name="marketplace_sale_kind_tells_its_seller",
             ),
             models.CheckConstraint(

@@ -1,5 +1,6 @@
 """Every write of the marketplace. Each verb locks, looks for a replay, decides, writes, calls down, moves money last."""
 
+from marketplace.operations.agreements import accept_offer, end_offer
 from marketplace.operations.auctions import (
     HouseTerms,
     cancel_auction,
@@ -15,6 +16,12 @@ from marketplace.operations.documents import (
     withdraw_document,
 )
 from marketplace.operations.grants import fund_treasury, grant_test_tao
+from marketplace.operations.offers import (
+    counter_offer,
+    decline_offer,
+    make_offer,
+    withdraw_offer,
+)
 from marketplace.operations.purchases import buy_slot
 from marketplace.operations.trust import (
     check_may_deal,
@@ -26,14 +33,19 @@ from marketplace.operations.trust import (
 __all__ = [
     "HouseTerms",
     "Placed",
+    "accept_offer",
     "add_document",
     "buy_slot",
     "cancel_auction",
     "check_may_deal",
+    "counter_offer",
     "decide_dispute",
+    "decline_offer",
+    "end_offer",
     "fund_treasury",
     "grant_test_tao",
     "link_accounts",
+    "make_offer",
     "open_auction",
     "open_dispute",
     "place_bid",
@@ -43,4 +55,5 @@ __all__ = [
     "settle_auction",
     "start_deposit",
     "withdraw_document",
+    "withdraw_offer",
 ]

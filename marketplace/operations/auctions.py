@@ -11,7 +11,7 @@ from django.db import transaction
 from ledger import chart
 from ledger import operations as ledger
 from ledger.chart import Code
-from ledger.entries import Entry, PostHold, VoidHold
+from ledger.entries import Entry, PostHold, Step, VoidHold
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
 from marketplace import bidding, fees, live, offering, queries
@@ -24,6 +24,7 @@ from marketplace.errors import (
 from marketplace.models import Auction, Sale
 from marketplace.offering import Offering
 from marketplace.operations.bids import hold_of
+from marketplace.operations.standings import superseded
 from subnets import naming
 from subnets import operations as subnets
 from subnets import queries as slots
@@ -190,7 +191,8 @@ def _sell(auction: Auction, sold: bidding.Sold, *, now: datetime) -> Sale:
     )
     parts = ((chart.wallet(auction.seller), split.seller_rao), (chart.FEES, split.fee_rao))
     paid = PostHold(hold_of(winning), to=tuple(part for part in parts if part[1]))
-    ledger.post(Entry(key=f"sale:{auction.id}", code=Code.SALE_SETTLED, at=now, steps=(paid,)))
+    steps: tuple[Step, ...] = (paid, *superseded(auction.netuid, now=now))
+    ledger.post(Entry(key=f"sale:{auction.id}", code=Code.SALE_SETTLED, at=now, steps=steps))
     logger.info("auction:settled auction=%s netuid=%s", auction.id, auction.netuid)
     return sale
 

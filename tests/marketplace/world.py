@@ -96,3 +96,36 @@ def fees():
 
 def treasury():
     return books.balance(TREASURY).posted_rao
+
+
+def offer(buyer, netuid, tao, *, valid_s=86_400, key=None, now=NOW, message=""):
+    """Offer so many TAO for a subnet."""
+    return operations.make_offer(
+        netuid=netuid,
+        buyer=buyer.id,
+        amount_rao=round(tao * TAO),
+        valid_s=valid_s,
+        message=message,
+        key=key or uuid4().hex,
+        now=now,
+    )
+
+
+def counter(on, who, tao, *, valid_s=86_400, key=None, now=NOW, message=""):
+    """Put so many TAO on the table instead."""
+    return operations.counter_offer(
+        offer_id=on.id,
+        who=who.id,
+        amount_rao=round(tao * TAO),
+        valid_s=valid_s,
+        message=message,
+        key=key or uuid4().hex,
+        now=now,
+    )
+
+
+def accept(on, who, tao, *, key=None, now=NOW):
+    """Agree to so many TAO."""
+    return operations.accept_offer(
+        offer_id=on.id, who=who.id, expected_rao=round(tao * TAO), key=key or uuid4().hex, now=now
+    )
