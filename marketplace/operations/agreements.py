@@ -12,7 +12,7 @@ from ledger.chart import Code
 from ledger.entries import Entry, Move, PostHold, Step, VoidHold
 from ledger.errors import HoldNotOpen, IdempotencyConflict
 from ledger.idempotency import stored_key
-from marketplace import fees, negotiating, queries
+from marketplace import negotiating, queries
 from marketplace.errors import SubnetInAuction
 from marketplace.models import Offer, OfferMove, Sale
 from marketplace.negotiating import Act, State
@@ -23,6 +23,7 @@ from marketplace.operations.offers import (
     require_same_owner,
     write_move,
 )
+from marketplace.operations.proceeds import Proceeds, proceeds_of
 from marketplace.operations.standings import show, standing_of, superseded
 from subnets import operations as subnets
 
@@ -82,7 +83,14 @@ def end_offer(*, offer_id: UUID, now: datetime) -> Offer:
 
 def _sell(offer: Offer, *, now: datetime) -> Sale:
     """Write the sale, hand over the subnet, and pay; other offers for it are released in the same entry."""
-    split = fees.split(offer.amount_rao, fee_bps=offer.fee_bps)
+    proceeds = proceeds_of(
+        offer.amount_rao,
+        netuid=offer.netuid,
+        seller=offer.owner,
+        buyer=offer.buyer,
+        fee_bps=offer.fee_bps,
+        royalty_bps=offer.royalty_bps,
+    )
     sale = Sale.objects.create(
         kind=Sale.Kind.OFFER,
         key=f"offer:{offer.id}",
@@ -91,7 +99,8 @@ def _sell(offer: Offer, *, now: datetime) -> Sale:
         seller=offer.owner,
         buyer=offer.buyer,
         price_rao=offer.amount_rao,
-        fee_rao=split.fee_rao,
+        fee_rao=proceeds.fee_rao,
+        royalty_rao=proceeds.royalty_rao,
         sold_at=now,
     )
     subnets.transfer_ownership(
@@ -102,28 +111,20 @@ def _sell(offer: Offer, *, now: datetime) -> Sale:
         now=now,
     )
     others = superseded(offer.netuid, now=now)
-    steps = (*_payment(offer, split), *others)
+    steps = (*_payment(offer, proceeds), *others)
     ledger.post(Entry(key=f"sale:{offer.id}", code=Code.OFFER_SETTLED, at=now, steps=steps))
     logger.info("offer:settled offer=%s netuid=%s", offer.id, offer.netuid)
     return sale
 
 
-def _payment(offer: Offer, split: fees.Split) -> tuple[Step, ...]:
+def _payment(offer: Offer, proceeds: Proceeds) -> tuple[Step, ...]:
     """Pay from the hold what was promised; a higher price is paid from the wallet, with the hold released first."""
-    parts = [
-        (address, part_rao)
-        for address, part_rao in (
-            (chart.wallet(offer.owner), split.seller_rao),
-            (chart.FEES, split.fee_rao),
-        )
-        if part_rao
-    ]
     if offer.amount_rao == offer.promised_rao:
-        return (PostHold(offer.hold, to=tuple(parts)),)
+        return (PostHold(offer.hold, to=proceeds.parts),)
     wallet = chart.wallet(offer.buyer)
     return (
         VoidHold(offer.hold),
-        *(Move(wallet, address, part_rao) for address, part_rao in parts),
+        *(Move(wallet, address, part_rao) for address, part_rao in proceeds.parts),
     )
 
 

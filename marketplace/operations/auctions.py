@@ -8,13 +8,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from ledger import chart
-from ledger import operations as ledger
-from ledger.chart import Code
-from ledger.entries import Entry, PostHold, Step, VoidHold
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
-from marketplace import bidding, fees, live, offering, queries
+from marketplace import bidding, offering, queries
 from marketplace.errors import (
     AuctionAlreadyOpen,
     AuctionClosed,
@@ -23,10 +19,8 @@ from marketplace.errors import (
 )
 from marketplace.models import Auction, Sale
 from marketplace.offering import Offering
-from marketplace.operations.bids import hold_of
-from marketplace.operations.standings import superseded
+from marketplace.operations import endings
 from subnets import naming
-from subnets import operations as subnets
 from subnets import queries as slots
 from subnets.errors import NotTheOwner
 
@@ -103,6 +97,9 @@ def open_auction(
     # and an insert that waited for the settlement would wait for ever.
     if queries.open_auction_of(netuid) is not None:
         raise AuctionAlreadyOpen(netuid=netuid)
+    terms = house or house_terms()
+    if slots.registrant(netuid) == seller:
+        terms = replace(terms, royalty_bps=0)
     opens_at = asked.opens_at or now
     closes_at = opens_at + timedelta(seconds=asked.duration_s)
     return Auction.objects.create(
@@ -110,7 +107,7 @@ def open_auction(
         seller=seller,
         key=stored,
         **{field: getattr(asked, field) for field in FIXED_BY_SELLER},
-        **asdict(house or house_terms()),
+        **asdict(terms),
         opens_at=opens_at,
         scheduled_close_at=closes_at,
         closes_at=closes_at,
@@ -132,7 +129,7 @@ def cancel_auction(*, auction_id: UUID, seller: UUID, now: datetime) -> Auction:
         raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
     if auction.bid_count:
         raise AuctionHasBids(bid_count=auction.bid_count)
-    _end(auction, Auction.State.CANCELLED, now=now)
+    endings.close(auction, Auction.State.CANCELLED, now=now)
     return auction
 
 
@@ -147,72 +144,21 @@ def settle_auction(*, auction_id: UUID, now: datetime) -> Sale | None:
     if auction.state != Auction.State.OPEN:
         return queries.sale_of_auction(auction_id)
 
-    outcome = bidding.outcome(queries.play_of(auction), now=now)
+    outcome = endings.outcome_of(auction, now=now)
     if isinstance(outcome, bidding.Unsold):
-        _end(auction, Auction.State.UNSOLD, now=now)
-        _release(auction, now=now)
+        endings.close(auction, Auction.State.UNSOLD, now=now)
         return None
+    backing = endings.backing_of(auction)
     try:
         with transaction.atomic():
-            return _sell(auction, outcome, now=now)
+            return endings.sell(
+                auction, outcome, backing=backing, hold=backing[outcome.winner], now=now
+            )
     except NotTheOwner:
         logger.warning("auction:cancelled auction=%s reason=seller_does_not_own", auction.id)
         auction.refresh_from_db()
-        _end(auction, Auction.State.CANCELLED, now=now)
-        _release(auction, now=now)
+        endings.close(auction, Auction.State.CANCELLED, now=now)
         return None
-
-
-def _sell(auction: Auction, sold: bidding.Sold, *, now: datetime) -> Sale:
-    """Write the sale, hand over the subnet, and post the winner's hold: seller, fee, the rest back."""
-    assert (sold.winner, sold.price_rao) == (auction.leader, auction.price_rao)
-    split = fees.split(sold.price_rao, fee_bps=auction.fee_bps)
-    winning = queries.leading_bid(auction)
-    assert winning is not None
-    assert winning.max_rao >= sold.price_rao
-    sale = Sale.objects.create(
-        kind=Sale.Kind.AUCTION,
-        key=f"auction:{auction.id}",
-        auction=auction,
-        netuid=auction.netuid,
-        seller=auction.seller,
-        buyer=sold.winner,
-        price_rao=sold.price_rao,
-        fee_rao=split.fee_rao,
-        sold_at=now,
-    )
-    _end(auction, Auction.State.SETTLED, now=now)
-    subnets.transfer_ownership(
-        netuid=auction.netuid,
-        seller=auction.seller,
-        buyer=sold.winner,
-        price_rao=sold.price_rao,
-        now=now,
-    )
-    parts = ((chart.wallet(auction.seller), split.seller_rao), (chart.FEES, split.fee_rao))
-    paid = PostHold(hold_of(winning), to=tuple(part for part in parts if part[1]))
-    steps: tuple[Step, ...] = (paid, *superseded(auction.netuid, now=now))
-    ledger.post(Entry(key=f"sale:{auction.id}", code=Code.SALE_SETTLED, at=now, steps=steps))
-    logger.info("auction:settled auction=%s netuid=%s", auction.id, auction.netuid)
-    return sale
-
-
-def _end(auction: Auction, state: Auction.State, *, now: datetime) -> None:
-    assert state in Auction.TRANSITIONS[Auction.State(auction.state)]
-    auction.state = state
-    auction.ended_at = now
-    auction.version += 1
-    auction.save(update_fields=["state", "ended_at", "version"])
-    live.announce(auction.id)
-
-
-def _release(auction: Auction, *, now: datetime) -> None:
-    """Set the leader's money free."""
-    leading = queries.leading_bid(auction)
-    if leading is None:
-        return
-    freed = VoidHold(hold_of(leading))
-    ledger.post(Entry(key=f"release:{auction.id}", code=Code.BID_RELEASED, at=now, steps=(freed,)))
 
 
 def _replay_opening(earlier: Auction, netuid: int, asked: Offering, *, key: str) -> Auction:

@@ -155,7 +155,7 @@ def fee_table(asked: Offering, seen: market.AuctionView) -> list[tuple[str, int,
         "at the buy-now price": asked.buy_now_rao,
     }
     return [
-        (said, price_rao, fees.split(price_rao, fee_bps=seen.fee_bps))
+        (said, price_rao, fees.split(price_rao, fee_bps=seen.fee_bps, royalty_bps=seen.royalty_bps))
         for said, price_rao in named.items()
         if price_rao is not None
     ]

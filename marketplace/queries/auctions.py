@@ -48,6 +48,7 @@ class AuctionView:
     version: int
     server_now: datetime
     fee_bps: int
+    royalty_bps: int
 
 
 def auction(auction_id: UUID) -> AuctionView:
@@ -209,6 +210,7 @@ def _views(rows: QuerySet[Auction]) -> list[AuctionView]:
             version=row.version,
             server_now=row.server_now,
             fee_bps=row.fee_bps,
+            royalty_bps=row.royalty_bps,
         )
         for row in seen
     ]

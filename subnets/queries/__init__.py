@@ -81,6 +81,7 @@ from subnets.queries.slots import (
     burn_cost,
     burn_cost_at,
     own_subnet,
+    registrant,
     subnet,
     subnets_of,
 )
@@ -136,6 +137,7 @@ __all__ = [
     "payouts_of_hotkey",
     "permitted_validators",
     "published_rules",
+    "registrant",
     "replayable_epochs",
     "require_neuron",
     "rule_change",

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from subnets import registration
 from subnets.errors import NotTheOwner, SubnetUnknown
-from subnets.models import Subnet
+from subnets.models import Ownership, Subnet
 from subnets.queries.network import block_now
 
 
@@ -28,6 +28,14 @@ def own_subnet(netuid: int, owner: UUID) -> Subnet:
 def subnets_of(owner: UUID) -> list[Subnet]:
     """List the subnets an owner holds."""
     return list(Subnet.objects.filter(owner=owner).order_by("netuid"))
+
+
+def registrant(netuid: int) -> UUID:
+    """Name who bought a subnet's slot from the network. Raises: SubnetUnknown."""
+    first = Ownership.objects.filter(subnet=netuid, reason=Ownership.Reason.REGISTERED).first()
+    if first is None:
+        raise SubnetUnknown(netuid=netuid)
+    return first.owner
 
 
 def burn_cost(netuid: int, now: datetime) -> int:

@@ -20,7 +20,7 @@ from marketplace.errors import (
 )
 from marketplace.models import Auction, Sale
 from marketplace.offering import Offering
-from marketplace.operations import auctions as auction_operations
+from marketplace.operations import endings
 from subnets import operations as subnets
 from subnets import queries as slots
 from subnets.errors import NotTheOwner, SubnetUnknown
@@ -226,6 +226,42 @@ def test_a_maximum_above_the_reserve_pays_at_least_the_reserve():
     assert world.settle(on).price_rao == 50 * TAO
 
 
+def test_who_registered_the_slot_has_a_royalty_when_somebody_else_sells_it():
+    house = operations.HouseTerms(300, 900, 250, royalty_bps=500)
+    ada, bob, cyd = world.person(tao=100), world.person(tao=100), world.person(tao=100)
+    first = world.auction(seller=ada, house=house)
+    world.bid(first, bob, 40)
+    own = world.settle(first)
+    before = world.purse(ada)[0], world.purse(bob)[0], world.fees()
+
+    second = offer(first.netuid, bob, now=first.closes_at, house=house)
+    world.bid(second, cyd, 40, now=first.closes_at)
+    sale = world.settle(second)
+
+    assert (own.royalty_rao, first.royalty_bps, second.royalty_bps) == (0, 0, 500)
+    assert (sale.price_rao, sale.fee_rao, sale.royalty_rao) == (
+        10 * TAO, TAO // 4, TAO // 2,
+    )  # fmt: skip
+    assert (world.purse(ada)[0], world.purse(bob)[0], world.fees()) == (
+        before[0] + TAO // 2,
+        before[1] + 10 * TAO - TAO // 4 - TAO // 2,
+        before[2] + TAO // 4,
+    )
+
+
+def test_who_buys_back_what_they_registered_owes_no_royalty():
+    house = operations.HouseTerms(300, 900, 250, royalty_bps=500)
+    ada, bob = world.person(tao=100), world.person(tao=100)
+    first = world.auction(seller=ada, house=house)
+    world.bid(first, bob, 40)
+    world.settle(first)
+
+    second = offer(first.netuid, bob, now=first.closes_at, house=house)
+    world.bid(second, ada, 40, now=first.closes_at)
+
+    assert world.settle(second).royalty_rao == 0
+
+
 def test_a_seller_who_lost_the_subnet_sells_nothing():
     seller, other, ada = world.person(tao=100), world.person(), world.person(tao=100)
     on = world.auction(seller=seller)
@@ -259,7 +295,7 @@ def test_a_fault_in_the_middle_of_a_settlement_leaves_nothing(monkeypatch, broke
 
     with monkeypatch.context() as patch:
         if broken == "transfer":
-            patch.setattr(auction_operations.subnets, "transfer_ownership", fault)
+            patch.setattr(endings.subnets, "transfer_ownership", fault)
         else:
             patch.setattr(ledger, "post", fault)
         with pytest.raises(Busy):
@@ -324,7 +360,15 @@ def test_every_order_of_auctions_lists_them_all(sort):
 
 
 def offer(
-    netuid, seller, *, start_rao=10 * TAO, reserve_rao=None, duration_s=3_600, key=None, now=NOW
+    netuid,
+    seller,
+    *,
+    start_rao=10 * TAO,
+    reserve_rao=None,
+    duration_s=3_600,
+    key=None,
+    now=NOW,
+    house=world.HOUSE,
 ):
     return operations.open_auction(
         netuid=netuid,
@@ -332,5 +376,5 @@ def offer(
         asked=Offering(start_rao=start_rao, reserve_rao=reserve_rao, duration_s=duration_s),
         key=key or uuid4().hex,
         now=now,
-        house=world.HOUSE,
+        house=house,
     )

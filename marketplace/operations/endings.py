@@ -1,0 +1,120 @@
+"""How auctions end: with a sale, or with every bidder's money set free.
+
+What differs between the formats stands in two places here: `outcome_of`, who has the subnet at the end, and
+`backing_of`, whose money is set aside until then. Callers hold the auction's lock.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from ledger import chart
+from ledger import operations as ledger
+from ledger.chart import Code
+from ledger.entries import Entry, Move, PostHold, Step, VoidHold
+from marketplace import bidding, live, queries
+from marketplace.models import Auction, Sale
+from marketplace.offering import Format
+from marketplace.operations.bids import hold_of
+from marketplace.operations.proceeds import Proceeds, proceeds_of
+from marketplace.operations.standings import superseded
+from subnets import operations as subnets
+
+logger = logging.getLogger(__name__)
+
+
+def outcome_of(auction: Auction, *, now: datetime) -> bidding.Outcome:
+    """Decide an auction whose end has come. Raises: AuctionStillOpen."""
+    match Format(auction.format):
+        case Format.ENGLISH | Format.SEALED:
+            return bidding.outcome(queries.play_of(auction), now=now)
+        case Format.DUTCH | Format.FIXED:
+            # Who takes such a price has the subnet at once: what reaches its end was taken by nobody.
+            return bidding.outcome(bidding.opening(queries.terms_of(auction)), now=now)
+
+
+def backing_of(auction: Auction) -> dict[UUID, UUID]:
+    """Name the open hold behind each bidder whose money is set aside for a live auction."""
+    match Format(auction.format):
+        case Format.ENGLISH | Format.SEALED:
+            leading = queries.leading_bid(auction)
+            return {} if leading is None else {leading.bidder: hold_of(leading)}
+        case Format.DUTCH | Format.FIXED:
+            return {}
+
+
+def sell(
+    auction: Auction,
+    sold: bidding.Sold,
+    *,
+    backing: Mapping[UUID, UUID],
+    hold: UUID | None,
+    now: datetime,
+) -> Sale:
+    """Write the sale, hand over the subnet, and pay; everybody else's money is free in the same entry.
+
+    backing: the auction's open holds.  hold: the one of them that pays; None pays from the winner's wallet.
+    Raises: NotTheOwner, InsufficientFunds (of a wallet).
+    """
+    proceeds = proceeds_of(
+        sold.price_rao,
+        netuid=auction.netuid,
+        seller=auction.seller,
+        buyer=sold.winner,
+        fee_bps=auction.fee_bps,
+        royalty_bps=auction.royalty_bps,
+    )
+    sale = Sale.objects.create(
+        kind=Sale.Kind.AUCTION,
+        key=f"auction:{auction.id}",
+        auction=auction,
+        netuid=auction.netuid,
+        seller=auction.seller,
+        buyer=sold.winner,
+        price_rao=sold.price_rao,
+        fee_rao=proceeds.fee_rao,
+        royalty_rao=proceeds.royalty_rao,
+        sold_at=now,
+    )
+    end(auction, Auction.State.SETTLED, now=now)
+    subnets.transfer_ownership(
+        netuid=auction.netuid,
+        seller=auction.seller,
+        buyer=sold.winner,
+        price_rao=sold.price_rao,
+        now=now,
+    )
+    steps = (
+        *(VoidHold(other) for other in backing.values() if other != hold),
+        *_payment(sold.winner, proceeds, hold=hold),
+        *superseded(auction.netuid, now=now),
+    )
+    ledger.post(Entry(key=f"sale:{auction.id}", code=Code.SALE_SETTLED, at=now, steps=steps))
+    logger.info("auction:settled auction=%s netuid=%s", auction.id, auction.netuid)
+    return sale
+
+
+def close(auction: Auction, state: Auction.State, *, now: datetime, note: str = "") -> None:
+    """End an auction without a sale and set everybody's money free. note: the reason, for their statements."""
+    freed = tuple(VoidHold(hold) for hold in backing_of(auction).values())
+    end(auction, state, now=now)
+    if freed:
+        key = f"release:{auction.id}"
+        ledger.post(Entry(key=key, code=Code.BID_RELEASED, at=now, steps=freed, note=note))
+
+
+def end(auction: Auction, state: Auction.State, *, now: datetime) -> None:
+    """Move an auction to its last state and tell everybody."""
+    assert state in Auction.TRANSITIONS[Auction.State(auction.state)]
+    auction.state = state
+    auction.ended_at = now
+    auction.version += 1
+    auction.save(update_fields=["state", "ended_at", "version"])
+    live.announce(auction.id)
+
+
+def _payment(buyer: UUID, proceeds: Proceeds, *, hold: UUID | None) -> tuple[Step, ...]:
+    if hold is not None:
+        return (PostHold(hold, to=proceeds.parts),)
+    return tuple(Move(chart.wallet(buyer), address, rao) for address, rao in proceeds.parts)
