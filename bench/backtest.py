@@ -16,7 +16,7 @@ from neurons.keys import Keypair
 from subnets import backtest, evidence, hyperparameters, rules
 from subnets.emission import EpochSplit
 from subnets.metrics import METRICS, Metrics
-from subnets.payroll import Backing, Record, RuleVersion, Seat
+from subnets.record import Backing, Record, RuleVersion, Seat
 
 EPOCHS, VALIDATORS, NEURONS = 100, 64, 256
 MINERS = NEURONS - VALIDATORS

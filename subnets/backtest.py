@@ -18,7 +18,8 @@ from typing import Any
 from subnets import payroll
 from subnets.emission import EpochSplit
 from subnets.evidence import Evidence
-from subnets.payroll import Record, RuleVersion, Settlement
+from subnets.payroll import Settlement
+from subnets.record import Record, RuleVersion
 
 DRAFT = 0  # the version under which a rule is replayed: published ones count from 1
 

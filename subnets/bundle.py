@@ -1,9 +1,10 @@
 """The public bundle of an epoch: its record and its payroll as JSON, bound by a digest to the one before.
 
-    {"format": 2, "record": {…}, "payroll": {…}, "previous_digest": "…", "digest": "…"}
+    {"format": 3, "record": {…}, "payroll": {…}, "previous_digest": "…", "digest": "…"}
 
 Format 2 added to the record what the miners signed (`results`) and what validators were committed to
-before their scores were readable (`commitments`). Bundles of format 1 stay as they are, and readable.
+before their scores were readable (`commitments`); format 3, who owned the subnet for how long where it was
+sold in the epoch (`tenures`). Bundles of earlier formats stay as they are, and readable.
 Rao and other integers that may pass 2**53 are decimal strings; everything else is plain. The digest is
 the SHA-256 of the canonical JSON of the other members.
 """
@@ -16,10 +17,11 @@ from typing import Any
 from neurons.protocol import canonical_json
 from subnets.commitments import Commitment, continued
 from subnets.metrics import Delivery
-from subnets.payroll import Backing, Payroll, Record, RuleVersion, Seat
+from subnets.payroll import Payroll
+from subnets.record import Backing, Record, RuleVersion, Seat, Tenure
 
-FORMAT = 2
-FORMATS_READ = (1, FORMAT)
+FORMAT = 3
+FORMATS_READ = (1, 2, FORMAT)
 # As many neurons as a subnet holds, which the database enforces. What consensus computes grows with the
 # square of them: a file of strangers' making has to stop here.
 SEATS_MAX = 256
@@ -56,7 +58,11 @@ def record_json(record: Record, *, form: int = FORMAT) -> dict[str, Any]:
     """Write a record as JSON, in one of the formats that can be read."""
     assert form in FORMATS_READ
     written = _first_format(record)
-    return written if form == 1 else written | _proof_json(record)
+    if form > 1:
+        written |= _proof_json(record)
+    if form > 2:
+        written["tenures"] = [asdict(tenure) for tenure in record.tenures]
+    return written
 
 
 def _proof_json(record: Record) -> dict[str, Any]:
@@ -185,6 +191,7 @@ def record_read(written: Mapping[str, Any]) -> Record:
         incumbents=written["incumbents"],
         results=tuple(written.get("results", ())),
         commitments=_commitments_read(written["commitments"]) if "commitments" in written else None,
+        tenures=tuple(Tenure(**tenure) for tenure in written.get("tenures", ())),
     )
 
 

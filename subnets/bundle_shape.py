@@ -179,7 +179,12 @@ _PROOF: dict[str, Check] = {
         members({"before": text, "before_count": integer(), "count": integer(), "after": text})
     ),
 }
-_RECORDS = {1: members(_FIRST_FORMAT), 2: members(_FIRST_FORMAT | _PROOF)}
+_TENURES: dict[str, Check] = {"tenures": rows(members({"owner": text, "held_ms": integer(1)}))}
+_RECORDS = {
+    1: members(_FIRST_FORMAT),
+    2: members(_FIRST_FORMAT | _PROOF),
+    3: members(_FIRST_FORMAT | _PROOF | _TENURES),
+}
 
 
 def is_bundle(value: Json) -> bool:

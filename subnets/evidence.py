@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subnets.metrics import METRICS, Table
-from subnets.payroll import Backing, Measured, Record, RuleVersion, Seat
+from subnets.payroll import Measured
+from subnets.record import Backing, Record, RuleVersion, Seat
 
 FORMAT = 1
 LEVEL = 1  # higher levels take three times as long for a tenth of the room

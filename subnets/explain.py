@@ -15,6 +15,7 @@ from subnets.errors import UidUnknown
 from subnets.fixed import ONE
 from subnets.metrics import Metrics
 from subnets.pairs import Pairs
+from subnets.record import Record, Seat
 from subnets.rules import GateOutcome, MinerOutcome
 
 PPM = 1_000_000
@@ -123,14 +124,14 @@ class Explanation:
 class Trace:
     """An epoch recomputed, with what lies between its record and its payroll. weights: validator → miner → q32."""
 
-    record: payroll.Record
+    record: Record
     seen: payroll.Measured
     ruling: payroll.Ruling
     settlement: payroll.Settlement
     weights: Mapping[int, Mapping[int, int]]
 
     @classmethod
-    def of(cls, record: payroll.Record, seen: payroll.Measured) -> "Trace":
+    def of(cls, record: Record, seen: payroll.Measured) -> "Trace":
         """Walk the record. seen: what `payroll.measured` says of it, or what was kept of that.
 
         Raises: RuleInvalid, RuleTooCostly, RuleEvaluatorUnavailable.
@@ -161,7 +162,7 @@ def of_bundle(public: Mapping[str, Any], *, uid: int) -> Explanation:
     return of_record(record, payroll.measured(record), uid=uid)
 
 
-def of_record(record: payroll.Record, seen: payroll.Measured, *, uid: int) -> Explanation:
+def of_record(record: Record, seen: payroll.Measured, *, uid: int) -> Explanation:
     """Explain one uid.
 
     Raises: UidUnknown; RuleInvalid, RuleTooCostly, RuleEvaluatorUnavailable as when it was settled.
@@ -234,7 +235,7 @@ def views(trace: Trace, uid: int) -> tuple[View, ...]:
     return tuple(found)
 
 
-def _view(trace: Trace, seat: payroll.Seat, uid: int, outcome: MinerOutcome) -> View:
+def _view(trace: Trace, seat: Seat, uid: int, outcome: MinerOutcome) -> View:
     inputs, terms = trace.settlement.inputs, trace.settlement.consensus
     return View(
         uid=seat.uid,
@@ -282,7 +283,7 @@ def judgements(trace: Trace, uid: int) -> tuple[Judgement, ...]:
     )
 
 
-def backers(seat: payroll.Seat, validator_rao: int) -> tuple[Backer, ...]:
+def backers(seat: Seat, validator_rao: int) -> tuple[Backer, ...]:
     """Return who shares a validator's pay, by the stake they stand behind it with."""
     amounts = [part.amount_rao for part in seat.backing]
     if not any(amounts):

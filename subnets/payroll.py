@@ -2,104 +2,23 @@
 
     scores and deliveries → metrics → the owner's rule → weights → consensus → split → who is paid what
 
-`Record` is all that goes in, `Payroll` all that comes out; both are written into the public bundle
+`Record` (`subnets.record`) is all that goes in, `Payroll` all that comes out; both are written into the public bundle
 (`subnets.bundle`). Nothing here knows Django, the clock or the database.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from ledger.errors import DomainError
 from ledger.money import apportion
 from subnets import clock, consensus, emission, hyperparameters, metrics, rules
-from subnets.commitments import Commitment
 from subnets.errors import RuleInvalid, RuleTooCostly
+from subnets.record import Record, Tenure
 
 BPS = 10_000
 Measured: TypeAlias = Mapping[str, Mapping[str, metrics.Metrics]]  # validator → miner → metrics
 FAULT_MAX = 500  # characters of what a rule's fault says, as the epoch's column holds them
-
-
-@dataclass(frozen=True, slots=True)
-class Backing:
-    """What one account staked on a hotkey."""
-
-    owner: str
-    amount_rao: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """A neuron as it stood when the epoch was closed. bonds: miner uid → u16."""
-
-    uid: int
-    hotkey: str
-    owner: str
-    registered_block: int
-    last_update_block: int
-    has_permit: bool
-    bonds: Mapping[int, int]
-    backing: tuple[Backing, ...]
-
-    @property
-    def stake_rao(self) -> int:
-        """Return what all accounts together staked on the hotkey."""
-        return sum(part.amount_rao for part in self.backing)
-
-
-@dataclass(frozen=True, slots=True)
-class RuleVersion:
-    version: int
-    digest: str
-    document: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Everything an epoch depends on.
-
-    versions: the rule in force, then its predecessors, tried in turn should one fail. seats: by uid, 0 to
-    n - 1. scores: the signed scores of the window as plain data. smoothed, incumbents: what each
-    validator's evaluation handed on from the epoch before. results: what the miners signed of the scored
-    results. commitments: what was public of each validator's scores while they were sealed; None where
-    nobody scored before. Nothing is paid by the last two: they prove that the scores are genuine and whole.
-    """
-
-    netuid: int
-    number: int
-    start_block: int
-    end_block: int
-    last_step_block: int
-    owner: str
-    emission_rao: int
-    hyperparameters: Mapping[str, int]
-    versions: tuple[RuleVersion, ...]
-    seats: tuple[Seat, ...]
-    scores: tuple[Mapping[str, Any], ...]
-    deliveries: tuple[metrics.Delivery, ...]
-    smoothed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    incumbents: Mapping[str, str] = field(default_factory=dict)
-    results: tuple[Mapping[str, Any], ...] = ()
-    commitments: Mapping[str, Commitment] | None = None
-
-    def __post_init__(self) -> None:
-        assert [seat.uid for seat in self.seats] == list(range(len(self.seats)))
-
-    def observations(self) -> Iterator[metrics.Observation]:
-        """Yield the scores by and of neurons that hold a seat; who left the subnet no longer counts."""
-        seated = {seat.hotkey for seat in self.seats}
-        for score in self.scores:
-            if {score["validator"], score["miner"]} <= seated:
-                yield metrics.Observation(
-                    validator=score["validator"],
-                    miner=score["miner"],
-                    result_id=score["result_id"],
-                    score_ppm=score["score_ppm"],
-                    latency_ms=score["latency_ms"],
-                    work_units=score["work_units"],
-                    is_canary=score["is_canary"],
-                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +274,11 @@ def payouts(record: Record, split: emission.EpochSplit) -> dict[str, int]:
         if amount_rao:
             paid[account] = paid.get(account, 0) + amount_rao
 
-    pay(record.owner, split.owner_rao)
+    # A subnet that was sold pays each owner for their time, whoever owns it when the epoch closes.
+    held = record.tenures or (Tenure(record.owner, 1),)
+    parts = apportion(split.owner_rao, [tenure.held_ms for tenure in held])
+    for tenure, amount_rao in zip(held, parts, strict=True):
+        pay(tenure.owner, amount_rao)
     for seat in record.seats:
         pay(seat.owner, split.miner_rao[seat.uid])
         amounts = [part.amount_rao for part in seat.backing]

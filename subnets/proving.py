@@ -12,6 +12,7 @@ from subnets import bundle as bundles
 from subnets import bundle_shape, commitments, payroll, rules, signatures
 from subnets.bundle_shape import SPOKEN_MAX, Json, Place, escaped
 from subnets.errors import RuleEvaluatorUnavailable, RuleInvalid, RuleTooCostly
+from subnets.record import Record
 
 # What a text that is JSON but no bundle can set off while it is read and recomputed.
 NO_BUNDLE = (
@@ -80,7 +81,7 @@ def audit(bundle: Json, *, source: str = "bundle") -> Finding:
     return Finding(source, pointer, detail, len(record.scores) + len(record.results))
 
 
-def _first_fault(bundle: Json, record: payroll.Record) -> Place | None:
+def _first_fault(bundle: Json, record: Record) -> Place | None:
     """Look where a fault can be told most precisely first; the digest covers whatever is left."""
     form = bundle["format"]
     return (
@@ -95,7 +96,7 @@ def _first_fault(bundle: Json, record: payroll.Record) -> Place | None:
     )
 
 
-def wrong_rule_digest(record: payroll.Record) -> Place | None:
+def wrong_rule_digest(record: Record) -> Place | None:
     """Return where a rule's digest is not that of its document.
 
     A document that is no rule has none; whether the epoch rightly passed it over shows in the payroll.
@@ -111,7 +112,7 @@ def wrong_rule_digest(record: payroll.Record) -> Place | None:
     return None
 
 
-def wrong_result(record: payroll.Record) -> Place | None:
+def wrong_result(record: Record) -> Place | None:
     """Return where scores and the results that miners signed do not belong together, one to one."""
     signed = {result["result_id"] for result in record.results}
     scored: dict[str, Mapping[str, Any]] = {}
@@ -131,13 +132,13 @@ def wrong_result(record: payroll.Record) -> Place | None:
     return None
 
 
-def wrong_signature(record: payroll.Record) -> Place | None:
+def wrong_signature(record: Record) -> Place | None:
     """Return where a score is not signed by the validator it names, or a result by its miner."""
     false = signatures.first_false(signatures.claims_of(record))
     return None if false is None else (false.pointer, f"not signed by {false.signer}")
 
 
-def wrong_commitment(record: payroll.Record) -> Place | None:
+def wrong_commitment(record: Record) -> Place | None:
     """Return where the scores are not those that a validator was committed to, in their order."""
     committed = record.commitments or {}
     scores = commitments.by_validator(record.scores)
@@ -169,7 +170,7 @@ def wrong_emission(bundle: Json) -> Place | None:
     return "/record/emission_rao", f"the payroll shares out {shared_rao + int(paid['burned_rao'])}"
 
 
-def wrong_payroll(bundle: Json, record: payroll.Record) -> Place | None:
+def wrong_payroll(bundle: Json, record: Record) -> Place | None:
     """Return the first place where the payroll is not what the record gives. Raises: RuleEvaluatorUnavailable."""
     try:
         recomputed = payroll.settle(record)

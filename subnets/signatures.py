@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from neurons import keys, protocol
-from subnets.payroll import Record
+from subnets.record import Record
 
 # Fewer are checked sooner than other processes have started.
 SHARED_MIN = 1_000

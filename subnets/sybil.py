@@ -22,7 +22,8 @@ from subnets import hyperparameters, payroll, rules
 from subnets.cel_arrays import metrics_read
 from subnets.evidence import Evidence
 from subnets.metrics import Metrics
-from subnets.payroll import Backing, Measured, Record, RuleVersion, Seat
+from subnets.payroll import Measured
+from subnets.record import Backing, Record, RuleVersion, Seat
 
 COUNTS = (2, 4, 8)
 # Those with the most stake decide; with all 64 of a full subnet the answer would take four times as long.

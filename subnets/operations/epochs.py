@@ -25,10 +25,11 @@ from ledger.entries import MAX_STEPS, Entry, Move
 from subnets import bundle, clock, emission, evidence, packing, payroll, queries
 from subnets.commitments import NO_PROOF, Proof
 from subnets.metrics import Delivery
-from subnets.models import Epoch, EpochEvidence, EpochTerm, IncentiveRule, Neuron, Subnet
+from subnets.models import Epoch, EpochEvidence, EpochTerm, IncentiveRule, Network, Neuron, Subnet
 from subnets.operations.handing_on import hand_on
 from subnets.operations.network import accrue_emission
 from subnets.queries import Handover
+from subnets.record import Backing, Record, RuleVersion, Seat, Tenure
 
 # Versions an epoch tries, should the newest fail; going back further would hide that nobody looks.
 RULES_TRIED_MAX = 5
@@ -38,7 +39,7 @@ RULES_TRIED_MAX = 5
 class Begun:
     """An epoch that is being computed. neurons: the row of each uid when it began."""
 
-    record: payroll.Record
+    record: Record
     previous: Handover | None
     neurons: Mapping[int, int]
     rules: Mapping[int, IncentiveRule]
@@ -126,11 +127,21 @@ def begin(
         subnet, number, scores, deliveries, proof, neurons=neurons, rules=tried, previous=previous
     )
     return Begun(
-        record=replace(record, emission_rao=due_rao),
+        record=replace(record, emission_rao=due_rao, tenures=owners(subnet, network)),
         previous=previous,
         neurons={neuron.uid: neuron.pk for neuron in neurons},
         rules={rule.version: rule for rule in tried},
     )
+
+
+def owners(subnet: Subnet, network: Network) -> tuple[Tenure, ...]:
+    """Tell who owned the subnet in the epoch that ends, and how long; nothing where its owner did all along."""
+    starts_at, ends_at = (
+        clock.time_of_block(block, genesis_at=network.genesis_at, block_ms=network.block_ms)
+        for block in (subnet.last_epoch_block, subnet.next_epoch_block)
+    )
+    held = queries.tenures(subnet.netuid, starts_at=starts_at, ends_at=ends_at)
+    return held if {tenure.owner for tenure in held} - {str(subnet.owner)} else ()
 
 
 def recorded(
@@ -143,9 +154,9 @@ def recorded(
     neurons: Sequence[Neuron],
     rules: Sequence[IncentiveRule],
     previous: Handover | None,
-) -> payroll.Record:
+) -> Record:
     """Put together all that the epoch depends on."""
-    return payroll.Record(
+    return Record(
         netuid=subnet.netuid,
         number=number,
         start_block=subnet.last_epoch_block,
@@ -154,9 +165,7 @@ def recorded(
         owner=str(subnet.owner),
         emission_rao=subnet.pending_rao,
         hyperparameters=subnet.hyperparameters,
-        versions=tuple(
-            payroll.RuleVersion(rule.version, rule.digest, rule.document) for rule in rules
-        ),
+        versions=tuple(RuleVersion(rule.version, rule.digest, rule.document) for rule in rules),
         seats=tuple(seats(subnet.netuid, neurons)),
         scores=tuple(scores),
         deliveries=tuple(deliveries),
@@ -167,14 +176,14 @@ def recorded(
     )
 
 
-def seats(netuid: int, neurons: Sequence[Neuron]) -> Iterator[payroll.Seat]:
+def seats(netuid: int, neurons: Sequence[Neuron]) -> Iterator[Seat]:
     """Yield each neuron with the stake behind it, by uid."""
-    backing: dict[str, list[payroll.Backing]] = {}
+    backing: dict[str, list[Backing]] = {}
     for hotkey, owner, amount_rao in sorted(books.stakes(netuid)):
         if amount_rao:
-            backing.setdefault(hotkey, []).append(payroll.Backing(str(owner), amount_rao))
+            backing.setdefault(hotkey, []).append(Backing(str(owner), amount_rao))
     for neuron in neurons:
-        yield payroll.Seat(
+        yield Seat(
             uid=neuron.uid,
             hotkey=neuron.hotkey_id,
             owner=str(neuron.hotkey.owner),
@@ -252,7 +261,7 @@ def write_epoch(proven: Proven) -> None:
     proven.evidence.save(force_insert=True)
 
 
-def advance(subnet: Subnet, record: payroll.Record, paid: payroll.Payroll) -> None:
+def advance(subnet: Subnet, record: Record, paid: payroll.Payroll) -> None:
     """Take what was paid out of the bucket and set the next epoch's end by the tempo of this one."""
     assert subnet.next_epoch_block == record.end_block, "only closing an epoch moves its end"
     upcoming = clock.next_epoch_block(
@@ -274,7 +283,7 @@ def advance(subnet: Subnet, record: payroll.Record, paid: payroll.Payroll) -> No
     )
 
 
-def pay(record: payroll.Record, paid: payroll.Payroll, *, now: datetime) -> None:
+def pay(record: Record, paid: payroll.Payroll, *, now: datetime) -> None:
     """Issue the epoch's emission to everyone it names.
 
     One entry, `epoch:<netuid>:<number>`; what is beyond an entry's steps follows in `…:2`, `…:3`, in the same

@@ -84,6 +84,7 @@ from subnets.queries.slots import (
     registrant,
     subnet,
     subnets_of,
+    tenures,
 )
 
 __all__ = [
@@ -155,6 +156,7 @@ __all__ = [
     "subnet_rows",
     "subnets_of",
     "supply_rao",
+    "tenures",
     "waiting_backtests",
     "waiting_hyperparameters",
     "window_starts_at",

@@ -1,12 +1,15 @@
 """Subnets: one, an owner's, and what a uid on one costs."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
+
+from django.db.models import Q
 
 from subnets import registration
 from subnets.errors import NotTheOwner, SubnetUnknown
 from subnets.models import Ownership, Subnet
 from subnets.queries.network import block_now
+from subnets.record import Tenure
 
 
 def subnet(netuid: int) -> Subnet:
@@ -23,6 +26,24 @@ def own_subnet(netuid: int, owner: UUID) -> Subnet:
     if found.owner != owner:
         raise NotTheOwner(netuid=netuid)
     return found
+
+
+def tenures(netuid: int, *, starts_at: datetime, ends_at: datetime) -> tuple[Tenure, ...]:
+    """Tell how long each account owned a subnet within [starts_at, ends_at), in their order; whole milliseconds.
+
+    Who held it for less than one of them held it for no time that could be paid.
+    """
+    held = Ownership.objects.filter(subnet=netuid, starts_at__lt=ends_at).filter(
+        Q(ends_at=None) | Q(ends_at__gt=starts_at)
+    )
+    spans = [
+        (owner, min(until or ends_at, ends_at) - max(since, starts_at))
+        for owner, since, until in held.order_by("starts_at").values_list(
+            "owner", "starts_at", "ends_at"
+        )
+    ]
+    lengths = [(str(owner), span // timedelta(milliseconds=1)) for owner, span in spans]
+    return tuple(Tenure(owner, held_ms) for owner, held_ms in lengths if held_ms > 0)
 
 
 def subnets_of(owner: UUID) -> list[Subnet]:

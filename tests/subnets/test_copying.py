@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from subnets import hyperparameters, payroll
-from subnets.payroll import Backing
+from subnets.record import Backing
 from tests.subnets import worlds
 from tests.subnets.worlds import TAO
 

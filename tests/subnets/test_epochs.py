@@ -23,7 +23,7 @@ from tests.subnets import town, worlds
 from tests.subnets.town import FIRST_END, NOW, TAO, TEMPO, at_block
 
 pytestmark = pytest.mark.django_db
-STATEMENTS_MAX = 38  # three of them are the test's own
+STATEMENTS_MAX = 39  # three of them are the test's own
 
 
 @pytest.fixture(autouse=True)

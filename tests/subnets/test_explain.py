@@ -6,7 +6,7 @@ import pytest
 
 from subnets import bundle, explain, explain_words, payroll
 from subnets.errors import UidUnknown
-from subnets.payroll import Backing
+from subnets.record import Backing
 from tests.subnets import worlds
 from tests.subnets.worlds import TAO
 

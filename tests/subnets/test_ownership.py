@@ -10,7 +10,7 @@ from subnets.default_rules import DEFAULT_RULES
 from subnets.errors import NotTheOwner, SubnetUnknown
 from subnets.models import Ownership
 from tests import make
-from tests.subnets import town, worlds
+from tests.subnets import worlds
 from tests.subnets.town import NOW, TAO
 
 pytestmark = pytest.mark.django_db
@@ -137,16 +137,3 @@ def test_the_owners_rights_move_with_the_subnet(deal, act):
     with pytest.raises(NotTheOwner):
         ACTS[act](netuid, seller)
     ACTS[act](netuid, buyer)
-
-
-def test_the_epoch_that_runs_at_the_sale_pays_its_cut_to_the_buyer():
-    place = town.founded()
-    buyer = make.rich_owner(1)
-    town.closed(place)
-    sold(place.netuid, place.owner, buyer, now=town.at_block(500))
-
-    epoch = town.closed(place)
-
-    payouts = epoch.bundle["payroll"]["payouts"]
-    assert payouts[str(buyer)] == str(epoch.owner_rao)
-    assert str(place.owner) not in payouts

@@ -11,6 +11,7 @@ from ledger.money import apportion
 from subnets import payroll
 from subnets.errors import RuleInvalid
 from subnets.metrics import Delivery
+from subnets.record import Backing
 from tests.subnets import worlds
 from tests.subnets.worlds import ALICE, BOB, EMISSION_RAO, MINERS, OWNER, TAO
 
@@ -168,7 +169,7 @@ def test_stakers_behind_a_validator_share_its_dividends_by_their_stake():
         0,
         worlds.VALIDATORS[0],
         ALICE,
-        backing=(payroll.Backing(ALICE, 1_000 * TAO), payroll.Backing(staker, 3_000 * TAO)),
+        backing=(Backing(ALICE, 1_000 * TAO), Backing(staker, 3_000 * TAO)),
     )
     _, paid = settled(seats=(backed, *worlds.seats()[1:]))
 

@@ -15,7 +15,7 @@ from neurons import protocol
 from neurons.keys import Keypair
 from subnets import cel_sandbox, cel_worker, commitments, hyperparameters, rules
 from subnets.metrics import Delivery
-from subnets.payroll import Backing, Record, RuleVersion, Seat
+from subnets.record import Backing, Record, RuleVersion, Seat
 
 TAO = 10**9
 EMISSION_RAO = 359 * TAO + 7
