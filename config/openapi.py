@@ -6,6 +6,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
 from config.problems import MEDIA_TYPE
+from ledger.rest.scopes import scopes_of
 from neurons import protocol
 
 
@@ -18,6 +19,14 @@ class Schema(AutoSchema):
         answer = self.get_response_serializers()
         has_rows = isinstance(answer, type) and "results" in getattr(answer(), "fields", ())
         return name.replace("_retrieve", "_list") if has_rows else name
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:  # noqa: ANN401  spectacular's own
+        """Return the operation with the scope that an API key needs for it."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        scope = scopes_of(self.view).get(self.method)
+        if operation is not None and scope is not None:
+            operation["x-scope"] = scope.value
+        return operation
 
 
 class SignedRequests(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its metaclass
@@ -33,6 +42,22 @@ class SignedRequests(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
             "in": "header",
             "name": protocol.HEADER_SIGNATURE,
             "description": f"{protocol.PROTOCOL}, an sr25519 signature over the request: see docs/api.md.",
+        }
+
+
+class ApiKeys(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its metaclass
+    """Say how a program of a person sends its key."""
+
+    target_class = "marketplace.api.authentication.ApiKeyAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        """Return the scheme."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "snm_live_<id>_<secret>",
+            "description": "An API key of a person, made on the site; x-scope names what it needs.",
         }
 
 

@@ -39,6 +39,7 @@ TITLES = {
     406: "Not acceptable",
     409: "Conflict",
     410: "Gone",
+    412: "Precondition failed",
     413: "Too large",
     415: "Unsupported media type",
     422: "Not acceptable input",
@@ -87,8 +88,15 @@ def problem_response(exc: Exception, context: ExceptionHandlerContext) -> Respon
     if response is not None:
         response.content_type = MEDIA_TYPE
         if response.status_code == 401 and "WWW-Authenticate" not in response.headers:
-            response.headers["WWW-Authenticate"] = "btauth"
+            response.headers["WWW-Authenticate"] = challenge(context)
     return response
+
+
+def challenge(context: ExceptionHandlerContext) -> str:
+    """Name how to prove who asks: the scheme that the view tries first."""
+    request = context["request"]
+    named = context["view"].get_authenticate_header(request) if request else None
+    return str(named or "Bearer")
 
 
 def problem(*, status: int, code: str, detail: str) -> dict[str, Any]:

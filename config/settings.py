@@ -78,6 +78,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.tracing.TracingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -198,16 +199,21 @@ EVENTS_PORT = os.environ.get("EVENTS_PORT", "")
 # API ----------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, object] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    # The first one's scheme is what a 401 asks for.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "marketplace.api.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.parsing.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.openapi.Schema",
     "EXCEPTION_HANDLER": "config.problems.problem_response",
-    "DEFAULT_THROTTLE_RATES": {},
     # A caller may write X-Forwarded-For as it likes; only what the own proxy added to it is an address.
     "NUM_PROXIES": 1 if flag("BEHIND_PROXY") else 0,
 }
+# Bucket → requests/seconds, where the usual rate does not fit: RATE_LIMITS="bid=120/60 read=1200/60".
+RATE_LIMITS = dict(pair.split("=", 1) for pair in os.environ.get("RATE_LIMITS", "").split())
 DRF_STANDARDIZED_ERRORS = {"EXCEPTION_FORMATTER_CLASS": "config.problems.ProblemFormatter"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Subnet marketplace",
@@ -289,7 +295,19 @@ CELERY_BEAT_SCHEDULE = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "filters": {"request_id": {"()": "config.logs.RequestIdFilter"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id"],
+        }
+    },
+    "formatters": {
+        "line": {
+            "format": "{asctime} {levelname} {name} {message} request={request_id}",
+            "style": "{",
+        }
+    },
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

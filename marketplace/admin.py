@@ -12,6 +12,7 @@ from ledger.admin import ReadOnlyAdmin
 from marketplace import operations
 from marketplace.models import (
     AccountLink,
+    ApiKey,
     Auction,
     Bid,
     Deposit,
@@ -248,3 +249,14 @@ class DocumentAdmin(ReadOnlyAdmin):
     search_fields = ["netuid", "owner", "digest"]
     ordering = ["-uploaded_at"]
     exclude = ["content"]
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    """API keys without what is kept of their secrets."""
+
+    list_display = ["id", "owner", "name", "scopes", "last_used_at", "expires_at", "revoked_at"]
+    list_select_related = ["owner"]
+    search_fields = ["id", "owner__email"]
+    ordering = ["-created_at"]
+    exclude = ["secret_digest"]

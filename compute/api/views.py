@@ -16,6 +16,8 @@ from compute.models import Lease
 from compute.operations.dispatch import await_nudge
 from compute.operations.scores import ScoreInput
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
+from ledger.rest.scopes import Scopes
+from ledger.scopes import Scope
 from subnets import queries as subnets
 from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, SignedCaller
 
@@ -139,6 +141,7 @@ class CommitmentsView(APIView):
 
 class JobsView(APIView):
     permission_classes = (IsAuthenticated,)
+    scopes: Scopes = {"GET": Scope.READ, "POST": Scope.WORK}
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.JobInput, responses={201: wire.JobOutput}
@@ -164,6 +167,7 @@ class JobsView(APIView):
 
 class JobView(APIView):
     permission_classes = (IsAuthenticated,)
+    scopes: Scopes = {"GET": Scope.READ}
 
     @extend_schema(responses=wire.JobWithOutput)
     def get(self, request: Request, job_id: UUID) -> Response:

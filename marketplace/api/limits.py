@@ -1,23 +1,19 @@
-"""How often one caller may ask. Rates stand in REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"] under their scope."""
+"""How often one person may write to the market; `ledger.rest.limits` counts, and has the limits of reading."""
 
-from rest_framework.settings import api_settings
-from rest_framework.throttling import UserRateThrottle
+from ledger.rest.limits import ReadThrottle, Throttle
+
+__all__ = ["BidThrottle", "PurchaseThrottle", "ReadThrottle", "Throttle"]
 
 
-class BidThrottle(UserRateThrottle):
+class BidThrottle(Throttle):
     """One person's bids: a duel needs a bid every few seconds, a loop gone wrong needs many more."""
 
-    scope = "bids"
+    bucket = "bid"
     usual_rate = "60/min"
 
-    def get_rate(self) -> str:
-        """Return the operator's rate, or the usual one."""
-        rates = api_settings.DEFAULT_THROTTLE_RATES
-        return str(rates.get(self.scope, self.usual_rate))
 
-
-class PurchaseThrottle(BidThrottle):
+class PurchaseThrottle(Throttle):
     """One person's purchases, auctions and deposits: each is a decision, not a stream."""
 
-    scope = "purchases"
+    bucket = "money"
     usual_rate = "20/min"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import views
+from marketplace.api import keys, views
 from marketplace.webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -16,5 +16,7 @@ urlpatterns = [
     path("wallet/statement/", views.StatementView.as_view(), name="api-statement"),
     path("deposits/", views.DepositsView.as_view(), name="api-deposits"),
     path("deposits/<uuid:deposit_id>/", views.DepositView.as_view(), name="api-deposit"),
+    path("api-keys/", keys.ApiKeysView.as_view(), name="api-api-keys"),
+    path("api-keys/<str:key_id>/", keys.ApiKeyView.as_view(), name="api-api-key"),
     path("webhooks/stripe/", StripeWebhookView.as_view(), name="api-stripe-webhook"),
 ]

@@ -5,8 +5,12 @@ from uuid import UUID
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.authentication import SessionAuthentication
-from rest_framework.permissions import AllowAny, IsAuthenticated, IsAuthenticatedOrReadOnly
+from rest_framework.permissions import (
+    SAFE_METHODS,
+    AllowAny,
+    IsAuthenticated,
+    IsAuthenticatedOrReadOnly,
+)
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -15,9 +19,11 @@ from rest_framework.views import APIView
 from ledger import chart
 from ledger import queries as books
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
+from ledger.rest.scopes import Scopes
+from ledger.scopes import Scope
 from marketplace import figures, operations, queries
 from marketplace.api import serializers as wire
-from marketplace.api.limits import BidThrottle, PurchaseThrottle
+from marketplace.api.limits import BidThrottle, PurchaseThrottle, ReadThrottle, Throttle
 from marketplace.models import User
 from marketplace.offering import Offering
 
@@ -29,23 +35,28 @@ class PublicView(APIView):
     permission_classes = (AllowAny,)
 
 
-class PersonView(APIView):
-    """Somebody who is signed in."""
+class PacedView(APIView):
+    """Reads and writes are counted apart, each at a person's pace."""
 
-    authentication_classes = (SessionAuthentication,)
-    permission_classes = (IsAuthenticated,)
-
-
-class OpenView(APIView):
-    """Anybody may read, and only somebody who is signed in may write, at a person's pace."""
-
-    authentication_classes = (SessionAuthentication,)
-    permission_classes = (IsAuthenticatedOrReadOnly,)
-    throttle_class: type[BidThrottle] = PurchaseThrottle
+    write_throttle: type[Throttle] = PurchaseThrottle
 
     def get_throttles(self) -> list[Any]:
-        """Count writes alone."""
-        return [self.throttle_class()] if self.request.method == "POST" else []
+        """Return the limit of this method."""
+        return [ReadThrottle() if self.request.method in SAFE_METHODS else self.write_throttle()]
+
+
+class PersonView(PacedView):
+    """Somebody who is signed in, or a program with their key."""
+
+    permission_classes = (IsAuthenticated,)
+    scopes: Scopes = {"GET": Scope.READ}
+
+
+class OpenView(PacedView):
+    """Anybody may read, and only somebody who is signed in, or their key, may write."""
+
+    permission_classes = (IsAuthenticatedOrReadOnly,)
+    scopes: Scopes = {"GET": None}
 
 
 class NetworkView(PublicView):
@@ -56,6 +67,8 @@ class NetworkView(PublicView):
 
 
 class AuctionsView(OpenView):
+    scopes: Scopes = {"GET": None, "POST": Scope.SELL}
+
     @extend_schema(
         operation_id="auctions_list",
         parameters=[wire.AuctionsAsked],
@@ -83,6 +96,8 @@ class AuctionsView(OpenView):
 
 
 class AuctionView(PublicView):
+    throttle_classes = (ReadThrottle,)
+
     @extend_schema(responses=wire.AuctionOutput)
     def get(self, request: Request, auction_id: UUID) -> Response:
         """Return one auction as anybody may see it."""
@@ -90,7 +105,7 @@ class AuctionView(PublicView):
 
 
 class CancelView(PersonView):
-    throttle_classes = (PurchaseThrottle,)
+    scopes: Scopes = {"POST": Scope.SELL}
 
     @extend_schema(request=None, responses=wire.AuctionOutput)
     def post(self, request: Request, auction_id: UUID) -> Response:
@@ -102,7 +117,8 @@ class CancelView(PersonView):
 
 
 class BidsView(OpenView):
-    throttle_class = BidThrottle
+    scopes: Scopes = {"GET": None, "POST": Scope.BID}
+    write_throttle = BidThrottle
 
     @extend_schema(responses=wire.BidsOutput)
     def get(self, request: Request, auction_id: UUID) -> Response:
@@ -130,7 +146,7 @@ class BidsView(OpenView):
 
 
 class SlotsView(PersonView):
-    throttle_classes = (PurchaseThrottle,)
+    scopes: Scopes = {"POST": Scope.BID}
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.SlotInput, responses={201: wire.BoughtOutput}
@@ -168,7 +184,7 @@ class StatementView(PersonView):
 
 
 class DepositsView(PersonView):
-    throttle_classes = (PurchaseThrottle,)
+    scopes: Scopes = {"POST": Scope.MONEY}
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY],

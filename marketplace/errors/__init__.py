@@ -1,5 +1,14 @@
 """What can be refused in marketplace, by noun. Codes are stable; docs/api.md lists them."""
 
+from marketplace.errors.api_keys import (
+    ApiKeyAddressRefused,
+    ApiKeyExpired,
+    ApiKeyInvalid,
+    ApiKeyRevoked,
+    ApiKeyTermsInvalid,
+    ApiKeyUnknown,
+    TooManyApiKeys,
+)
 from marketplace.errors.auctions import (
     AuctionAlreadyOpen,
     AuctionClosed,
@@ -55,6 +64,12 @@ from marketplace.errors.trust import (
 __all__ = [
     "AccountsLinked",
     "AddressNotVerified",
+    "ApiKeyAddressRefused",
+    "ApiKeyExpired",
+    "ApiKeyInvalid",
+    "ApiKeyRevoked",
+    "ApiKeyTermsInvalid",
+    "ApiKeyUnknown",
     "AuctionAlreadyOpen",
     "AuctionClosed",
     "AuctionHasBids",
@@ -87,6 +102,7 @@ __all__ = [
     "SaleUnknown",
     "SellerCannotBid",
     "SubnetInAuction",
+    "TooManyApiKeys",
     "TooManyDocuments",
     "TooManyMoves",
     "TooManyStreams",

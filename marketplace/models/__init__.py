@@ -10,9 +10,11 @@ Deposit       a card top-up from quote to credit
 WebhookEvent  what Stripe told, stored once, worked off later
 AccountLink   two accounts that belong together, so that neither bids in the other's auction
 Dispute       what a buyer says is wrong with a purchase, and what staff decided
+ApiKey        what a program of a person signs in with: the key's public half and a digest of its secret
 Document      a file that an owner shows of a subnet; DocumentReading, who read it: a fact
 """
 
+from marketplace.models.api_keys import ApiKey
 from marketplace.models.auctions import Auction, Bid
 from marketplace.models.cards import Deposit, WebhookEvent
 from marketplace.models.documents import Document, DocumentReading
@@ -23,6 +25,7 @@ from marketplace.models.trust import AccountLink, Dispute
 
 __all__ = [
     "AccountLink",
+    "ApiKey",
     "Auction",
     "Bid",
     "Deposit",

@@ -1,6 +1,12 @@
 """Every write of the marketplace. Each verb locks, looks for a replay, decides, writes, calls down, moves money last."""
 
 from marketplace.operations.agreements import accept_offer, end_offer
+from marketplace.operations.api_keys import (
+    NewApiKey,
+    create_api_key,
+    note_use,
+    revoke_api_key,
+)
 from marketplace.operations.auctions import (
     HouseTerms,
     cancel_auction,
@@ -32,6 +38,7 @@ from marketplace.operations.trust import (
 
 __all__ = [
     "HouseTerms",
+    "NewApiKey",
     "Placed",
     "accept_offer",
     "add_document",
@@ -39,6 +46,7 @@ __all__ = [
     "cancel_auction",
     "check_may_deal",
     "counter_offer",
+    "create_api_key",
     "decide_dispute",
     "decline_offer",
     "end_offer",
@@ -46,12 +54,14 @@ __all__ = [
     "grant_test_tao",
     "link_accounts",
     "make_offer",
+    "note_use",
     "open_auction",
     "open_dispute",
     "place_bid",
     "process_webhook_event",
     "read_document",
     "record_webhook_event",
+    "revoke_api_key",
     "settle_auction",
     "start_deposit",
     "withdraw_document",

@@ -5,7 +5,7 @@ from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import path, register_converter
 
-from marketplace.pages import accounts, browse, documents, selling, slots, trading
+from marketplace.pages import accounts, api_keys, browse, documents, selling, slots, trading
 from neurons import keys
 
 
@@ -57,5 +57,7 @@ urlpatterns = [
     path("wallet/", accounts.wallet, name="wallet"),
     path("wallet/test-tao/", accounts.test_tao, name="test_tao"),
     path("keys/", accounts.keys, name="keys"),
+    path("keys/api/", api_keys.api_keys, name="api_keys"),
+    path("keys/api/<str:key_id>/revoke/", api_keys.revoke_api_key, name="revoke_api_key"),
     path("docs/start/", browse.guide, name="guide"),
 ]

@@ -1,5 +1,11 @@
 """What is known about auctions, bids, offers, sales and deposits. Nothing here writes."""
 
+from marketplace.queries.api_keys import (
+    api_key,
+    api_keys_of,
+    lock_api_key,
+    working_api_keys,
+)
 from marketplace.queries.auctions import (
     ROWS_MAX,
     SORTS,
@@ -96,6 +102,8 @@ __all__ = [
     "OfferView",
     "Reputation",
     "SaleLine",
+    "api_key",
+    "api_keys_of",
     "auction",
     "auction_by_key",
     "auctions",
@@ -117,6 +125,7 @@ __all__ = [
     "is_superseded",
     "last_side",
     "leading_bid",
+    "lock_api_key",
     "lock_auction",
     "lock_deposit",
     "lock_dispute",
@@ -152,4 +161,5 @@ __all__ = [
     "stands_in_auction",
     "terms_of",
     "waiting_webhook_events",
+    "working_api_keys",
 ]

@@ -15,7 +15,6 @@ from django.core.cache import cache
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +23,8 @@ from rest_framework.views import APIView
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
+from ledger.rest.scopes import Scopes
+from ledger.scopes import Scope
 from neurons.protocol import canonical_json
 from subnets import operations, queries
 from subnets.errors import HyperparameterNotYours, HyperparameterUnknown
@@ -145,8 +146,8 @@ class HyperparameterChangesOutput(serializers.Serializer):
 class HyperparametersView(APIView):
     """Anybody may read; the owner of the subnet may write."""
 
-    authentication_classes = (SessionAuthentication,)
     permission_classes = (IsAuthenticatedOrReadOnly,)
+    scopes: Scopes = {"GET": None, "PATCH": Scope.TUNE}
 
     def get_throttles(self) -> list[Any]:
         """Count writes alone."""

@@ -10,6 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from ledger.rest.scopes import Scopes
+from ledger.scopes import Scope
 from subnets import queries, rule_trial
 from subnets.api.views import PublicView
 from subnets.limits import RuleCheckThrottle
@@ -101,6 +103,7 @@ class RuleView(PublicView):
 
 class RuleCheckView(APIView):
     permission_classes = (IsAuthenticated,)
+    scopes: Scopes = {"POST": Scope.TUNE}
     throttle_classes = (RuleCheckThrottle,)
 
     @extend_schema(request=RuleCheckInput, responses=RuleCheckOutput)

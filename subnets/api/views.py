@@ -15,6 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
+from ledger.rest.scopes import Scopes
+from ledger.scopes import Scope
 from subnets import operations, queries
 from subnets.api import serializers as wire
 from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, IsSigned, SignedCaller
@@ -41,6 +43,7 @@ class SignedView(APIView):
 
 class ChallengeView(APIView):
     permission_classes = (IsAuthenticated,)
+    scopes: Scopes = {"POST": Scope.ACCOUNT}
 
     @extend_schema(request=None, responses={201: wire.ChallengeOutput})
     def post(self, request: Request) -> Response:

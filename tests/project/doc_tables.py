@@ -85,7 +85,10 @@ def caller(operation):
     schemes = [name for scheme in operation.get("security", [{}]) for name in (scheme or {"": 0})]
     if "" in schemes:
         return "anyone"
-    return "hotkey" if "btauth" in schemes else "session"
+    if "btauth" in schemes:
+        return "hotkey"
+    scope = operation.get("x-scope")
+    return f"session, key: `{scope}`" if scope else "session"
 
 
 def hyperparameters():

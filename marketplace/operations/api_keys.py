@@ -1,0 +1,105 @@
+"""API keys from making to revoking. The secret leaves once, in the answer to who made the key."""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from ledger.scopes import Scope
+from marketplace import queries, tokens
+from marketplace.errors import ApiKeyTermsInvalid, TooManyApiKeys
+from marketplace.models import ApiKey, User
+from marketplace.models.api_keys import LIFETIME_MAX
+
+logger = logging.getLogger(__name__)
+
+API_KEYS_MAX = 20  # one a program and a spare to rotate; more are keys that nobody remembers
+NETWORKS_MAX = 16
+USED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """A key that was just made. text: what its owner sends; shown now and never again."""
+
+    row: ApiKey
+    text: str = field(repr=False)
+
+
+@transaction.atomic
+def create_api_key(
+    *,
+    owner: UUID,
+    name: str,
+    scopes: Collection[Scope],
+    expires_at: datetime,
+    now: datetime,
+    networks: Sequence[str] = (),
+) -> NewApiKey:
+    """Make a key for a person's programs. A replay makes another one: what was shown once cannot be shown again.
+
+    networks: addresses or CIDR networks it may be used from, none for anywhere.
+    Raises: ApiKeyTermsInvalid, TooManyApiKeys.
+    """
+    # The person's row is the queue: two windows cannot pass the limit together.
+    User.objects.select_for_update(of=("self",)).get(pk=owner)
+    allowed = check_terms(scopes=scopes, expires_at=expires_at, networks=networks, now=now)
+    if queries.working_api_keys(owner, now=now) >= API_KEYS_MAX:
+        raise TooManyApiKeys(limit=API_KEYS_MAX)
+    token = tokens.new_token()
+    row = ApiKey.objects.create(
+        id=token.id,
+        owner_id=owner,
+        name=name,
+        secret_digest=tokens.digest(token.secret),
+        scopes=[scope.value for scope in Scope if scope in scopes],
+        networks=allowed,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    logger.info("api_key:created key=%s owner=%s scopes=%s", row.id, owner, ",".join(row.scopes))
+    return NewApiKey(row, token.text)
+
+
+@transaction.atomic
+def revoke_api_key(*, key_id: str, owner: UUID, now: datetime) -> ApiKey:
+    """Stop a key for good. Revoking it again changes nothing. Raises: ApiKeyUnknown."""
+    row = queries.lock_api_key(key_id, owner=owner)
+    if row.revoked_at is None:
+        row.revoked_at = now
+        row.save(update_fields=["revoked_at"])
+        logger.info("api_key:revoked key=%s owner=%s", row.id, owner)
+    return row
+
+
+def note_use(row: ApiKey, *, now: datetime) -> None:
+    """Remember that a key was used, once a minute at most: reading and writing requests alike stay cheap."""
+    if row.last_used_at is not None and now - row.last_used_at < USED_EVERY:
+        return
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USED_EVERY)
+    ApiKey.objects.filter(stale, pk=row.pk).update(last_used_at=now)
+
+
+def check_terms(
+    *, scopes: Collection[Scope], expires_at: datetime, networks: Sequence[str], now: datetime
+) -> list[str]:
+    """Refuse a key without scopes, without an end, or from nowhere; return its networks in their one form.
+
+    Raises: ApiKeyTermsInvalid.
+    """
+    if not scopes:
+        raise ApiKeyTermsInvalid(reason="choose what it may do")
+    if not now < expires_at <= now + LIFETIME_MAX:
+        raise ApiKeyTermsInvalid(reason="it has to end within a year from now")
+    if len(networks) > NETWORKS_MAX:
+        raise ApiKeyTermsInvalid(reason=f"at most {NETWORKS_MAX} networks can be named")
+    try:
+        return [tokens.read_network(network) for network in networks]
+    except ValueError:
+        raise ApiKeyTermsInvalid(
+            reason="name networks as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
+        ) from None

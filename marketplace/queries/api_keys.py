@@ -1,0 +1,36 @@
+"""API keys: the one behind a request, and those a person has."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F
+
+from marketplace.errors import ApiKeyUnknown
+from marketplace.models import ApiKey
+from marketplace.queries.auctions import ROWS_MAX
+
+
+def api_key(key_id: str) -> ApiKey | None:
+    """Return a key with its owner, in one statement by its primary key; None where there is none."""
+    return ApiKey.objects.select_related("owner").filter(pk=key_id).first()
+
+
+def api_keys_of(owner: UUID) -> list[ApiKey]:
+    """List a person's keys, the newest first; those that work before those that do not."""
+    rows = ApiKey.objects.filter(owner=owner)
+    return list(
+        rows.order_by(F("revoked_at").desc(nulls_first=True), "-created_at", "pk")[:ROWS_MAX]
+    )
+
+
+def working_api_keys(owner: UUID, *, now: datetime) -> int:
+    """Count a person's keys that are neither revoked nor past their end."""
+    return ApiKey.objects.filter(owner=owner, revoked_at=None, expires_at__gt=now).count()
+
+
+def lock_api_key(key_id: str, *, owner: UUID) -> ApiKey:
+    """Lock one of a person's keys. Raises: ApiKeyUnknown, also for somebody else's."""
+    row = ApiKey.objects.select_for_update(of=("self",)).filter(pk=key_id, owner=owner).first()
+    if row is None:
+        raise ApiKeyUnknown(key_id=key_id)
+    return row
