@@ -41,10 +41,10 @@ class Act(StrEnum):
 
     OFFER = "offer"
     """The buyer's first figure."""
-    COUNTER = "counter"
-    """Another figure in place of the one on the table."""
     ACCEPT = "accept"
     """The figure on the table is paid, and the subnet changes hands."""
+    COUNTER = "counter"
+    """Another figure in place of the one on the table."""
     DECLINE = "decline"
     """No, and no figure in its place."""
     WITHDRAW = "withdraw"

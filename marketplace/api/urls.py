@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import keys, views
+from marketplace.api import keys, offers, views
 from marketplace.webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -11,6 +11,12 @@ urlpatterns = [
     path("auctions/<uuid:auction_id>/", views.AuctionView.as_view(), name="api-auction"),
     path("auctions/<uuid:auction_id>/bids/", views.BidsView.as_view(), name="api-bids"),
     path("auctions/<uuid:auction_id>/cancel/", views.CancelView.as_view(), name="api-cancel"),
+    path("offers/", offers.OffersView.as_view(), name="api-offers"),
+    path("offers/<uuid:offer_id>/", offers.OfferView.as_view(), name="api-offer"),
+    path("offers/<uuid:offer_id>/accept/", offers.AcceptView.as_view(), name="api-accept"),
+    path("offers/<uuid:offer_id>/counter/", offers.CounterView.as_view(), name="api-counter"),
+    path("offers/<uuid:offer_id>/decline/", offers.DeclineView.as_view(), name="api-decline"),
+    path("offers/<uuid:offer_id>/withdraw/", offers.WithdrawView.as_view(), name="api-withdraw"),
     path("slots/", views.SlotsView.as_view(), name="api-slots"),
     path("wallet/", views.WalletView.as_view(), name="api-wallet"),
     path("wallet/statement/", views.StatementView.as_view(), name="api-statement"),

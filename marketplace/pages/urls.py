@@ -5,7 +5,16 @@ from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import path, register_converter
 
-from marketplace.pages import accounts, api_keys, browse, documents, selling, slots, trading
+from marketplace.pages import (
+    accounts,
+    api_keys,
+    browse,
+    documents,
+    offers,
+    selling,
+    slots,
+    trading,
+)
 from neurons import keys
 
 
@@ -46,6 +55,10 @@ urlpatterns = [
     path("desk/", selling.desk, name="desk"),
     path("desk/sales.csv", selling.sales_file, name="sales_file"),
     path("auctions/<uuid:pk>/bids.csv", selling.bids_file, name="bids_file"),
+    path("subnets/<int:netuid>/offer/", offers.make_offer, name="make_offer"),
+    path("subnets/<int:netuid>/offer/review/", offers.offer_review, name="offer_review"),
+    path("offers/", offers.offers, name="offers"),
+    path("offers/<uuid:pk>/", offers.offer, name="offer"),
     path("slots/new/", slots.buy_slot, name="buy_slot"),
     path("slots/new/review/", slots.slot_review, name="slot_review"),
     path("auctions/", trading.auction_list, name="auctions"),

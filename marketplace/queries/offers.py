@@ -66,13 +66,24 @@ def offer(offer_id: UUID, *, viewer: UUID) -> OfferView:
 
 
 def offers_of(
-    viewer: UUID, *, side: str | None = None, netuid: int | None = None, limit: int = ROWS_MAX
+    viewer: UUID,
+    *,
+    side: str | None = None,
+    netuid: int | None = None,
+    limit: int = ROWS_MAX,
+    before: UUID | None = None,
 ) -> list[OfferView]:
-    """List somebody's offers, made and received, in one statement; the newest first. side: one side's alone."""
+    """List somebody's offers, made and received, the newest first.
+
+    side: one side's alone.  before: the last one of the page before.  Raises: OfferUnknown when that is none.
+    """
     rows = _between(Offer.objects.all(), viewer, side=side)
     if netuid is not None:
         rows = rows.filter(netuid=netuid)
-    return _views(rows.order_by("-made_at", "id")[: min(limit, ROWS_MAX)], viewer)
+    if before is not None:
+        last = offer_between(before, viewer).made_at
+        rows = rows.filter(Q(made_at__lt=last) | Q(made_at=last, pk__lt=before))
+    return _views(rows.order_by("-made_at", "-pk")[: min(limit, ROWS_MAX)], viewer)
 
 
 def moves_of(offer_id: UUID) -> list[OfferMoveLine]:
