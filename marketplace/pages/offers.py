@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ledger.errors import DomainError
-from marketplace import fees
 from marketplace import operations as marketplace
 from marketplace import queries as market
 from marketplace.errors import OfferUnknown, OwnerCannotOffer
 from marketplace.models import Offer
 from marketplace.negotiating import Side
+from marketplace.operations.proceeds import proceeds_of
 from marketplace.operations.rehearsal import rehearse, rehearsed
 from marketplace.pages import kept, wording
 from marketplace.pages.offer_forms import AcceptForm, AskForm, FigureForm, OfferForm
@@ -143,7 +143,7 @@ def offer(request: HttpRequest, pk: UUID) -> HttpResponse:
         "form": form,
         "key": uuid.uuid4(),
         "moves": market.moves_of(pk),
-        "split": fees.split(seen.amount_rao, fee_bps=seen.fee_bps),
+        **(gains(seen) if seen.side == Side.OWNER else {}),
         "in_auction": bool(seen.acts) and market.stands_in_auction(seen.netuid),
         "left_rao": (available_rao(request) or 0) + seen.held_rao - seen.amount_rao,
     }
@@ -223,6 +223,20 @@ def withdraw(request: HttpRequest, pk: UUID) -> str:
 
 
 ANSWERS = {"accept": accept, "counter": counter, "decline": decline, "withdraw": withdraw}
+
+
+def gains(seen: market.OfferView) -> dict[str, Any]:
+    """Return what a sale for the figure on the table brings its owner, and what it costs them."""
+    proceeds = proceeds_of(
+        seen.amount_rao,
+        netuid=seen.netuid,
+        seller=seen.owner,
+        buyer=seen.buyer,
+        fee_bps=seen.fee_bps,
+        royalty_bps=seen.royalty_bps,
+    )
+    seller_rao = seen.amount_rao - proceeds.fee_rao - proceeds.royalty_rao
+    return {"proceeds": proceeds, "seller_rao": seller_rao}
 
 
 def line_of(seen: market.OfferView) -> OfferLine:

@@ -189,6 +189,22 @@ def test_an_accepted_counter_takes_the_difference_too(ada, owner, netuid):
     assert slots.subnet(netuid).owner == ada.id
 
 
+def test_a_resale_pays_its_royalty_from_the_hold_and_from_the_wallet(ada, owner, netuid, settings):
+    settings.AUCTION_ROYALTY_BPS = 100
+    bob, cleo = world.person(tao=100), world.person(tao=100)
+    assert world.accept(world.offer(ada, netuid, 40), owner, 40).royalty_rao == 0
+    before = world.purse(owner)[0]
+
+    resold = world.accept(world.offer(bob, netuid, 50), ada, 50)
+    asked = world.offer(cleo, netuid, 50)
+    world.counter(asked, bob, 60)
+    sold_on = world.accept(asked, cleo, 60)
+
+    assert (resold.royalty_rao, sold_on.royalty_rao) == (TAO // 2, 6 * TAO // 10)
+    assert world.purse(owner)[0] == before + TAO // 2 + 6 * TAO // 10
+    assert world.purse(cleo) == (40 * TAO, 0)
+
+
 def test_a_counter_beyond_the_buyers_money_is_not_accepted(ada, owner, netuid):
     offer = world.offer(ada, netuid, 40)
     world.counter(offer, owner, 101)
