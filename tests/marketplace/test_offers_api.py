@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from ledger.money import RAO_PER_TAO as TAO
+from ledger.scopes import Scope
+from marketplace import operations
 from marketplace.models import Offer, Sale
 from subnets import queries as slots
 from tests.marketplace import world
@@ -32,6 +35,18 @@ def netuid(owner):
 @pytest.fixture
 def offer(ada, netuid):
     return world.offer(ada, netuid, 40, now=timezone.now(), message="In good hands.")
+
+
+def with_key(person, scope):
+    """Speak as a program that has somebody's key with one scope."""
+    made = operations.create_api_key(
+        owner=person.id,
+        name="bot",
+        scopes=[scope],
+        expires_at=timezone.now() + timedelta(days=1),
+        now=timezone.now(),
+    )
+    return Client(headers={"Authorization": f"Bearer {made.text}"})
 
 
 def figure(tao, **more):
@@ -128,6 +143,29 @@ def test_others_offers_are_not_found(offer):
 
     assert {(one.status_code, one.json()["code"]) for one in answers} == {(404, "offer_unknown")}
     assert eve.get("/api/v1/offers/").json() == {"results": [], "next": None}
+
+
+@pytest.mark.parametrize(("scope", "status"), [(Scope.SELL, 200), (Scope.BID, 403)])
+def test_an_owners_key_answers_with_the_scope_to_sell(owner, offer, scope, status):
+    answer = post(
+        with_key(owner, scope), f"offers/{offer.id}/accept/", {"expected_amount_rao": str(40 * TAO)}
+    )
+
+    assert answer.status_code == status
+    assert answer.json().get("scope") == (None if status == 200 else "sell")
+    assert Sale.objects.filter(kind="offer").exists() is (status == 200)
+
+
+@pytest.mark.parametrize(("scope", "status"), [(Scope.BID, 200), (Scope.SELL, 403)])
+def test_a_buyers_key_answers_with_the_scope_to_bid(ada, owner, offer, scope, status):
+    world.counter(offer, owner, 60, now=timezone.now())
+
+    answer = post(
+        with_key(ada, scope), f"offers/{offer.id}/accept/", {"expected_amount_rao": str(60 * TAO)}
+    )
+
+    assert answer.status_code == status
+    assert answer.json().get("scope") == (None if status == 200 else "bid")
 
 
 def test_a_list_of_offers_comes_in_pages_and_by_side(ada, owner, netuid):
