@@ -228,14 +228,18 @@ def _plain(value: object, *, depth: int) -> object:
 
 def _plain_items(
     value: list[object] | tuple[object, ...] | dict[object, object], *, depth: int
-) -> list[object] | dict[object, object]:
-    """Copy an array or an object whose members stand so deep."""
+) -> list[object] | tuple[object, ...] | dict[object, object]:
+    """Copy an array or an object whose members stand so deep; one of scalars alone stands for itself."""
     if value and depth > JSON_DEPTH_MAX:
         raise ValueError(f"JSON nested deeper than {JSON_DEPTH_MAX} is not accepted")
     if not isinstance(value, dict):
+        if _SCALARS.issuperset(map(type, value)):
+            return value
         return [item if type(item) in _SCALARS else _plain(item, depth=depth) for item in value]
     if {*map(type, value)} - {str} and not all(isinstance(key, str) for key in value):
         raise ValueError("JSON keys are text")
+    if _SCALARS.issuperset(map(type, value.values())):
+        return value
     return {
         key: item if type(item) in _SCALARS else _plain(item, depth=depth)
         for key, item in value.items()

@@ -10,22 +10,19 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subnets.metrics import METRICS, Table
+from subnets.metrics import METRICS, Rows, Table
 from subnets.payroll import Measured
 from subnets.record import Backing, Record, RuleVersion, Seat
 
 FORMAT = 1
 LEVEL = 1  # higher levels take three times as long for a tenth of the room
 _LENGTH_BYTES = 4
-_INT64_MAX = int(np.iinfo(np.int64).max)
 _INTEGERS = ("<u1", "<u2", "<u4", "<i8")  # the smallest that holds all values of a column is taken
-_all_of = attrgetter(*METRICS)
 
 Array: TypeAlias = NDArray[Any]
 
@@ -169,24 +166,19 @@ def _metric_columns(
 
     Whole numbers that pass 64 bits, which a sum of signed scores may, stand apart as they are.
     """
-    cells = [
-        (uid_of[validator], uid_of[miner], by_miner[miner])
-        for validator, by_miner in measured.items()
-        for miner in sorted(by_miner)
-    ]
+    tables = [(validator, Table.of(by_miner)) for validator, by_miner in measured.items()]
+    rows = Rows([table for _, table in tables])
     columns = {
-        "validator": _whole(validator for validator, _, _ in cells),
-        "miner": _whole(miner for _, miner, _ in cells),
+        "validator": _whole(uid_of[validator] for validator, table in tables for _ in table),
+        "miner": _whole(uid_of[miner] for _, table in tables for miner in table),
     }
     large: dict[str, list[int]] = {}
-    rows = zip(*(_all_of(row) for _, _, row in cells), strict=True)
-    for name, values in zip(METRICS, rows if cells else [()] * len(METRICS), strict=True):
-        if METRICS[name].type == "double":
-            columns[name] = np.array(values, dtype=np.float64)
-        elif max(values, default=0) > _INT64_MAX:
-            large[name] = list(values)
+    for name in METRICS:
+        values = rows.column(name)
+        if isinstance(values, list):
+            large[name] = [int(value) for value in values]
         else:
-            columns[name] = np.array(values, dtype=np.int64)
+            columns[name] = values
     return columns, large
 
 

@@ -12,12 +12,13 @@ from typing import TypeAlias
 
 from ledger.errors import DomainError
 from ledger.money import apportion
-from subnets import clock, consensus, emission, hyperparameters, metrics, rules
+from subnets import clock, consensus, emission, hyperparameters, measuring, rules
 from subnets.errors import RuleInvalid, RuleTooCostly
+from subnets.metrics import Metrics
 from subnets.record import Record, Tenure
 
 BPS = 10_000
-Measured: TypeAlias = Mapping[str, Mapping[str, metrics.Metrics]]  # validator → miner → metrics
+Measured: TypeAlias = Mapping[str, Mapping[str, Metrics]]  # validator → miner → metrics
 FAULT_MAX = 500  # characters of what a rule's fault says, as the epoch's column holds them
 
 
@@ -169,14 +170,9 @@ def burn_u16(rule: rules.Rule) -> int:
 
 
 def measured(record: Record) -> Measured:
-    """Measure every miner that a validator scored: validator → miner → metrics."""
-    by_validator: dict[str, list[metrics.Observation]] = {}
-    for item in record.observations():
-        by_validator.setdefault(item.validator, []).append(item)
-    return {
-        validator: metrics.metrics_of(observed, record.deliveries, validator=validator)
-        for validator, observed in sorted(by_validator.items())
-    }
+    """Measure every miner that a validator scored: validator → miner → metrics. Who left the subnet does not count."""
+    seated = {seat.hotkey for seat in record.seats}
+    return measuring.measured(record.scores, record.deliveries, seated=seated)
 
 
 def apply_rule(record: Record, seen: Measured) -> Ruling:

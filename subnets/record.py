@@ -1,6 +1,6 @@
 """All that an epoch depends on: read by the network in one instant, written into the public bundle, read by auditors. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,18 +82,3 @@ class Record:
 
     def __post_init__(self) -> None:
         assert [seat.uid for seat in self.seats] == list(range(len(self.seats)))
-
-    def observations(self) -> Iterator[metrics.Observation]:
-        """Yield the scores by and of neurons that hold a seat; who left the subnet no longer counts."""
-        seated = {seat.hotkey for seat in self.seats}
-        for score in self.scores:
-            if {score["validator"], score["miner"]} <= seated:
-                yield metrics.Observation(
-                    validator=score["validator"],
-                    miner=score["miner"],
-                    result_id=score["result_id"],
-                    score_ppm=score["score_ppm"],
-                    latency_ms=score["latency_ms"],
-                    work_units=score["work_units"],
-                    is_canary=score["is_canary"],
-                )

@@ -1,7 +1,7 @@
 """The incentive rule's public door: parse a document, evaluate it, explain every weight.
 
     rule = rules.parse(document)
-    evaluation = rules.evaluate(rule, metrics.metrics_of(...), previous)
+    evaluation = rules.evaluate(rule, measured[validator], previous)
     evaluation.weights_u16          # {miner: 1..65535}
     evaluation.of(miner).reasons    # why this weight and not another
 
@@ -18,9 +18,9 @@ import numpy as np
 from subnets import rule_scores, rule_weights
 from subnets.default_rules import DEFAULT_RULES
 from subnets.metrics import METRICS, Metrics, Rows
-from subnets.rule_document import Rule, canonical, digest, parse
+from subnets.rule_document import Gate, Rule, canonical, digest, parse
 from subnets.rule_expression import FUNCTIONS
-from subnets.rule_scores import SCORE_MAX, Scores
+from subnets.rule_scores import SCORE_MAX, Column, Scores
 from subnets.rule_weights import History, Weighed
 from subnets.shaping import SCALE, SHAPINGS
 
@@ -143,7 +143,7 @@ class Evaluation:
         rows = dict(zip(self.sampled, range(self.start, self._stop), strict=True))
         told = {self.sampled[place] for place in amiss.nonzero()[0]} | self.weighed.outdone
         told |= self.weighed.weights.keys() - rows.keys()
-        return {miner: self._outcome(miner, rows.get(miner)).reasons for miner in sorted(told)}
+        return {miner: self._reasons(miner, rows.get(miner)) for miner in sorted(told)}
 
     def of(self, miner: str) -> MinerOutcome | None:
         """Return one miner's outcome, without putting the others' together; None when it has none."""
@@ -179,25 +179,37 @@ class Evaluation:
             smoothed=weighed.smoothed[miner] if self.rule.smoothing else 0,
             weight=weighed.weights[miner],
             weight_u16=weighed.weights_u16.get(miner, 0),
-            reasons=(
-                *((UNSAMPLED,) if row is None else ()),
-                *(gate.reason for gate in gates if not gate.is_passed),
-                *(() if row is None else self._score_reasons(row)),
-                *((OUTDONE,) if miner in weighed.outdone else ()),
-            ),
+            reasons=self._reasons(miner, row),
         )
+
+    def _reasons(self, miner: str, row: int | None) -> tuple[str, ...]:
+        """Say why a miner is not paid its score: what stands in its way, in order."""
+        outdone = (OUTDONE,) if miner in self.weighed.outdone else ()
+        if row is None:
+            return (UNSAMPLED, *outdone)
+        failed = (
+            self._gate_reason(gate, column, row)
+            for gate, column in zip(self.rule.gates, self.scores.gates, strict=True)
+            if row in column.faults or not column.values[row]
+        )
+        return (*failed, *self._score_reasons(row), *outdone)
 
     def _gates(self, row: int) -> tuple[GateOutcome, ...]:
         """Read the gates; one that cannot be computed is not passed."""
         outcomes = []
         for gate, column in zip(self.rule.gates, self.scores.gates, strict=True):
-            fault = column.faults.get(row)
-            is_passed = fault is None and bool(column.values[row])
-            reason = "" if is_passed else gate.reason
-            if fault is not None:
-                reason = f"{gate.reason} (It could not be computed: {fault}.)"
+            is_passed = row not in column.faults and bool(column.values[row])
+            reason = "" if is_passed else self._gate_reason(gate, column, row)
             outcomes.append(GateOutcome(gate.condition, is_passed=is_passed, reason=reason))
         return tuple(outcomes)
+
+    @staticmethod
+    def _gate_reason(gate: Gate, column: Column, row: int) -> str:
+        """Say what a gate says to whom it keeps out, and why where it could not be computed."""
+        fault = column.faults.get(row)
+        return (
+            gate.reason if fault is None else f"{gate.reason} (It could not be computed: {fault}.)"
+        )
 
     def _score_reasons(self, row: int) -> tuple[str, ...]:
         """Say what is wrong with a score; nothing when it counts as it is."""

@@ -1,10 +1,15 @@
 """Metrics are what one validator measured, and nothing it did not."""
 
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from subnets.metrics import METRICS, Delivery, Metrics, Observation, metrics_of
+from subnets.measuring import measured as measured_by_validator
+from subnets.metrics import METRICS, Delivery, Metrics
+from tests.subnets import slow_metrics
+from tests.subnets.slow_metrics import Observation
 
 SCORE = Observation(
     validator="alice",
@@ -15,6 +20,13 @@ SCORE = Observation(
     work_units=10,
     is_canary=False,
 )
+
+
+def metrics_of(scores, deliveries, *, validator):
+    """Measure in columns; return what one validator sees, a row a miner."""
+    rows = [asdict(score) for score in scores]
+    tables = measured_by_validator(rows, deliveries, seated={"alice", "bob", "m0", "m1", "m2"})
+    return dict(tables.get(validator, {}))
 
 
 def test_the_table_names_every_field_of_metrics_with_its_type():
@@ -114,9 +126,37 @@ def test_two_deliveries_of_one_miner_are_refused():
 @pytest.mark.parametrize(
     "numbers", [{"score_ppm": -1}, {"score_ppm": 1_000_001}, {"latency_ms": -1}, {"work_units": -1}]
 )
-def test_an_observation_out_of_range_is_refused(numbers):
+def test_a_score_out_of_range_is_refused(numbers):
     with pytest.raises(ValueError, match=r"not within|negative"):
-        replace(SCORE, **numbers)
+        measured_by_validator([asdict(SCORE) | numbers], [], seated={"alice", "m1"})
+
+
+WORK = st.one_of(st.integers(0, 10**6), st.integers(2**50, 2**70))
+SCORES = st.lists(
+    st.builds(
+        replace,
+        st.just(SCORE),
+        validator=st.sampled_from(["alice", "bob"]),
+        miner=st.sampled_from(["m0", "m1", "m2", "gone"]),
+        score_ppm=st.integers(0, 1_000_000),
+        latency_ms=st.integers(0, 10**9),
+        work_units=WORK,
+        is_canary=st.booleans(),
+    ),
+    max_size=30,
+).map(lambda scores: [replace(one, result_id=f"r{place}") for place, one in enumerate(scores)])
+
+
+@given(scores=SCORES, counts=st.lists(st.integers(0, 9), min_size=9, max_size=9))
+def test_columns_say_to_the_bit_what_is_measured_miner_by_miner(scores, counts):
+    deliveries = [Delivery(f"m{place}", *counts[3 * place : 3 * place + 3]) for place in range(2)]
+    seated = [one for one in scores if one.miner != "gone"]
+
+    for validator in ("alice", "bob"):
+        slow = slow_metrics.metrics_of(seated, deliveries, validator=validator)
+        seen = metrics_of(scores, deliveries, validator=validator)
+        assert seen == slow
+        assert [repr(seen[miner]) for miner in seen] == [repr(slow[miner]) for miner in slow]
 
 
 def test_a_negative_delivery_count_is_refused():

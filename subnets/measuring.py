@@ -1,0 +1,157 @@
+"""Turn signed scores and the platform's delivery counts into metrics: validator → miner → metrics. Pure.
+
+Scores are integers, so two readers of the same scores get the same metrics: each metric is an exact quotient
+of integers, rounded once to the nearest float. A miner nobody sampled is absent: "not sampled" is never "failed".
+An epoch has tens of thousands of scores, so they are measured in columns; sums that could pass what a float
+holds exactly are Python's own integers.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subnets.metrics import LATENCY_FLOOR_MS, PPM, Delivery, Table
+
+Column: TypeAlias = NDArray[Any]
+Score: TypeAlias = Mapping[str, Any]  # as it stands in a bundle
+
+EXACT_MAX = 2**53  # up to here floats hold every integer, and a quotient of two is rounded once
+
+
+def measured(
+    scores: Iterable[Score], deliveries: Iterable[Delivery], *, seated: Collection[str]
+) -> dict[str, Table]:
+    """Measure every miner that a validator scored, from that validator's own scores only.
+
+    scores, deliveries: of the window, in any order.  seated: hotkeys that hold a seat; scores by and of others
+    do not count.  A scored miner without a delivery counts as neither failed nor completed.
+    Raises: ValueError when a validator scored a result twice, a miner has two deliveries, or a number is one
+    that nobody can have measured.
+    """
+    given = [one for one in scores if one["validator"] in seated and one["miner"] in seated]
+    counts = _counted(deliveries)
+    if not given:
+        return {}
+    _refuse_repeated(given)
+    validators = sorted({one["validator"] for one in given})
+    miners = sorted({one["miner"] for one in given})
+    judge, judged = _places(given, "validator", validators), _places(given, "miner", miners)
+    cells = judge * len(miners) + judged
+    columns = _columns(given, cells)
+    pairs = np.unique(cells)
+    columns |= _delivered(counts, miners, pairs % len(miners))
+    stops = np.searchsorted(pairs, np.arange(1, len(validators) + 1) * len(miners)).tolist()
+    return {
+        validator: Table(
+            tuple(miners[place] for place in (pairs[start:stop] % len(miners)).tolist()),
+            {name: column[start:stop] for name, column in columns.items()},
+        )
+        for validator, start, stop in zip(validators, [0, *stops], stops, strict=False)
+    }
+
+
+def _columns(given: Sequence[Score], cells: Column) -> dict[str, Column]:
+    """Measure the scores of each cell, a validator's of a miner; cells ascending."""
+    latency = _whole(given, "latency_ms")
+    order = np.lexsort((latency, cells))
+    starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
+    counts = np.diff(np.append(starts, len(order)))
+    score, work = _whole(given, "score_ppm")[order], _whole(given, "work_units")[order]
+    if score.min() < 0 or score.max() > PPM:
+        raise ValueError(f"a score_ppm is not within 0..{PPM}")
+    if latency.min() < 0 or work.min() < 0:
+        raise ValueError("latency_ms and work_units cannot be negative")
+    is_canary = np.fromiter((one["is_canary"] for one in given), dtype=np.int64)[order]
+    canary_counts = _summed(is_canary, starts)
+    sorted_latency = latency[order]
+    middle = [sorted_latency[starts + (counts - odd) // 2] for odd in (1, 0)]
+    return {
+        "quality": _quotients(_summed(score, starts), counts * PPM),
+        "sample_count": counts,
+        "canary_quality": _quotients(
+            _summed(score * is_canary, starts), canary_counts * PPM, where_none=1.0
+        ),
+        "canary_count": canary_counts,
+        "latency_ms": np.maximum(
+            LATENCY_FLOOR_MS, _quotients(middle[0] + middle[1], counts * 0 + 2)
+        ),
+        "work_units": _narrow(_summed(_wide(work, len(given)), starts)),
+        "credited_work_units": _quotients(
+            _summed(_wide(work, PPM * len(given)) * score, starts), counts * 0 + PPM
+        ),
+    }
+
+
+def _delivered(
+    counts: Mapping[str, Delivery], miners: Sequence[str], places: Column
+) -> dict[str, Column]:
+    """Return what the platform counted for the miner of each cell."""
+    rows = [counts.get(miner) or Delivery(miner, 0, 0, 0) for miner in miners]
+    returned = np.array([row.returned_count for row in rows], dtype=np.int64)
+    expired = np.array([row.expired_count for row in rows], dtype=np.int64)
+    columns = {
+        "offered_count": np.array([row.offered_count for row in rows], dtype=np.int64),
+        "completed_count": returned,
+        "failed_count": expired,
+        "success_rate": _quotients(returned, returned + expired, where_none=1.0),
+    }
+    return {name: column[places] for name, column in columns.items()}
+
+
+def _counted(deliveries: Iterable[Delivery]) -> dict[str, Delivery]:
+    counted: dict[str, Delivery] = {}
+    for delivery in deliveries:
+        if delivery.miner in counted:
+            raise ValueError(f"miner {delivery.miner} has two deliveries")
+        counted[delivery.miner] = delivery
+    return counted
+
+
+def _refuse_repeated(given: Sequence[Score]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for one in given:
+        pair = (one["validator"], one["result_id"])
+        if pair in seen:
+            raise ValueError(f"result {pair[1]} was scored twice by {pair[0]}")
+        seen.add(pair)
+
+
+def _places(given: Sequence[Score], name: str, hotkeys: Sequence[str]) -> Column:
+    place = {hotkey: index for index, hotkey in enumerate(hotkeys)}
+    return np.fromiter((place[one[name]] for one in given), dtype=np.int64)
+
+
+def _whole(given: Sequence[Score], name: str) -> Column:
+    """Return a column of integers; those that pass 64 bits as Python's own."""
+    values = [one[name] for one in given]
+    fits = min(values) > -(2**62) and max(values) < 2**62
+    return np.array(values, dtype=np.int64 if fits else object)
+
+
+def _wide(values: Column, times: int) -> Column:
+    """Return the values as Python's own integers where so many of them might not be summed exactly."""
+    return values.astype(object) if int(values.max()) * times >= EXACT_MAX else values
+
+
+def _narrow(values: Column) -> Column:
+    """Return sums as 64-bit integers where they are ones."""
+    fits = values.dtype != object or max(values.tolist(), default=0) < 2**63
+    return values.astype(np.int64) if fits else values
+
+
+def _summed(values: Column, starts: Column) -> Column:
+    """Sum up each cell's values."""
+    sums: Column = np.add.reduceat(values, starts)
+    return sums
+
+
+def _quotients(above: Column, below: Column, *, where_none: float = 0.0) -> Column:
+    """Divide integers, each quotient rounded once; where nothing is below, `where_none` stands."""
+    if above.dtype == object or int(above.max(initial=0)) >= EXACT_MAX:
+        pairs = zip(above.tolist(), below.tolist(), strict=True)
+        return np.array([float(Fraction(a, b)) if b else where_none for a, b in pairs])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below == 0, where_none, above / below)
