@@ -12,10 +12,12 @@ class JobUnknown(DomainError):
 
 
 class PriceAboveLimit(DomainError):
-    """The job costs more than the consumer agreed to."""
+    """A job or a subnet costs more than its buyer agreed to pay."""
 
     code = "price_above_limit"
-    message = "This job costs {price_rao} rao, above your limit of {max_price_rao} rao."
+    message = (
+        "The price is {price_rao} rao, above your limit of {max_price_rao} rao. Nothing was bought."
+    )
 
 
 class QueueFull(DomainError):

@@ -41,7 +41,7 @@ def auction_message(view: AuctionView) -> dict[str, object]:
         "version": view.version,
         "state": view.state,
         "price_rao": None if view.price_rao is None else str(view.price_rao),
-        "min_next_rao": str(view.min_next_rao),
+        "min_next_rao": None if view.min_next_rao is None else str(view.min_next_rao),
         "leader_alias": view.leader_alias,
         "reserve_met": view.reserve_met,
         "bid_count": view.bid_count,

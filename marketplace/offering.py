@@ -14,6 +14,8 @@ DURATION_S_MIN = 10
 DURATION_S_MAX = 30 * 24 * 3600
 # Who schedules further ahead than a quarter does not know yet what they will sell.
 AHEAD_MAX = timedelta(days=90)
+# "Now" by a seller's own clock may be a moment ago by the house's.
+BEHIND_MAX = timedelta(minutes=1)
 # The price halves towards the floor; slower than the longest auction it would hardly move.
 HALF_LIFE_S_MIN, HALF_LIFE_S_MAX = 1, DURATION_S_MAX
 # A deposit below this share invites bids that are never paid; a winner needs a banking day and has a week.
@@ -114,7 +116,7 @@ def _times(asked: Offering, *, now: datetime) -> tuple[tuple[str, bool], ...]:
         ),
         (
             f"it opens now or within {AHEAD_MAX.days} days",
-            asked.opens_at is None or now <= asked.opens_at <= now + AHEAD_MAX,
+            asked.opens_at is None or now - BEHIND_MAX <= asked.opens_at <= now + AHEAD_MAX,
         ),
         (
             f"the half-life is {HALF_LIFE_S_MIN} second to {HALF_LIFE_S_MAX // 86_400} days",

@@ -3,7 +3,9 @@
 from rest_framework import serializers
 
 from ledger.rest import RaoChangeField, RaoField
+from marketplace.bidding import ReserveUnmetPolicy
 from marketplace.models import Auction
+from marketplace.offering import STATEMENT_MAX, Backing, Format
 from marketplace.queries import ROWS_MAX, SORTS
 from subnets.models import Blueprint
 
@@ -20,8 +22,61 @@ class BidInput(serializers.Serializer):
 class AuctionInput(serializers.Serializer):
     netuid = serializers.IntegerField(min_value=1, max_value=128)
     start_rao = RaoField(min_rao=1)
-    reserve_rao = RaoField(min_rao=1, required=False, allow_null=True, default=None)
     duration_s = serializers.IntegerField(min_value=1)
+    format = serializers.ChoiceField(Auction.Format.choices, default=Format.ENGLISH)
+    reserve_rao = RaoField(
+        min_rao=1, allow_null=True, default=None, help_text="Below it there is no sale."
+    )
+    reserve_policy = serializers.ChoiceField(
+        Auction.ReservePolicy.choices, default=ReserveUnmetPolicy.INCREMENTS
+    )
+    buy_now_rao = RaoField(
+        min_rao=1,
+        allow_null=True,
+        default=None,
+        help_text="english: sells at once until the first bid, or until the reserve is met.",
+    )
+    floor_rao = RaoField(
+        min_rao=1, allow_null=True, default=None, help_text="dutch: where the price ends."
+    )
+    half_life_s = serializers.IntegerField(
+        min_value=1,
+        allow_null=True,
+        default=None,
+        help_text="dutch: the price goes half of the way to its floor in this time.",
+    )
+    backing = serializers.ChoiceField(Auction.Backing.choices, default=Backing.FULL)
+    deposit_bps = serializers.IntegerField(
+        min_value=1, allow_null=True, default=None, help_text="deposit: the share that is held."
+    )
+    pay_within_s = serializers.IntegerField(
+        min_value=1, allow_null=True, default=None, help_text="deposit: how long the winner has."
+    )
+    opens_at = serializers.DateTimeField(
+        allow_null=True, default=None, help_text="null opens at once."
+    )
+    statement = serializers.CharField(
+        allow_blank=True,
+        default="",
+        max_length=STATEMENT_MAX,
+        help_text="Your own words; the house does not check them.",
+    )
+
+    def validate_format(self, value: str) -> Format:
+        """Return the house's word for a format."""
+        return Format(value)
+
+    def validate_reserve_policy(self, value: str) -> ReserveUnmetPolicy:
+        """Return the house's word for a policy."""
+        return ReserveUnmetPolicy(value)
+
+    def validate_backing(self, value: str) -> Backing:
+        """Return the house's word for a backing."""
+        return Backing(value)
+
+
+class TakeInput(serializers.Serializer):
+    max_price_rao = RaoField(min_rao=1, help_text="The most you would pay; the price you saw.")
 
 
 class AuctionsAsked(serializers.Serializer):
@@ -76,10 +131,25 @@ class AuctionOutput(serializers.Serializer):
     netuid = serializers.IntegerField()
     subnet_name = serializers.CharField()
     seller = serializers.UUIDField()
-    state = serializers.CharField(help_text="open, settled, unsold or cancelled.")
+    state = serializers.CharField(help_text="open, awaiting, settled, unsold or cancelled.")
+    format = serializers.ChoiceField(Auction.Format.choices)
     start_rao = RaoField()
-    price_rao = RaoField(allow_null=True)
-    min_next_rao = RaoField()
+    price_rao = RaoField(
+        allow_null=True,
+        help_text="What the leader, or the first to take it, would pay at `server_now`; null before the first bid.",
+    )
+    min_next_rao = RaoField(allow_null=True, help_text="null where no bids are taken.")
+    buy_now_rao = RaoField(allow_null=True, help_text="null once it is off the table.")
+    floor_rao = RaoField(
+        allow_null=True, help_text="dutch: where the price ends, at `closes_at` exactly."
+    )
+    half_life_s = serializers.IntegerField(
+        allow_null=True,
+        help_text="dutch: the price goes half of the way to its floor in this time.",
+    )
+    backing = serializers.ChoiceField(Auction.Backing.choices)
+    deposit_bps = serializers.IntegerField(allow_null=True)
+    pay_within_s = serializers.IntegerField(allow_null=True)
     has_reserve = serializers.BooleanField()
     reserve_met = serializers.BooleanField()
     leader_alias = serializers.CharField(allow_null=True)
@@ -89,6 +159,7 @@ class AuctionOutput(serializers.Serializer):
     ended_at = serializers.DateTimeField(allow_null=True)
     version = serializers.IntegerField()
     fee_bps = serializers.IntegerField()
+    royalty_bps = serializers.IntegerField()
     server_now = serializers.DateTimeField()
 
 
@@ -115,6 +186,12 @@ class PlacedOutput(serializers.Serializer):
     min_next_rao = RaoField()
     closes_at = serializers.DateTimeField()
     version = serializers.IntegerField()
+
+
+class TakenOutput(serializers.Serializer):
+    netuid = serializers.IntegerField()
+    price_rao = RaoField()
+    sold_at = serializers.DateTimeField()
 
 
 class BoughtOutput(serializers.Serializer):

@@ -11,6 +11,7 @@ urlpatterns = [
     path("auctions/<uuid:auction_id>/", views.AuctionView.as_view(), name="api-auction"),
     path("auctions/<uuid:auction_id>/bids/", views.BidsView.as_view(), name="api-bids"),
     path("auctions/<uuid:auction_id>/cancel/", views.CancelView.as_view(), name="api-cancel"),
+    path("auctions/<uuid:auction_id>/take/", views.TakeView.as_view(), name="api-take"),
     path("offers/", offers.OffersView.as_view(), name="api-offers"),
     path("offers/<uuid:offer_id>/", offers.OfferView.as_view(), name="api-offer"),
     path("offers/<uuid:offer_id>/accept/", offers.AcceptView.as_view(), name="api-accept"),

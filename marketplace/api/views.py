@@ -83,7 +83,7 @@ class AuctionsView(OpenView):
         parameters=[IDEMPOTENCY_KEY], request=wire.AuctionInput, responses={201: wire.AuctionOutput}
     )
     def post(self, request: Request) -> Response:
-        """Put a subnet of yours up for auction, from now on."""
+        """Put a subnet of yours up for sale, in one of four formats, now or later."""
         asked = given(wire.AuctionInput, request.data)
         opened = operations.open_auction(
             netuid=asked.pop("netuid"),
@@ -143,6 +143,24 @@ class BidsView(OpenView):
         )
         status = 201 if placed.is_leading else 200
         return Response(wire.PlacedOutput(placed).data, status=status)
+
+
+class TakeView(PersonView):
+    scopes: Scopes = {"POST": Scope.BID}
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY], request=wire.TakeInput, responses={201: wire.TakenOutput}
+    )
+    def post(self, request: Request, auction_id: UUID) -> Response:
+        """Buy a subnet at its price of this moment: a falling or fixed price, or buy-now."""
+        sale = operations.take_subnet(
+            auction_id=auction_id,
+            buyer=person(request).id,
+            key=idempotency_key(request),
+            now=timezone.now(),
+            **given(wire.TakeInput, request.data),
+        )
+        return Response(wire.TakenOutput(sale).data, status=201)
 
 
 class SlotsView(PersonView):

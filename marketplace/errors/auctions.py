@@ -48,6 +48,20 @@ class BuyNowGone(DomainError):
     message = "The buy-now price is no longer on offer. The lowest bid taken is {min_next_rao} rao."
 
 
+class AuctionTakesNoBids(DomainError):
+    """The subnet has a price; the first to take it has the subnet."""
+
+    code = "auction_takes_no_bids"
+    message = "This subnet has a price and takes no bids. Buy it at {price_rao} rao or less."
+
+
+class AuctionHasNoPrice(DomainError):
+    """The subnet goes to the highest bid; it has no price at which it could be taken."""
+
+    code = "auction_has_no_price"
+    message = "This subnet goes to the highest bid at the end. State a maximum instead."
+
+
 class AuctionUnknown(DomainError):
     """No auction has this id."""
 
@@ -91,4 +105,4 @@ class SellerCannotBid(DomainError):
 
     code = "seller_cannot_bid"
     http_status = 403
-    message = "You cannot bid in your own auction."
+    message = "You cannot bid or buy in your own auction."

@@ -35,7 +35,7 @@ class Sale(models.Model):
     fee_rao = models.BigIntegerField()
     # To whoever registered the slot first, when somebody else sells it on.
     royalty_rao = models.BigIntegerField(default=0)
-    # What the buyer of a slot agreed to pay at most: a repeated key is compared with it.
+    # What the buyer of a slot, or at a price, agreed to pay at most: a repeated key is compared with it.
     max_cost_rao = models.BigIntegerField(null=True, blank=True)
     sold_at = models.DateTimeField()
 

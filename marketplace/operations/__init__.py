@@ -29,6 +29,7 @@ from marketplace.operations.offers import (
     withdraw_offer,
 )
 from marketplace.operations.purchases import buy_slot
+from marketplace.operations.takes import take_subnet
 from marketplace.operations.trust import (
     check_may_deal,
     decide_dispute,
@@ -64,6 +65,7 @@ __all__ = [
     "revoke_api_key",
     "settle_auction",
     "start_deposit",
+    "take_subnet",
     "withdraw_document",
     "withdraw_offer",
 ]

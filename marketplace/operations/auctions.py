@@ -148,12 +148,12 @@ def settle_auction(*, auction_id: UUID, now: datetime) -> Sale | None:
     if isinstance(outcome, bidding.Unsold):
         endings.close(auction, Auction.State.UNSOLD, now=now)
         return None
-    backing = endings.backing_of(auction)
+    paying = endings.Paying(
+        key=f"auction:{auction.id}", hold=endings.backing_of(auction)[outcome.winner]
+    )
     try:
         with transaction.atomic():
-            return endings.sell(
-                auction, outcome, backing=backing, hold=backing[outcome.winner], now=now
-            )
+            return endings.sell(auction, outcome, paying=paying, now=now)
     except NotTheOwner:
         logger.warning("auction:cancelled auction=%s reason=seller_does_not_own", auction.id)
         auction.refresh_from_db()

@@ -14,8 +14,9 @@ from ledger.entries import Entry, PlaceHold, Step, VoidHold, hold_id
 from ledger.errors import IdempotencyConflict, InsufficientFunds
 from ledger.idempotency import stored_key
 from marketplace import bidding, live, queries
-from marketplace.errors import AuctionClosed, SellerCannotBid
+from marketplace.errors import AuctionClosed, AuctionTakesNoBids, SellerCannotBid
 from marketplace.models import Auction, Bid
+from marketplace.offering import Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
     """Take a maximum bid; the leader's whole maximum is set aside, and nobody else's.
 
     key: the client's words for this request; the same key with the same input gets the first answer.
-    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, BidTooLow,
-    MaximumNotRaised, InsufficientFunds, IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
+    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, AuctionTakesNoBids,
+    BidTooLow, MaximumNotRaised, InsufficientFunds, IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("bid", caller=bidder, key=key)
     auction = queries.lock_auction(auction_id)
@@ -73,6 +74,8 @@ def _check(auction: Auction, *, bidder: UUID, max_rao: int, now: datetime) -> bi
         raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
     if bidder == auction.seller:
         raise SellerCannotBid(auction_id=auction.id)
+    if not Format(auction.format).takes_bids:
+        raise AuctionTakesNoBids(price_rao=queries.tag_of(auction).price_rao(now=now))
     return bidding.check_bid(
         queries.play_of(auction),
         bidder=bidder,

@@ -5,7 +5,7 @@ What differs between the formats stands in two places here: `outcome_of`, who ha
 """
 
 import logging
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +22,18 @@ from marketplace.operations.standings import superseded
 from subnets import operations as subnets
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """How a winner pays, and the sale's key. hold: the money set aside for it; None pays from the wallet.
+
+    max_price_rao: what a buyer at a price agreed to at most; a repeated key is compared with it.
+    """
+
+    key: str
+    hold: UUID | None = None
+    max_price_rao: int | None = None
 
 
 def outcome_of(auction: Auction, *, now: datetime) -> bidding.Outcome:
@@ -44,19 +56,12 @@ def backing_of(auction: Auction) -> dict[UUID, UUID]:
             return {}
 
 
-def sell(
-    auction: Auction,
-    sold: bidding.Sold,
-    *,
-    backing: Mapping[UUID, UUID],
-    hold: UUID | None,
-    now: datetime,
-) -> Sale:
+def sell(auction: Auction, sold: bidding.Sold, *, paying: Paying, now: datetime) -> Sale:
     """Write the sale, hand over the subnet, and pay; everybody else's money is free in the same entry.
 
-    backing: the auction's open holds.  hold: the one of them that pays; None pays from the winner's wallet.
     Raises: NotTheOwner, InsufficientFunds (of a wallet).
     """
+    backing = backing_of(auction)
     proceeds = proceeds_of(
         sold.price_rao,
         netuid=auction.netuid,
@@ -67,7 +72,7 @@ def sell(
     )
     sale = Sale.objects.create(
         kind=Sale.Kind.AUCTION,
-        key=f"auction:{auction.id}",
+        key=paying.key,
         auction=auction,
         netuid=auction.netuid,
         seller=auction.seller,
@@ -75,8 +80,10 @@ def sell(
         price_rao=sold.price_rao,
         fee_rao=proceeds.fee_rao,
         royalty_rao=proceeds.royalty_rao,
+        max_cost_rao=paying.max_price_rao,
         sold_at=now,
     )
+    auction.leader, auction.price_rao = sold.winner, sold.price_rao
     end(auction, Auction.State.SETTLED, now=now)
     subnets.transfer_ownership(
         netuid=auction.netuid,
@@ -86,8 +93,8 @@ def sell(
         now=now,
     )
     steps = (
-        *(VoidHold(other) for other in backing.values() if other != hold),
-        *_payment(sold.winner, proceeds, hold=hold),
+        *(VoidHold(other) for other in backing.values() if other != paying.hold),
+        *_payment(sold.winner, proceeds, hold=paying.hold),
         *superseded(auction.netuid, now=now),
     )
     ledger.post(Entry(key=f"sale:{auction.id}", code=Code.SALE_SETTLED, at=now, steps=steps))
@@ -110,7 +117,7 @@ def end(auction: Auction, state: Auction.State, *, now: datetime) -> None:
     auction.state = state
     auction.ended_at = now
     auction.version += 1
-    auction.save(update_fields=["state", "ended_at", "version"])
+    auction.save(update_fields=["state", "leader", "price_rao", "ended_at", "version"])
     live.announce(auction.id)
 
 

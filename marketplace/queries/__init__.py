@@ -21,6 +21,7 @@ from marketplace.queries.auctions import (
     min_next_rao,
     open_auction_of,
     play_of,
+    tag_of,
     terms_of,
 )
 from marketplace.queries.bids import (
@@ -159,6 +160,7 @@ __all__ = [
     "side_of",
     "standing_of",
     "stands_in_auction",
+    "tag_of",
     "terms_of",
     "waiting_webhook_events",
     "working_api_keys",

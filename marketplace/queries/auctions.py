@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 
-from marketplace import bidding
+from marketplace import bidding, dutch
 from marketplace.errors import AuctionUnknown
 from marketplace.models import Auction, Bid
+from marketplace.offering import Format
 from subnets.models import Subnet
 
 # A page of a list; the API takes no more at once either.
@@ -28,16 +30,27 @@ SORTS = {
 
 @dataclass(frozen=True, slots=True)
 class AuctionView:
-    """What anybody may see of an auction. server_now is the database's clock when the row was read."""
+    """What anybody may see of an auction. server_now is the database's clock when the row was read.
+
+    price_rao: what the leader, or the first to take it, would pay now; None before the first bid.
+    min_next_rao: None where no bids are taken.  buy_now_rao: None once it is off the table.
+    """
 
     id: UUID
     netuid: int
     subnet_name: str
     seller: UUID
     state: str
+    format: str
     price_rao: int | None
     start_rao: int
-    min_next_rao: int
+    min_next_rao: int | None
+    buy_now_rao: int | None
+    floor_rao: int | None
+    half_life_s: int | None
+    backing: str
+    deposit_bps: int | None
+    pay_within_s: int | None
     has_reserve: bool
     reserve_met: bool
     leader_alias: str | None
@@ -49,6 +62,32 @@ class AuctionView:
     server_now: datetime
     fee_bps: int
     royalty_bps: int
+
+    @property
+    def takes_bids(self) -> bool:
+        """Tell whether people state maxima here."""
+        return Format(self.format).takes_bids
+
+    @property
+    def is_open_yet(self) -> bool:
+        """Tell whether the opening has come."""
+        return self.opens_at <= self.server_now
+
+    @property
+    def take_rao(self) -> int | None:
+        """Return what the subnet costs whoever takes it now; None where it can only be bid for, or is gone."""
+        if self.state != Auction.State.OPEN:
+            return None
+        return self.buy_now_rao if self.takes_bids else self.price_rao
+
+    @property
+    def fall(self) -> dutch.Tag | None:
+        """Return the price that falls, for whoever draws it; None in the other formats."""
+        if self.floor_rao is None or self.half_life_s is None:
+            return None
+        return _falling(
+            self.start_rao, self.floor_rao, self.half_life_s, self.opens_at, self.closes_at
+        )
 
 
 def auction(auction_id: UUID) -> AuctionView:
@@ -147,6 +186,30 @@ def play_of(row: Auction) -> bidding.Play:
     )
 
 
+def tag_of(row: Auction) -> dutch.Tag:
+    """Read the price of an auction that takes no bids."""
+    match Format(row.format):
+        case Format.DUTCH:
+            assert row.floor_rao is not None
+            assert row.half_life_s is not None
+            return _falling(
+                row.start_rao, row.floor_rao, row.half_life_s, row.opens_at, row.closes_at
+            )
+        case Format.FIXED:
+            level = dutch.Level(row.start_rao)
+            return dutch.Tag(curve=level, opens_at=row.opens_at, closes_at=row.closes_at)
+        case Format.ENGLISH | Format.SEALED:
+            raise AssertionError("an auction with bids has no price of its own")
+
+
+def _falling(
+    start_rao: int, floor_rao: int, half_life_s: int, opens_at: datetime, closes_at: datetime
+) -> dutch.Tag:
+    lasts_s = dutch.seconds(closes_at - opens_at)
+    curve = dutch.Exponential(start_rao, floor_rao, half_life_s, lasts_s)
+    return dutch.Tag(curve=curve, opens_at=opens_at, closes_at=closes_at)
+
+
 def increments_of(row: Auction) -> bidding.Increments:
     """Return the steps the auction opened with."""
     return bidding.INCREMENTS_BY_VERSION[row.increments_version]
@@ -164,6 +227,9 @@ def leading_bid(row: Auction) -> Bid | None:
     if row.leader is None:
         return None
     return row.bids.filter(bidder=row.leader).order_by("-sequence").first()
+
+
+BUYER_ALIAS = "the buyer"
 
 
 def alias(place: int) -> str:
@@ -190,27 +256,59 @@ def _views(rows: QuerySet[Auction]) -> list[AuctionView]:
         leader_place=Subquery(place),
         server_now=Now(),
     )
-    return [
-        AuctionView(
-            id=row.id,
-            netuid=row.netuid,
-            subnet_name=row.subnet_name or f"subnet {row.netuid}",
-            seller=row.seller,
-            state=row.state,
-            price_rao=row.price_rao,
-            start_rao=row.start_rao,
-            min_next_rao=min_next_rao(row, price_rao=row.price_rao),
-            has_reserve=row.reserve_rao is not None,
-            reserve_met=row.reserve_rao is None or (row.price_rao or 0) >= row.reserve_rao,
-            leader_alias=None if row.leader is None else alias(row.leader_place),
-            bid_count=row.bid_count,
-            opens_at=row.opens_at,
-            closes_at=row.closes_at,
-            ended_at=row.ended_at,
-            version=row.version,
-            server_now=row.server_now,
-            fee_bps=row.fee_bps,
-            royalty_bps=row.royalty_bps,
-        )
-        for row in seen
-    ]
+    return [_view(row) for row in seen]
+
+
+def _view(row: Any) -> AuctionView:  # noqa: ANN401  an auction with what _views annotated
+    """Return a row as anybody may see it."""
+    takes_bids = Format(row.format).takes_bids
+    return AuctionView(
+        id=row.id,
+        netuid=row.netuid,
+        subnet_name=row.subnet_name or f"subnet {row.netuid}",
+        seller=row.seller,
+        state=row.state,
+        format=row.format,
+        price_rao=_price_shown(row, now=row.server_now),
+        start_rao=row.start_rao,
+        min_next_rao=min_next_rao(row, price_rao=row.price_rao) if takes_bids else None,
+        buy_now_rao=row.buy_now_rao if _buy_now_stands(row) else None,
+        floor_rao=row.floor_rao,
+        half_life_s=row.half_life_s,
+        backing=row.backing,
+        deposit_bps=row.deposit_bps,
+        pay_within_s=row.pay_within_s,
+        has_reserve=row.reserve_rao is not None,
+        reserve_met=row.reserve_rao is None or (row.price_rao or 0) >= row.reserve_rao,
+        leader_alias=_leader_shown(row, place=row.leader_place),
+        bid_count=row.bid_count,
+        opens_at=row.opens_at,
+        closes_at=row.closes_at,
+        ended_at=row.ended_at,
+        version=row.version,
+        server_now=row.server_now,
+        fee_bps=row.fee_bps,
+        royalty_bps=row.royalty_bps,
+    )
+
+
+def _price_shown(row: Auction, *, now: datetime) -> int | None:
+    """Return the price that bids made, or the one a subnet can be taken at; a sale's price after it."""
+    if row.price_rao is not None or Format(row.format).takes_bids:
+        return row.price_rao
+    return tag_of(row).price_rao(now=now)
+
+
+def _buy_now_stands(row: Auction) -> bool:
+    """Say what `bidding.buy_now_is_offered` says, from the row alone (R9)."""
+    if row.buy_now_rao is None or row.state != Auction.State.OPEN:
+        return False
+    is_met = row.reserve_rao is None or (row.price_rao or 0) >= row.reserve_rao
+    return row.leader is None or not is_met
+
+
+def _leader_shown(row: Auction, *, place: int | None) -> str | None:
+    """Name the leader by their place among the bidders; who bought at a price may never have bid."""
+    if row.leader is None:
+        return None
+    return BUYER_ALIAS if place is None or place == 0 else alias(place)

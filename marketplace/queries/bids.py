@@ -66,7 +66,9 @@ def standing_of(user_id: UUID, auction_id: UUID) -> MyStanding:
     own = Bid.objects.filter(auction=auction_id, bidder=user_id).select_related("auction")
     newest = own.order_by("-sequence").first()
     if newest is None:
-        return MyStanding(is_leading=False, max_rao=None)
+        # Who bought at a price never stated a maximum.
+        has_bought = Auction.objects.filter(pk=auction_id, leader=user_id).exists()
+        return MyStanding(is_leading=has_bought, max_rao=None)
     return MyStanding(is_leading=newest.auction.leader == user_id, max_rao=newest.max_rao)
 
 

@@ -299,3 +299,36 @@ def test_somebody_elses_bids_do_not_use_up_mine(ada, on, monkeypatch):
     bid(signed_in(ada), on, 40)
 
     assert bid(signed_in(world.person(tao=100)), on, 60).status_code == 201
+
+
+def test_a_seller_opens_a_falling_price_and_a_buyer_takes_it(ada):
+    seller = world.person(tao=100)
+    body = {
+        "netuid": world.subnet(seller), "start_rao": str(50 * TAO), "duration_s": 3_600,
+        "format": "dutch", "floor_rao": str(5 * TAO), "half_life_s": 600,
+    }  # fmt: skip
+
+    opened = post(signed_in(seller), "auctions/", body)
+
+    assert opened.status_code == 201
+    shown = opened.json()
+    assert (shown["format"], shown["floor_rao"], shown["half_life_s"]) == (
+        "dutch", str(5 * TAO), 600,
+    )  # fmt: skip
+    assert (shown["min_next_rao"], shown["backing"], shown["royalty_bps"]) == (None, "full", 0)
+    path = f"auctions/{shown['id']}/take/"
+    refused = post(signed_in(ada), path, {"max_price_rao": str(5 * TAO)})
+    assert (refused.status_code, refused.json()["code"]) == (409, "price_above_limit")
+    taken = post(signed_in(ada), path, {"max_price_rao": shown["price_rao"]})
+    assert taken.status_code == 201
+    assert 5 * TAO < int(taken.json()["price_rao"]) <= 50 * TAO
+
+
+def test_terms_are_refused_with_the_reason(ada):
+    seller = world.person(tao=100)
+    body = {"netuid": world.subnet(seller), "start_rao": str(TAO), "duration_s": 3_600}
+
+    answer = post(signed_in(seller), "auctions/", body | {"format": "fixed", "buy_now_rao": "9"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "auction_terms_invalid")
+    assert "buy-now" in answer.json()["reason"]

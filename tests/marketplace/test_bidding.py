@@ -2,7 +2,7 @@
 
 Of the vector file these parts have no code to test, and why:
 - sealed_second_price: there is no sealed format in this version; English auctions only.
-- dutch: there is no descending auction in this version; primary slots sell at the chain's lock cost.
+- dutch: test_dutch.py holds its curves.
 - P32's two repeats of an idempotency key: a key is a matter of the stored request, so of the operation
   that places the bid; here P32's first bid is checked and the repeats are left out by name.
 """

@@ -30,6 +30,7 @@ BY_DEPOSIT = replace(ENGLISH, backing=Backing.DEPOSIT, deposit_bps=1_000, pay_wi
         BY_DEPOSIT,
         replace(ENGLISH, buy_now_rao=101),
         replace(ENGLISH, opens_at=NOW + timedelta(days=1)),
+        replace(ENGLISH, opens_at=NOW - timedelta(minutes=1)),
         replace(ENGLISH, start_rao=MAX_SUPPLY_RAO),
     ],
 )
@@ -56,7 +57,7 @@ def test_terms_that_can_be_an_auctions_are_taken(asked):
         (replace(DUTCH, half_life_s=0), "half-life is"),
         (replace(ENGLISH, duration_s=9), "it runs for"),
         (replace(ENGLISH, duration_s=30 * 86_400 + 1), "it runs for"),
-        (replace(ENGLISH, opens_at=NOW - timedelta(seconds=1)), "it opens now"),
+        (replace(ENGLISH, opens_at=NOW - timedelta(seconds=61)), "it opens now"),
         (replace(ENGLISH, opens_at=NOW + timedelta(days=91)), "it opens now"),
         (replace(BY_DEPOSIT, format=Format.SEALED), "backed by deposits"),
         (replace(BY_DEPOSIT, deposit_bps=None), "share and a term"),

@@ -121,7 +121,7 @@ def test_a_seller_who_bids_is_refused_before_the_review(client):
     answer = client.post(page, {"step": "review", "max_rao": "20"})
 
     assert answer["Location"] == f"{page}#bid"
-    assert "You cannot bid in your own auction" in str(client.session["kept_forms"])
+    assert "You cannot bid or buy in your own auction" in str(client.session["kept_forms"])
 
 
 def test_a_leader_is_told_before_the_review_that_a_maximum_only_rises(client):

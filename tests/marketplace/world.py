@@ -8,7 +8,7 @@ from ledger.chart import FEES, TREASURY, wallet
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations
 from marketplace.models import User
-from marketplace.offering import Offering
+from marketplace.offering import Format, Offering
 from marketplace.operations import HouseTerms
 from subnets import operations as subnets
 from tests.marketplace.conftest import NOW
@@ -50,9 +50,17 @@ def slot(buyer, *, name=None, key=None, max_cost_rao=10**6 * TAO, blueprint="mat
 
 
 def auction(
-    *, seller=None, start=10, reserve=None, duration_s=3_600, key=None, house=HOUSE, now=NOW
+    *,
+    seller=None,
+    start=10,
+    reserve=None,
+    duration_s=3_600,
+    key=None,
+    house=HOUSE,
+    now=NOW,
+    **terms,
 ):
-    """Put a new subnet up for auction; start and reserve in TAO."""
+    """Put a new subnet up for auction; start and reserve in TAO, further terms as an Offering has them."""
     seller = seller or person(tao=1_000)
     return operations.open_auction(
         netuid=subnet(seller),
@@ -61,10 +69,33 @@ def auction(
             start_rao=start * TAO,
             reserve_rao=None if reserve is None else reserve * TAO,
             duration_s=duration_s,
+            **terms,
         ),
         key=key or uuid4().hex,
         now=now,
         house=house,
+    )
+
+
+def falling(*, start=100, floor=20, half_life_s=900, **asked):
+    """Put a new subnet up at a price that falls."""
+    return auction(
+        start=start,
+        format=Format.DUTCH,
+        floor_rao=floor * TAO,
+        half_life_s=half_life_s,
+        **asked,
+    )
+
+
+def take(on, buyer, *, at_most=1_000, key=None, now=NOW):
+    """Buy a subnet at its price, for so many TAO at most."""
+    return operations.take_subnet(
+        auction_id=on.id,
+        buyer=buyer.id,
+        max_price_rao=round(at_most * TAO),
+        key=key or uuid4().hex,
+        now=now,
     )
 
 
