@@ -113,6 +113,12 @@ class Job(models.Model):
             ),
             models.Index(fields=["netuid", "-created_at"], name="compute_job_recent"),
             models.Index(
+                fields=["netuid", "ended_at"],
+                include=["price_rao"],
+                condition=Q(state="verified", price_rao__gt=0),
+                name="compute_job_paid",
+            ),
+            models.Index(
                 fields=["verify_by_at"], condition=Q(state="returned"), name="compute_job_scored"
             ),
         ]

@@ -81,6 +81,9 @@ MIDDLEWARE = [
     "config.tracing.TracingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Pages and JSON shrink to a sixth. Safe beside secrets: CSRF tokens are masked anew in every answer, and the
+    # middleware adds random bytes, so that lengths tell nothing (BREACH; docs/decisions/0024).
+    "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

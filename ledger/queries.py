@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from ledger.chart import (
     ISSUANCE,
@@ -203,6 +203,41 @@ def stakes(netuid: int) -> list[StakeLine]:
         parts = read_stake_code(code)
         lines.append(StakeLine(parts.hotkey, parts.owner, credits_posted - debits_posted))
     return lines
+
+
+def stakes_among(netuids: Iterable[int]) -> dict[int, list[StakeLine]]:
+    """Return netuid → every stake above zero there, of several subnets in one statement."""
+    wanted = Q(pk__in=[])
+    for netuid in netuids:
+        wanted |= Q(code__startswith=stake_prefix(netuid))
+    accounts = Account.objects.filter(
+        wanted, kind=AccountKind.STAKE, credits_posted__gt=F("debits_posted")
+    )
+    found: dict[int, list[StakeLine]] = {}
+    for code, credits_posted, debits_posted in accounts.values_list(
+        "code", "credits_posted", "debits_posted"
+    ):
+        parts = read_stake_code(code)
+        line = StakeLine(parts.hotkey, parts.owner, credits_posted - debits_posted)
+        found.setdefault(parts.netuid, []).append(line)
+    return found
+
+
+# Keys are ASCII and sorted as bytes: "~" stands behind whatever follows a beginning, so the index of keys serves.
+MOVED_UNDER = """
+SELECT beginning, coalesce(sum(transfer.amount_rao), 0)::bigint
+FROM unnest(%s::text[]) AS beginning
+JOIN ledger_entry AS entry ON entry.key >= beginning AND entry.key < beginning || '~'
+JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
+GROUP BY beginning
+"""
+
+
+def moved_under(beginnings: list[str]) -> dict[str, int]:
+    """Return how much was moved by the entries whose keys begin so; nothing moved is not in the answer."""
+    with connection.cursor() as cursor:
+        cursor.execute(MOVED_UNDER, [beginnings])
+        return dict(cursor.fetchall())
 
 
 STAKED = """

@@ -9,12 +9,10 @@ from django.db import transaction
 
 from compute import queries
 from compute.models import Result, Score, ScoreCommitment
+from compute.queries.sealing import SCORES_STILL_TAKEN
 from neurons import keys, protocol
 from subnets import commitments, naming
 
-# A validator that was checking while the others decided still gets its score in; whoever waits for the
-# verdict, which pages, wallets and the next attempt of the job tell sooner or later, comes too late.
-SCORES_STILL_TAKEN = timedelta(seconds=10)
 # 64 validators × 256 miners × 3; more would not fit into a bundle people can fetch.
 SCORES_PER_EPOCH_MAX = 50_000
 NEXT_INSTANT = timedelta(microseconds=1)  # as fine as the database tells instants apart

@@ -7,6 +7,7 @@ from compute.queries.commitments import (
     sealed_counts,
     window_commitments,
 )
+from compute.queries.earnings import WorkFigures, job_shares, job_shares_between, work_figures
 from compute.queries.jobs import (
     JobLine,
     canaries_since,
@@ -59,6 +60,7 @@ __all__ = [
     "JobLine",
     "Sample",
     "ScoreLine",
+    "WorkFigures",
     "await_score_writers",
     "canaries_since",
     "candidates",
@@ -66,6 +68,8 @@ __all__ = [
     "due_lease_ids",
     "gather",
     "job_of",
+    "job_shares",
+    "job_shares_between",
     "jobs_of",
     "jobs_of_owner",
     "join_score_writers",
@@ -99,4 +103,5 @@ __all__ = [
     "window_commitments",
     "wishes",
     "with_seals",
+    "work_figures",
 ]

@@ -1,12 +1,16 @@
 """What stays sealed: the scores of windows whose epoch has not closed, and what they give away."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Case, DateTimeField, Exists, F, OuterRef, QuerySet, Value, When
 
 from compute.models import Job, Lease, Result, Score
 from subnets import queries as subnets
 from subnets.models import Subnet
+
+# A validator that was checking while the others decided still gets its score in; whoever waits for the
+# verdict, which pages, wallets and the next attempt of the job tell sooner or later, comes too late.
+SCORES_STILL_TAKEN = timedelta(seconds=10)
 
 
 def sealed_from(netuids: list[int] | None = None) -> dict[int, datetime]:

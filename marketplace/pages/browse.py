@@ -1,4 +1,4 @@
-"""Pages that anybody may read: home, subnets, one subnet, one hotkey, the guide."""
+"""Pages that anybody may read: home, one subnet, one hotkey, the guide."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,19 +11,22 @@ from django.utils import timezone
 from compute import queries as compute
 from compute.models import Job
 from marketplace import queries as market
+from marketplace.browsing import Wanted, chosen
+from marketplace.catalogue import catalogue
 from marketplace.models import Auction
 from marketplace.pages.explaining import why_paid
-from marketplace.pages.forms import SubnetFilter
+from marketplace.pages.finding import subnet_lines
 from marketplace.pages.hyperparameters import hyperparameter_figures
 from marketplace.pages.refusals import answered
 from marketplace.pages.rule_words import rule_words
 from subnets import clock
 from subnets import queries as subnets
 from subnets.errors import NetworkNotFounded
-from subnets.models import SUBNET_LIMIT, Blueprint, Epoch, Subnet
+from subnets.models import Blueprint, Epoch, Subnet
 
 TOP_SUBNETS = 8  # as many as a screen shows
 EPOCHS_CHARTED = 40  # columns that stay apart on a phone
+SALES_SHOWN = 6
 RULES_SHOWN = 10  # the API has them all
 JOBS_SHOWN = 12
 ROWS_SHOWN = 50
@@ -31,15 +34,6 @@ BLUEPRINT_WORDS = {
     Blueprint.MATMUL: "Multiply int8 matrices; each product is checked by Freivalds’ method.",
     Blueprint.EMBEDDINGS: "Turn sentences into vectors; samples are computed again and compared.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SubnetLine:
-    """A row of the list of subnets: figures, the kind of work in words, the auction it stands in."""
-
-    subnet: subnets.SubnetRow
-    work: str
-    auction: market.AuctionView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +49,17 @@ class WorkLine:
 def home(request: HttpRequest) -> HttpResponse:
     """Show the network in figures, live auctions, and the subnets that pay most."""
     now = timezone.now()
-    auctions = market.auctions(state=Auction.State.OPEN)
+    auctions, asks = market.auctions(state=Auction.State.OPEN), market.asks()
+    listings = catalogue(now=now, asks=asks)
     page = {
         "figures": network_figures(now),
         "work": compute.compute_figures(now),
         "auctions": auctions,
-        "lines": subnet_lines(subnets.subnet_rows(sort="emission"), auctions)[:TOP_SUBNETS],
+        "lines": subnet_lines(chosen(listings, Wanted(), sort="emission")[:TOP_SUBNETS]),
+        "sales": market.recent_sales(SALES_SHOWN),
+        "floor": market.floor_ask(asks),
     }
     return render(request, "pages/home.html", page)
-
-
-@answered
-def subnet_list(request: HttpRequest) -> HttpResponse:
-    """List subnets: searched, filtered, sorted. A filter that makes no sense is left out."""
-    form = SubnetFilter(request.GET)
-    form.is_valid()
-    asked = form.cleaned_data
-    rows = subnets.subnet_rows(
-        search=asked.get("q", ""),
-        blueprint=asked.get("blueprint", ""),
-        sort=asked.get("sort") or "netuid",
-    )
-    lines = subnet_lines(rows, market.auctions(state=Auction.State.OPEN))
-    if asked.get("sale"):
-        lines = [line for line in lines if line.auction]
-    page = {"form": form, "lines": lines, "caption": f"{len(lines)} shown", **slot_figures()}
-    return render(request, "pages/subnets.html", page)
 
 
 @answered
@@ -139,21 +118,6 @@ def network_figures(now: datetime) -> subnets.NetworkFigures | None:
         return None
 
 
-def subnet_lines(
-    rows: list[subnets.SubnetRow], auctions: list[market.AuctionView]
-) -> list[SubnetLine]:
-    """Join subnets with the auctions they stand in."""
-    auction_of = {auction.netuid: auction for auction in auctions}
-    return [
-        SubnetLine(
-            subnet=row,
-            work=Blueprint(row.blueprint).label,
-            auction=auction_of.get(row.netuid),
-        )
-        for row in rows
-    ]
-
-
 def work_lines(netuid: int) -> list[WorkLine]:
     """Return a subnet's newest jobs in words."""
     return [
@@ -164,16 +128,6 @@ def work_lines(netuid: int) -> list[WorkLine]:
         )
         for job in compute.jobs_of(netuid, limit=JOBS_SHOWN)
     ]
-
-
-def slot_figures() -> dict[str, Any]:
-    """Count slots taken and free, and price a free one."""
-    free_count = len(subnets.free_netuids())
-    return {
-        "taken_count": SUBNET_LIMIT - free_count,
-        "free_count": free_count,
-        "lock_cost_rao": subnets.lock_cost(timezone.now()) if free_count else None,
-    }
 
 
 def neuron_figures(netuid: int) -> dict[str, Any]:

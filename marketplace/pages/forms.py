@@ -14,13 +14,6 @@ from marketplace.pages.wording import count
 from subnets.models import Blueprint
 from subnets.queries import SubnetRow
 
-SORTS = (
-    ("netuid", "By number"),
-    ("emission", "Highest emission"),
-    ("stake", "Most stake"),
-    ("neurons", "Most neurons"),
-    ("name", "By name"),
-)
 AUCTION_SORTS = (
     ("closing", "Closing soonest"),
     ("newest", "Newest"),
@@ -60,15 +53,6 @@ class TaoField(forms.Field):
         if rao == 0:
             raise ValidationError("Type an amount above zero.")
         return rao
-
-
-class SubnetFilter(forms.Form):
-    q = forms.CharField(
-        required=False, max_length=60, widget=forms.TextInput(attrs={"type": "search"})
-    )
-    blueprint = forms.ChoiceField(required=False, choices=[("", "All kinds"), *Blueprint.choices])
-    sale = forms.ChoiceField(required=False, choices=[("", "All"), ("1", "For sale now")])
-    sort = forms.ChoiceField(required=False, choices=SORTS)
 
 
 class AuctionFilter(forms.Form):

@@ -15,7 +15,7 @@ from ledger.errors import DomainError
 from marketplace import operations as marketplace
 from marketplace.operations.rehearsal import rehearse
 from marketplace.pages import kept, wording
-from marketplace.pages.browse import slot_figures
+from marketplace.pages.finding import slot_figures
 from marketplace.pages.forms import SlotForm
 from marketplace.pages.reader import available_rao, form_key, reader
 from marketplace.pages.refusals import answered, words
@@ -35,7 +35,7 @@ def buy_slot(request: HttpRequest) -> HttpResponse:
         return purchase(request)
     form = kept.kept_form(request, REFUSED, SlotForm)
     kept.forget(request, REFUSED)
-    figures = slot_figures()
+    figures = slot_figures(timezone.now())
     page = figures | {
         "form": form or SlotForm(initial={"max_cost_rao": typed_tao(figures["lock_cost_rao"])}),
         "next_netuid": next(iter(subnets.free_netuids()), None),

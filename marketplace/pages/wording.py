@@ -21,6 +21,7 @@ GAP = (
 )
 MINUS = "\u2212"
 ELLIPSIS = "…"
+DASH = "–"  # stands where there is no figure yet
 
 # The largest size that fits is used: (seconds in it, one, many).
 _SPANS = (
@@ -74,11 +75,23 @@ def three_digits(amount: int, unit: int) -> str:
 def percent(part: int, *, of: int, places: int = 1) -> str:
     """Write a share in percent, rounded half up by integers; a share of nothing is a dash."""
     if of <= 0:
-        return "–"
+        return DASH
     scaled = (part * 100 * 10**places * 2 + of) // (2 * of)
     whole, decimals = divmod(scaled, 10**places)
     digits = f"{whole}.{decimals:0{places}d}" if places else str(whole)
     return f"{digits}{GAP}%"
+
+
+def change(bps: int) -> str:
+    """Write a change in percent with its sign, cut to one decimal: "+12.5 %", "−3.0 %"."""
+    whole, rest = divmod(abs(bps), 100)
+    sign = "+" if bps > 0 else MINUS if bps < 0 else ""
+    return f"{sign}{count(whole)}.{rest // 10}{GAP}%"
+
+
+def tenths(value: int) -> str:
+    """Write a count of tenths with one decimal."""
+    return f"{count(value // 10)}.{value % 10}"
 
 
 def short_key(ss58: str) -> str:

@@ -1,5 +1,6 @@
 """What is known about auctions, bids, offers, sales and deposits. Nothing here writes."""
 
+from marketplace.browsing import Ask
 from marketplace.queries.api_keys import (
     api_key,
     api_keys_of,
@@ -33,6 +34,8 @@ from marketplace.queries.bids import (
     bids_of,
     standing_of,
 )
+from marketplace.queries.catalogue import asks, floor_ask, last_sales, subnet_figures
+from marketplace.queries.data_room import DataRoom, EpochLine, data_rooms, epoch_lines
 from marketplace.queries.deposits import (
     deposit,
     deposits_of,
@@ -92,10 +95,13 @@ from marketplace.queries.trust import (
 __all__ = [
     "ROWS_MAX",
     "SORTS",
+    "Ask",
     "AuctionView",
     "BidLine",
+    "DataRoom",
     "Dealing",
     "DeskLine",
+    "EpochLine",
     "MarketplaceFigures",
     "MyBid",
     "MyStanding",
@@ -105,6 +111,7 @@ __all__ = [
     "SaleLine",
     "api_key",
     "api_keys_of",
+    "asks",
     "auction",
     "auction_by_key",
     "auctions",
@@ -113,6 +120,7 @@ __all__ = [
     "bid_by_key",
     "bid_history",
     "bids_of",
+    "data_rooms",
     "dealing",
     "deposit",
     "deposits_of",
@@ -123,7 +131,10 @@ __all__ = [
     "documents_of",
     "due_auctions",
     "due_offers",
+    "epoch_lines",
+    "floor_ask",
     "is_superseded",
+    "last_sales",
     "last_side",
     "leading_bid",
     "lock_api_key",
@@ -160,6 +171,7 @@ __all__ = [
     "side_of",
     "standing_of",
     "stands_in_auction",
+    "subnet_figures",
     "tag_of",
     "terms_of",
     "waiting_webhook_events",

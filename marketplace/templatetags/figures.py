@@ -4,7 +4,7 @@ Loaded as a builtin, so every template has them. Charts are drawn on the server,
 page (currentColor and classes) and say in words what they show.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from marketplace.facts import Fact, Unit
 from marketplace.pages import drawing, wording
 
 register = template.Library()
@@ -21,7 +22,12 @@ register = template.Library()
 U16_MAX = 65_535
 PPM = 1_000_000
 BPS = 10_000
-DASH = "–"
+FACT_WORDS: dict[Unit, Callable[[int], str]] = {
+    Unit.RAO: lambda rao: f"{wording.tao(rao, places=2)}{wording.GAP}TAO",
+    Unit.BPS: lambda bps: wording.percent(bps, of=BPS),
+    Unit.TENTHS: lambda value: f"{wording.tenths(value)}{wording.GAP}days",
+    Unit.COUNT: wording.count,
+}
 # Money in tables is cut after four decimals; the exact amount is the element's value and title.
 PLACES = 4
 
@@ -29,13 +35,13 @@ PLACES = 4
 @register.filter
 def tao(rao: int | None, places: int | None = None) -> str:
     """Write rao as TAO, exactly, or cut after `places` decimals."""
-    return DASH if rao is None else wording.tao(rao, places=places)
+    return wording.DASH if rao is None else wording.tao(rao, places=places)
 
 
 @register.filter
 def tao_short(rao: int | None) -> str:
     """Write rao as TAO in about three digits."""
-    return DASH if rao is None else wording.short_tao(rao)
+    return wording.DASH if rao is None else wording.short_tao(rao)
 
 
 @register.filter
@@ -47,25 +53,31 @@ def tao_input(rao: int | None) -> str:
 @register.filter
 def number(value: int | None) -> str:
     """Group an integer's digits."""
-    return DASH if value is None else wording.count(value)
+    return wording.DASH if value is None else wording.count(value)
 
 
 @register.filter
 def u16(value: int | None) -> str:
     """Write a u16 share of the chain (65 535 is the whole) in percent."""
-    return DASH if value is None else wording.percent(value, of=U16_MAX)
+    return wording.DASH if value is None else wording.percent(value, of=U16_MAX)
 
 
 @register.filter
 def ppm(value: int | None) -> str:
     """Write parts per million in percent."""
-    return DASH if value is None else wording.percent(value, of=PPM)
+    return wording.DASH if value is None else wording.percent(value, of=PPM)
 
 
 @register.filter
 def bps(value: int | None) -> str:
     """Write basis points in percent: 250 is "2.50 %"."""
-    return DASH if value is None else wording.percent(value, of=BPS, places=2)
+    return wording.DASH if value is None else wording.percent(value, of=BPS, places=2)
+
+
+@register.filter
+def fact(one: Fact) -> str:
+    """Write a fact in its unit."""
+    return wording.DASH if one.value is None else FACT_WORDS[one.kind.unit](one.value)
 
 
 @register.filter
@@ -77,7 +89,7 @@ def key_short(ss58: str) -> str:
 @register.filter
 def alias(owner: object) -> str:
     """Name an owner by the beginning of the account's id."""
-    return DASH if owner is None else wording.alias(owner)
+    return wording.DASH if owner is None else wording.alias(owner)
 
 
 @register.filter
@@ -114,7 +126,7 @@ def block_length(block_ms: int) -> str:
 def amount(rao: int | None, places: int = PLACES, *, signed: bool = False) -> str | SafeString:
     """Set money: whole digits, quieter decimals, the exact rao as value and the exact TAO as title."""
     if rao is None:
-        return DASH
+        return wording.DASH
     text = wording.tao(rao, places=places)
     whole, _, decimals = text.partition(".")
     sign = "+" if signed and rao > 0 else ""
@@ -132,7 +144,7 @@ def amount(rao: int | None, places: int = PLACES, *, signed: bool = False) -> st
 def moment(at: datetime | None, now: datetime | None = None) -> str | SafeString:
     """Set an instant: how far it is, with the exact UTC time as title and machine-readable value."""
     if at is None:
-        return DASH
+        return wording.DASH
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>',
         at.isoformat(),

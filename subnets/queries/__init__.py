@@ -25,7 +25,7 @@ from subnets.queries.epochs import (
     window_starts_at,
 )
 from subnets.queries.explanations import explanation
-from subnets.queries.finding import SORTS, SubnetRow, subnet_rows
+from subnets.queries.finding import SORTS, SubnetRow, found_netuids, subnet_rows
 from subnets.queries.hyperparameters import (
     HyperparameterLine,
     hyperparameter_changes,
@@ -83,13 +83,20 @@ from subnets.queries.slots import (
     own_subnet,
     registrant,
     subnet,
+    subnet_names,
     subnets_of,
     tenures,
 )
+from subnets.queries.standing import LATE, MONTH, Standing, standings
+from subnets.queries.weeks import WEEK, EmissionWeek, emission_weeks
 
 __all__ = [
+    "LATE",
+    "MONTH",
     "SORTS",
+    "WEEK",
     "DueEpoch",
+    "EmissionWeek",
     "Handover",
     "HyperparameterLine",
     "MetagraphRow",
@@ -98,6 +105,7 @@ __all__ = [
     "Payout",
     "RuleChange",
     "RuleFault",
+    "Standing",
     "SubnetRow",
     "backtests_claimed",
     "backtests_of",
@@ -109,9 +117,11 @@ __all__ = [
     "claimed",
     "closed_epoch",
     "due_epochs",
+    "emission_weeks",
     "epoch",
     "epochs",
     "explanation",
+    "found_netuids",
     "free_netuids",
     "handover",
     "hotkey",
@@ -151,8 +161,10 @@ __all__ = [
     "stake_by_hotkey",
     "stake_by_subnet",
     "stake_of",
+    "standings",
     "standings_of_hotkey",
     "subnet",
+    "subnet_names",
     "subnet_rows",
     "subnets_of",
     "supply_rao",

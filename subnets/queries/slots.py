@@ -46,6 +46,11 @@ def tenures(netuid: int, *, starts_at: datetime, ends_at: datetime) -> tuple[Ten
     return tuple(Tenure(owner, held_ms) for owner, held_ms in lengths if held_ms > 0)
 
 
+def subnet_names() -> list[tuple[int, str]]:
+    """List every subnet's number and name, by number."""
+    return list(Subnet.objects.order_by("netuid").values_list("netuid", "name"))
+
+
 def subnets_of(owner: UUID) -> list[Subnet]:
     """List the subnets an owner holds."""
     return list(Subnet.objects.filter(owner=owner).order_by("netuid"))

@@ -282,7 +282,7 @@ def test_the_list_of_subnets_takes_as_many_statements_for_four_as_for_one(
 ):
     make.subnet(name="one")
     for count in (1, 4):
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             rows = queries.subnet_rows(sort=sort)
         assert len(rows) == count
         for n in range(3):

@@ -1,0 +1,142 @@
+"""Choosing among subnets: what a list shows of each, which are wanted, in what order. Pure.
+
+>>> yield_days(price_rao=730, day_rao=2)
+3650
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from marketplace.offering import Format
+
+TENTHS = 10  # a price is set against emission in tenths of a day
+ANY_FORMAT = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An open offer of a subnet. price_rao: what it stands at; of an auction without bids, its start.
+
+    is_open: bids and purchases are taken now, not at a later `opens_at`.
+    """
+
+    auction_id: UUID
+    netuid: int
+    format: Format
+    price_rao: int
+    bid_count: int
+    opens_at: datetime
+    closes_at: datetime
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A subnet as lists show it. Figures come from closed epochs and settled sales; None where there are none yet."""
+
+    netuid: int
+    name: str
+    summary: str
+    blueprint: str
+    registered_at: datetime
+    registrations_open: bool
+    miner_count: int
+    validator_count: int
+    stake_rao: int
+    epoch_number: int
+    emission_day_rao: int
+    growth_bps: int | None
+    revenue_week_rao: int
+    last_price_rao: int | None
+    last_sold_at: datetime | None
+    ask: Ask | None
+
+    @property
+    def price_rao(self) -> int | None:
+        """Return what is asked now, or else what was paid last."""
+        return self.ask.price_rao if self.ask else self.last_price_rao
+
+    @property
+    def yield_tenths(self) -> int | None:
+        """Return how many days of the subnet's whole emission its price comes to, in tenths."""
+        return yield_days(price_rao=self.price_rao, day_rao=self.emission_day_rao)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A filter. format: "" for all, ANY_FORMAT for whatever is for sale, or one of Format. Bounds are inclusive."""
+
+    format: str = ""
+    price_min_rao: int | None = None
+    price_max_rao: int | None = None
+    emission_min_rao: int | None = None
+    emission_max_rao: int | None = None
+    miners_min: int | None = None
+    registrations_open: bool = False
+
+    def takes(self, listing: Listing) -> bool:
+        """Say whether a subnet is wanted. One without a price is in no range of prices."""
+        return (
+            self._takes_offer(listing.ask)
+            and within(listing.price_rao, self.price_min_rao, self.price_max_rao)
+            and within(listing.emission_day_rao, self.emission_min_rao, self.emission_max_rao)
+            and listing.miner_count >= (self.miners_min or 0)
+            and (listing.registrations_open or not self.registrations_open)
+        )
+
+    def _takes_offer(self, ask: Ask | None) -> bool:
+        if not self.format:
+            return True
+        return ask is not None and self.format in {ANY_FORMAT, ask.format}
+
+
+def within(value: int | None, low: int | None, high: int | None) -> bool:
+    """Say whether a value lies in a range; None lies only in the range without bounds."""
+    if value is None:
+        return low is None and high is None
+    return (low is None or low <= value) and (high is None or value <= high)
+
+
+def yield_days(*, price_rao: int | None, day_rao: int) -> int | None:
+    """Return a price over the emission of a day, in tenths of a day, cut; None without either."""
+    return price_rao * TENTHS // day_rao if price_rao and day_rao else None
+
+
+def _least(value: Callable[[Listing], int | None]) -> Callable[[Listing], tuple[bool, int]]:
+    return lambda listing: ((found := value(listing)) is None, found or 0)
+
+
+def _most(value: Callable[[Listing], int | None]) -> Callable[[Listing], tuple[bool, int]]:
+    return lambda listing: ((found := value(listing)) is None, -(found or 0))
+
+
+# Whoever has no such figure stands at the end; equal ones keep the order they came in.
+ORDERS: dict[str, Callable[[Listing], tuple[object, ...]]] = {
+    "netuid": lambda listing: (listing.netuid,),
+    "name": lambda listing: (listing.name.lower(),),
+    "newest": lambda listing: (-listing.registered_at.timestamp(),),
+    "price": _least(lambda listing: listing.price_rao),
+    "yield": _least(lambda listing: listing.yield_tenths),
+    "revenue": _most(lambda listing: listing.revenue_week_rao),
+    "growth": _most(lambda listing: listing.growth_bps),
+    "emission": _most(lambda listing: listing.emission_day_rao),
+    "stake": _most(lambda listing: listing.stake_rao),
+    "miners": _most(lambda listing: listing.miner_count),
+}
+
+
+def chosen(listings: Iterable[Listing], wanted: Wanted, *, sort: str = "") -> list[Listing]:
+    """Return the wanted ones in order; without one of ORDERS, in the order they came: the best match first."""
+    found = [listing for listing in listings if wanted.takes(listing)]
+    return sorted(found, key=ORDERS[sort]) if sort in ORDERS else found
+
+
+def new_since(listings: Iterable[Listing], since: datetime) -> list[Listing]:
+    """Return those that came up since an instant: their slot was taken, or their offer opened."""
+    return [
+        one
+        for one in listings
+        if one.registered_at > since or (one.ask is not None and one.ask.opens_at > since)
+    ]
