@@ -285,6 +285,7 @@ CELERY_BEAT_SCHEDULE = {
         ("settle-due-auctions", "marketplace.tasks.settle_due_auctions", 1),
         ("end-due-offers", "marketplace.tasks.end_due_offers", 1),
         ("process-webhook-events", "marketplace.tasks.process_webhook_events", 1),
+        ("tell-news", "marketplace.tasks.tell_news", 1),
         ("plant-known-answer-jobs", "compute.tasks.plant_known_answer_jobs", 1),
         ("dispatch-queued-jobs", "compute.tasks.dispatch_queued_jobs", 1),
         ("expire-due-leases", "compute.tasks.expire_due_leases", 1),

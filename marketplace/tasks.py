@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from ledger import sweeps
 from marketplace import operations, queries
+from marketplace.queries.news import SOURCES
 
 # A sweep comes every second; what this one leaves is the next one's.
 SETTLED_AT_ONCE = 50
@@ -37,3 +38,10 @@ def process_webhook_events() -> None:
     sweeps.each(
         waiting, lambda event_id: operations.process_webhook_event(event_id=event_id, now=now)
     )
+
+
+@shared_task(name="marketplace.tasks.tell_news")
+def tell_news() -> None:
+    """Tell people of what happened since the last sweep."""
+    now = timezone.now()
+    sweeps.each(SOURCES, lambda source: operations.tell_news(source=source, now=now))

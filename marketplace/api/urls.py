@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import keys, offers, views
+from marketplace.api import keys, notices, offers, views
 from marketplace.webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -25,5 +25,10 @@ urlpatterns = [
     path("deposits/<uuid:deposit_id>/", views.DepositView.as_view(), name="api-deposit"),
     path("api-keys/", keys.ApiKeysView.as_view(), name="api-api-keys"),
     path("api-keys/<str:key_id>/", keys.ApiKeyView.as_view(), name="api-api-key"),
+    path("watchlist/", notices.WatchlistView.as_view(), name="api-watchlist"),
+    path("watchlist/<int:netuid>/", notices.WatchView.as_view(), name="api-watch"),
+    path("notices/", notices.NoticesView.as_view(), name="api-notices"),
+    path("notices/read/", notices.ReadView.as_view(), name="api-notices-read"),
+    path("notices/preferences/", notices.PreferencesView.as_view(), name="api-notice-ways"),
     path("webhooks/stripe/", StripeWebhookView.as_view(), name="api-stripe-webhook"),
 ]

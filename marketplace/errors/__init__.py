@@ -39,6 +39,9 @@ from marketplace.errors.documents import (
     DocumentUnknown,
     TooManyDocuments,
 )
+from marketplace.errors.notices import (
+    UnsubscribeLinkInvalid,
+)
 from marketplace.errors.offers import (
     NotYourMove,
     OfferAlreadyOpen,
@@ -110,6 +113,7 @@ __all__ = [
     "TooManyDocuments",
     "TooManyMoves",
     "TooManyStreams",
+    "UnsubscribeLinkInvalid",
     "WebhookPayloadInvalid",
     "WebhookSignatureInvalid",
 ]

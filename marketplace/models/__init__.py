@@ -11,6 +11,9 @@ WebhookEvent  what Stripe told, stored once, worked off later
 AccountLink   two accounts that belong together, so that neither bids in the other's auction
 Dispute       what a buyer says is wrong with a purchase, and what staff decided
 ApiKey        what a program of a person signs in with: the key's public half and a digest of its secret
+Watch         a subnet that somebody follows
+Notice        a fact told to one person; NoticePreference, by what ways besides the site; NewsCursor, how far facts were read
+Letter        a notice on its way by e-mail
 Document      a file that an owner shows of a subnet; DocumentReading, who read it: a fact
 """
 
@@ -18,6 +21,7 @@ from marketplace.models.api_keys import ApiKey
 from marketplace.models.auctions import Auction, Bid
 from marketplace.models.cards import Deposit, WebhookEvent
 from marketplace.models.documents import Document, DocumentReading
+from marketplace.models.notices import Letter, NewsCursor, Notice, NoticePreference, Watch
 from marketplace.models.offers import Offer, OfferMove
 from marketplace.models.people import User
 from marketplace.models.sales import Sale
@@ -32,9 +36,14 @@ __all__ = [
     "Dispute",
     "Document",
     "DocumentReading",
+    "Letter",
+    "NewsCursor",
+    "Notice",
+    "NoticePreference",
     "Offer",
     "OfferMove",
     "Sale",
     "User",
+    "Watch",
     "WebhookEvent",
 ]

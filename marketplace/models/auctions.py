@@ -164,6 +164,11 @@ class Auction(models.Model):
                 fields=["closes_at"], condition=Q(state="open"), name="marketplace_auction_due"
             ),
             models.Index(
+                fields=["ended_at"],
+                condition=Q(ended_at__isnull=False),
+                name="marketplace_auction_ended",
+            ),
+            models.Index(
                 fields=["due_at"], condition=Q(state="awaiting"), name="marketplace_auction_unpaid"
             ),
         ]

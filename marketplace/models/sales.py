@@ -69,7 +69,10 @@ class Sale(models.Model):
                 name="marketplace_sale_fee_and_royalty_are_part_of_the_price",
             ),
         ]
-        indexes = [models.Index(fields=["netuid", "sold_at"], name="marketplace_sale_history")]
+        indexes = [
+            models.Index(fields=["netuid", "sold_at"], name="marketplace_sale_history"),
+            models.Index(fields=["sold_at"], name="marketplace_sale_newest"),
+        ]
         triggers = [
             pgtrigger.Protect(name="sales_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
         ]

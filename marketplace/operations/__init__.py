@@ -22,6 +22,12 @@ from marketplace.operations.documents import (
     withdraw_document,
 )
 from marketplace.operations.grants import fund_treasury, grant_test_tao
+from marketplace.operations.notices import (
+    choose_ways,
+    read_notices,
+    stop_mail,
+    tell_news,
+)
 from marketplace.operations.offers import (
     counter_offer,
     decline_offer,
@@ -36,6 +42,7 @@ from marketplace.operations.trust import (
     link_accounts,
     open_dispute,
 )
+from marketplace.operations.watching import unwatch, watch
 
 __all__ = [
     "HouseTerms",
@@ -46,6 +53,7 @@ __all__ = [
     "buy_slot",
     "cancel_auction",
     "check_may_deal",
+    "choose_ways",
     "counter_offer",
     "create_api_key",
     "decide_dispute",
@@ -61,11 +69,16 @@ __all__ = [
     "place_bid",
     "process_webhook_event",
     "read_document",
+    "read_notices",
     "record_webhook_event",
     "revoke_api_key",
     "settle_auction",
     "start_deposit",
+    "stop_mail",
     "take_subnet",
+    "tell_news",
+    "unwatch",
+    "watch",
     "withdraw_document",
     "withdraw_offer",
 ]

@@ -9,20 +9,22 @@ from django.utils import timezone
 
 from ledger import chart
 from ledger import queries as books
+from marketplace import queries as market
 from subnets import queries as subnets
 from subnets.errors import NetworkNotFounded
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """Give templates the address of the event streams, whether mail is sent, the open block, the reader's purse.
+    """Give templates the address of the event streams, whether mail is sent, the open block, the reader's purse and unread notices.
 
-    Block and purse are functions that a template calls: one statement each, and none where unused.
+    Block, purse and unread are functions that a template calls: one statement each, and none where unused.
     """
     return {
         "events_url": events_url(request),
         "mail_is_on": bool(settings.EMAIL_HOST),
         "block": cache(block),
         "purse_rao": cache(lambda: purse_rao(request)),
+        "unread": cache(lambda: unread(request)),
     }
 
 
@@ -47,3 +49,13 @@ def purse_rao(request: HttpRequest) -> int | None:
     if not request.user.is_authenticated:
         return None
     return books.balance(chart.wallet(request.user.id)).available_rao
+
+
+def unread(request: HttpRequest) -> str:
+    """Return how many notices the signed-in reader has not read: "" for none, "99+" for more than are counted."""
+    if not request.user.is_authenticated:
+        return ""
+    count = market.unread_count(request.user.id)
+    if count >= market.UNREAD_COUNTED:
+        return f"{market.UNREAD_COUNTED - 1}+"
+    return str(count or "")

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from marketplace import queries as market
 from marketplace.facts import Fact, Unit
 from marketplace.pages import drawing, wording
 
@@ -180,6 +181,20 @@ def share(value: int | None, whole: int = U16_MAX) -> dict[str, Any]:
         "width": round(100 * part / whole, 1) if whole else 0,
         "text": wording.percent(part, of=whole),
         "is_unknown": value is None,
+    }
+
+
+@register.inclusion_tag("parts/watch.html", takes_context=True)
+def watch_button(context: template.Context, netuid: int) -> dict[str, Any]:
+    """Set the button by which the reader watches a subnet, or no longer does. A visitor is led to sign in."""
+    request = context["request"]
+    is_person = request.user.is_authenticated
+    return {
+        "request": request,
+        "csrf_token": context["csrf_token"],
+        "netuid": netuid,
+        "is_person": is_person,
+        "is_watching": is_person and market.is_watching(request.user.id, netuid),
     }
 
 

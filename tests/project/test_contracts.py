@@ -12,7 +12,7 @@ DJANGO_ROOMS = {
     "subnets": "admin api apps columns invariants limits management models operations queries tasks",
     "compute": "admin api apps invariants management models operations queries tasks",
     "marketplace": "admin api apps catalogue events fanout figures invariants live management models operations"
-    " pages payments promises queries tasks templatetags webhooks",
+    " pages payments promises queries tasks templatetags unsubscribing webhooks",
 }
 
 

@@ -1,0 +1,148 @@
+"""The kinds of notices: what each tells, in a sentence, and by what ways unless somebody chose otherwise. Pure.
+
+A new kind is an entry of KINDS here, and a source of `queries.news` that finds its facts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ledger.money import format_tao
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of notice.
+
+    word: its name, for ever.  topic: what the event type of a webhook begins with.  label: what the page of preferences
+    calls it.  sentence: with the fields of a notice's data; `…_rao` is spoken in TAO, `…_at` in UTC.
+    path: where it leads, the auction's page or else the subnet's where empty.
+    """
+
+    word: str
+    topic: str
+    label: str
+    sentence: str
+    by_email: bool = False
+    path: str = ""
+
+    @property
+    def type(self) -> str:
+        """Return the event type of a webhook, such as "auction.outbid"."""
+        return f"{self.topic}.{self.word}"
+
+
+KINDS = {
+    kind.word: kind
+    for kind in (
+        Kind(
+            "outbid",
+            "auction",
+            "You were outbid",
+            "You were outbid on {name}: the price is {price_rao}, and the auction ends {closes_at}.",
+            by_email=True,
+        ),
+        Kind(
+            "won",
+            "auction",
+            "You won an auction",
+            "You won {name} for {price_rao}. The subnet is yours.",
+            by_email=True,
+        ),
+        Kind(
+            "lost",
+            "auction",
+            "Somebody else won an auction you bid in",
+            "The auction of {name} ended at {price_rao} and somebody else won. Nothing of yours is set aside for it.",
+        ),
+        Kind(
+            "unsold",
+            "auction",
+            "An auction ended without a sale",
+            "The auction of {name} ended without a sale. Nothing is set aside for it any more.",
+        ),
+        Kind(
+            "cancelled",
+            "auction",
+            "An auction was withdrawn",
+            "The auction of {name} was withdrawn. Nothing is set aside for it any more.",
+        ),
+        Kind(
+            "opened",
+            "auction",
+            "A subnet you watch is for sale",
+            "{name} is for sale from {start_rao}, until {closes_at}.",
+        ),
+        Kind(
+            "ending_day",
+            "auction",
+            "An auction ends within a day",
+            "The auction of {name} ends {closes_at}.",
+        ),
+        Kind(
+            "ending_hour",
+            "auction",
+            "An auction ends within an hour",
+            "The auction of {name} ends {closes_at}.",
+            by_email=True,
+        ),
+        Kind(
+            "ending_soon",
+            "auction",
+            "An auction ends within ten minutes",
+            "The auction of {name} ends {closes_at}.",
+        ),
+        Kind(
+            "sold",
+            "sale",
+            "Your subnet was sold",
+            "You sold {name} for {price_rao}; {earned_rao} of it came to your wallet.",
+            by_email=True,
+        ),
+        Kind("bought", "sale", "You bought a subnet", "You bought {name} for {price_rao}."),
+        Kind(
+            "changed_hands",
+            "sale",
+            "A subnet you watch was sold",
+            "{name} was sold for {price_rao}.",
+        ),
+        Kind(
+            "rule_published",
+            "rule",
+            "A rule was published where you mine, validate, watch or own",
+            "{name} published version {version} of its rule. It pays by it from epoch {from_epoch} on.",
+        ),
+    )
+}
+
+
+def sentence(kind: str, data: Mapping[str, Any]) -> str:
+    """Say a notice in a sentence. A kind that is no longer known, or lacks a figure, is named by its subject."""
+    known = KINDS.get(kind)
+    try:
+        return known.sentence.format_map({**data, **_spoken(data)}) if known else _plainly(data)
+    except KeyError:
+        return _plainly(data)
+
+
+def path(kind: str, *, netuid: int | None, auction_id: object, data: Mapping[str, Any]) -> str:
+    """Return where on the site a notice leads."""
+    known = KINDS.get(kind)
+    if known and known.path:
+        return known.path.format_map(data)
+    if auction_id:
+        return f"/auctions/{auction_id}/"
+    return f"/subnets/{netuid}/" if netuid else "/notices/"
+
+
+def _spoken(data: Mapping[str, Any]) -> dict[str, str]:
+    """Put money and instants as people say them."""
+    spoken = {name: f"{format_tao(int(data[name]))} TAO" for name in data if name.endswith("_rao")}
+    for name in (name for name in data if name.endswith("_at")):
+        spoken[name] = f"{datetime.fromisoformat(data[name]):%d %b %Y, %H:%M} UTC"
+    return spoken
+
+
+def _plainly(data: Mapping[str, Any]) -> str:
+    return f"There is news of {data.get('name', 'a subnet')}."

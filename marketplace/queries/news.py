@@ -1,0 +1,133 @@
+"""News: where the facts are that people are told of, in one statement a source.
+
+A source answers (kind, about, person, at, netuid, auction_id, data): who is to be told what, about which fact, and when it
+happened. It sees the facts of a stretch of time, from since to now; told twice it is written once, so a stretch may
+overlap the one before. A new kind of notice is one more source here, and an entry of `marketplace.notices.KINDS`.
+"""
+
+# Whoever bids in an auction, or watches its subnet, has an interest in it. The seller has one of their own.
+INTERESTED = """
+    SELECT auction.id AS auction_id, watch.person_id AS person
+    FROM marketplace_auction AS auction
+    JOIN marketplace_watch AS watch ON watch.netuid = auction.netuid
+    WHERE {due} AND watch.person_id <> auction.seller
+    UNION
+    SELECT auction.id, bid.bidder
+    FROM marketplace_auction AS auction JOIN marketplace_bid AS bid ON bid.auction_id = auction.id
+    WHERE {due}
+"""
+
+# Who led before a bid and does not lead now, told of the last bid that took the lead from them.
+# A sealed auction has nobody who is known to lead.
+OUTBID = """
+SELECT DISTINCT ON (bid.auction_id, before.leader)
+       'outbid' AS kind, bid.id::text AS about, before.leader AS person, bid.placed_at AS at,
+       auction.netuid::int AS netuid, auction.id AS auction_id,
+       jsonb_build_object('price_rao', bid.price_rao::text, 'closes_at', bid.closes_at) AS data
+FROM marketplace_auction AS auction
+JOIN marketplace_bid AS bid ON bid.auction_id = auction.id
+JOIN marketplace_bid AS before ON before.auction_id = bid.auction_id AND before.sequence = bid.sequence - 1
+WHERE auction.state = 'open' AND auction.format = 'english'
+  AND bid.placed_at > %(since)s AND bid.placed_at <= %(now)s
+  AND before.leader <> bid.leader AND before.leader <> auction.leader
+ORDER BY bid.auction_id, before.leader, bid.sequence DESC
+"""
+
+OPENED = """
+SELECT 'opened' AS kind, auction.id::text AS about, watch.person_id AS person, auction.opens_at AS at,
+       auction.netuid::int AS netuid, auction.id AS auction_id,
+       jsonb_build_object('start_rao', auction.start_rao::text, 'closes_at', auction.closes_at,
+                          'format', auction.format) AS data
+FROM marketplace_auction AS auction
+JOIN marketplace_watch AS watch ON watch.netuid = auction.netuid AND watch.watched_at <= auction.opens_at
+WHERE auction.state = 'open' AND watch.person_id <> auction.seller
+  AND auction.opens_at > %(since)s AND auction.opens_at <= %(now)s
+"""
+
+# After an outage only the nearest end is told. An auction that never was so far from its end was told when it opened.
+ENDING = f"""
+SELECT step.kind, auction.id::text AS about, reader.person, auction.closes_at - step.within AS at,
+       auction.netuid::int AS netuid, auction.id AS auction_id,
+       jsonb_build_object('closes_at', auction.closes_at) AS data
+FROM (VALUES ('ending_day', interval '1 day', interval '1 hour'),
+             ('ending_hour', interval '1 hour', interval '10 minutes'),
+             ('ending_soon', interval '10 minutes', interval '0')) AS step (kind, within, next)
+JOIN marketplace_auction AS auction
+  ON auction.state = 'open' AND auction.closes_at - auction.opens_at > step.within
+ AND auction.closes_at <= %(now)s + step.within AND auction.closes_at > %(now)s + step.next
+ AND auction.closes_at - step.within > %(since)s
+JOIN ({INTERESTED.format(due="auction.state = 'open' AND auction.closes_at <= %(now)s + interval '1 day'")}) AS reader
+  ON reader.auction_id = auction.id
+"""  # noqa: S608  constants of this module
+
+ENDED = f"""
+SELECT CASE auction.state WHEN 'settled' THEN 'lost' ELSE auction.state END AS kind, auction.id::text AS about,
+       reader.person, auction.ended_at AS at, auction.netuid::int AS netuid, auction.id AS auction_id,
+       jsonb_build_object('price_rao', sale.price_rao::text) AS data
+FROM marketplace_auction AS auction
+LEFT JOIN marketplace_sale AS sale ON sale.auction_id = auction.id
+JOIN (
+    {INTERESTED.format(due="auction.ended_at > %(since)s AND auction.ended_at <= %(now)s")}
+    UNION
+    SELECT auction.id, auction.seller FROM marketplace_auction AS auction
+    WHERE auction.ended_at > %(since)s AND auction.ended_at <= %(now)s AND auction.state = 'unsold'
+) AS reader ON reader.auction_id = auction.id
+WHERE auction.ended_at > %(since)s AND auction.ended_at <= %(now)s
+  AND (auction.state IN ('unsold', 'cancelled')
+       OR (sale.buyer <> reader.person
+           AND EXISTS (SELECT FROM marketplace_bid AS bid
+                       WHERE bid.auction_id = auction.id AND bid.bidder = reader.person)))
+"""  # noqa: S608  constants of this module
+
+SOLD = """
+SELECT CASE reader.role
+            WHEN 'seller' THEN 'sold'
+            WHEN 'watcher' THEN 'changed_hands'
+            ELSE CASE WHEN auction.format IN ('english', 'sealed') THEN 'won' ELSE 'bought' END
+       END AS kind,
+       sale.id::text AS about, reader.person, sale.sold_at AS at, sale.netuid::int AS netuid, sale.auction_id,
+       jsonb_build_object('price_rao', sale.price_rao::text,
+                          'earned_rao', (sale.price_rao - sale.fee_rao - sale.royalty_rao)::text) AS data
+FROM marketplace_sale AS sale
+LEFT JOIN marketplace_auction AS auction ON auction.id = sale.auction_id
+JOIN LATERAL (
+    SELECT 'seller' AS role, sale.seller AS person WHERE sale.seller IS NOT NULL
+    UNION ALL
+    SELECT 'buyer', sale.buyer
+    UNION ALL
+    SELECT 'watcher', watch.person_id FROM marketplace_watch AS watch
+    WHERE watch.netuid = sale.netuid AND watch.watched_at < sale.sold_at
+      AND watch.person_id IS DISTINCT FROM sale.seller AND watch.person_id <> sale.buyer
+      AND NOT EXISTS (SELECT FROM marketplace_bid AS bid
+                      WHERE bid.auction_id = sale.auction_id AND bid.bidder = watch.person_id)
+) AS reader ON true
+WHERE sale.sold_at > %(since)s AND sale.sold_at <= %(now)s
+"""
+
+# The first version came with the slot; nobody has anything to learn from it.
+RULES = """
+SELECT 'rule_published' AS kind, rule.id::text AS about, reader.person, rule.published_at AS at,
+       rule.subnet_id::int AS netuid, NULL::uuid AS auction_id,
+       jsonb_build_object('version', rule.version, 'from_epoch', rule.from_epoch) AS data
+FROM subnets_incentiverule AS rule
+JOIN LATERAL (
+    SELECT subnet.owner AS person FROM subnets_subnet AS subnet WHERE subnet.netuid = rule.subnet_id
+    UNION
+    SELECT watch.person_id FROM marketplace_watch AS watch
+    WHERE watch.netuid = rule.subnet_id AND watch.watched_at <= rule.published_at
+    UNION
+    SELECT hotkey.owner FROM subnets_neuron AS neuron
+    JOIN subnets_hotkey AS hotkey ON hotkey.ss58 = neuron.hotkey_id
+    WHERE neuron.subnet_id = rule.subnet_id
+) AS reader ON true
+WHERE rule.version > 1 AND rule.published_at > %(since)s AND rule.published_at <= %(now)s
+"""
+
+SOURCES = {
+    "outbid": OUTBID,
+    "opened": OPENED,
+    "ending": ENDING,
+    "ended": ENDED,
+    "sold": SOLD,
+    "rules": RULES,
+}
