@@ -25,6 +25,7 @@ from marketplace.operations.offers import (
 )
 from marketplace.operations.proceeds import Proceeds, proceeds_of
 from marketplace.operations.standings import show, standing_of, superseded
+from marketplace.operations.trust import check_may_deal
 from subnets import operations as subnets
 
 logger = logging.getLogger(__name__)
@@ -35,9 +36,9 @@ def accept_offer(*, offer_id: UUID, who: UUID, expected_rao: int, key: str, now:
     """Take the figure on the table: the buyer pays and has the subnet, at once. Other offers for it are released.
 
     expected_rao: the figure that was seen. The same key with the same input sells once.
-    Raises: OfferUnknown, OfferEnded, OfferLapsed, NotYourMove, OfferChanged, SubnetInAuction, InsufficientFunds
-    (of a buyer who accepts more than they promised), IdempotencyConflict, IdempotencyKeyMissing,
-    IdempotencyKeyInvalid.
+    Raises: OfferUnknown, OfferEnded, OfferLapsed, NotYourMove, OfferChanged, SubnetInAuction, AddressNotVerified,
+    AccountsLinked, InsufficientFunds (of a buyer who accepts more than they promised), IdempotencyConflict,
+    IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("accept", caller=who, key=key)
     offer, side = lock_negotiation(offer_id, who)
@@ -52,6 +53,8 @@ def accept_offer(*, offer_id: UUID, who: UUID, expected_rao: int, key: str, now:
     # cancels one has not committed yet, so that it still counts as live.
     if queries.stands_in_auction(offer.netuid):
         raise SubnetInAuction(netuid=offer.netuid)
+    # Staff may have linked the two accounts since the offer was made.
+    check_may_deal(buyer=offer.buyer, seller=offer.owner)
     show(offer, standing, ended_at=now)
     write_move(offer, Said(side=side, act=Act.ACCEPT, key=stored), now=now)
     return _sell(offer, now=now)
@@ -73,6 +76,7 @@ def end_offer(*, offer_id: UUID, now: datetime) -> Offer:
     else:
         return offer
     show(offer, negotiating.closed(standing_of(offer), state), ended_at=now)
+    logger.info("offer:ended state=%s offer=%s", state, offer.id)
     try:
         release(offer, now=now)
     except HoldNotOpen:

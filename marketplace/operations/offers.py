@@ -3,6 +3,7 @@
 Locks are taken in one order everywhere: the subnet's row, the offer's, the accounts'.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -29,6 +30,8 @@ from marketplace.operations.trust import check_may_deal
 from subnets import naming
 from subnets import queries as slots
 from subnets.models import Subnet
+
+logger = logging.getLogger(__name__)
 
 MESSAGE_LENGTH_MAX = 500
 # The sweep of offers frees the money when a promise ends. Should it be down, the ledger frees it an hour later;
@@ -188,6 +191,7 @@ def write_move(offer: Offer, said: Said, *, now: datetime) -> None:
         key=said.key,
         at=now,
     )
+    logger.info("offer:moved act=%s side=%s offer=%s", said.act, said.side, offer.id)
 
 
 def replayed(

@@ -84,15 +84,20 @@ def test_who_owns_a_subnet_cannot_offer_for_it(ada, owner, netuid):
     world.offer(ada, netuid, 40)
 
 
-def test_linked_accounts_do_not_sell_to_each_other(ada, owner, netuid):
+def test_accounts_that_are_linked_do_not_sell_to_each_other(ada, owner, netuid):
+    bob, elsewhere = world.person(tao=100), world.subnet(owner)
+    made, others = world.offer(ada, netuid, 40), world.offer(bob, netuid, 40)
     operations.link_accounts(
         one=ada.id, other=owner.id, note="one company", linked_by=owner.id, now=NOW
     )
 
     with pytest.raises(AccountsLinked):
-        world.offer(ada, netuid, 40)
+        world.offer(ada, elsewhere, 40)
+    with pytest.raises(AccountsLinked):
+        world.accept(made, owner, 40)
 
-    world.offer(world.person(tao=100), netuid, 40)
+    world.accept(others, owner, 40)
+    assert slots.subnet(netuid).owner == bob.id
 
 
 def test_a_subnet_that_does_not_exist_has_no_offers(ada, netuid):
