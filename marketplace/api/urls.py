@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import keys, notices, offers, views
+from marketplace.api import documents, keys, notices, offers, views
 from marketplace.webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -18,6 +18,23 @@ urlpatterns = [
     path("offers/<uuid:offer_id>/counter/", offers.CounterView.as_view(), name="api-counter"),
     path("offers/<uuid:offer_id>/decline/", offers.DeclineView.as_view(), name="api-decline"),
     path("offers/<uuid:offer_id>/withdraw/", offers.WithdrawView.as_view(), name="api-withdraw"),
+    path(
+        "subnets/<int:netuid>/documents/",
+        documents.DocumentsView.as_view(),
+        name="api-documents",
+    ),
+    path("documents/<uuid:document_id>/", documents.DocumentView.as_view(), name="api-document"),
+    path(
+        "documents/<uuid:document_id>/withdraw/",
+        documents.WithdrawDocumentView.as_view(),
+        name="api-withdraw-document",
+    ),
+    path("sales/<uuid:sale_id>/dispute/", documents.DisputeView.as_view(), name="api-dispute"),
+    path(
+        "accounts/<uuid:owner>/reputation/",
+        documents.ReputationView.as_view(),
+        name="api-reputation",
+    ),
     path("slots/", views.SlotsView.as_view(), name="api-slots"),
     path("wallet/", views.WalletView.as_view(), name="api-wallet"),
     path("wallet/statement/", views.StatementView.as_view(), name="api-statement"),
