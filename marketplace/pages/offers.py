@@ -47,7 +47,7 @@ def offers(request: HttpRequest) -> HttpResponse:
     page = {
         "received": [line for line in lines if line.offer.side == Side.OWNER],
         "made": [line for line in lines if line.offer.side == Side.BUYER],
-        "shown_max": market.ROWS_MAX,
+        "is_cut": len(lines) == market.ROWS_MAX,
     }
     return render(request, "pages/offers.html", page)
 
