@@ -38,7 +38,9 @@ def database(url: str) -> dict[str, object]:
         # A write that waits longer than this for a lock answers "try again" instead of piling up.
         "OPTIONS": {
             "options": "-c lock_timeout=5s -c statement_timeout=60s "
-            f"-c pg_trgm.strict_word_similarity_threshold={WORD_SIMILARITY}"
+            f"-c pg_trgm.strict_word_similarity_threshold={WORD_SIMILARITY}",
+            # Of the statements whose parameters the server binds (ledger.prepared): planned at the second use.
+            "prepare_threshold": 1,
         },
     }
 

@@ -1,17 +1,17 @@
 """The statements of a posting: lock, find, open, write. Their number does not grow with the steps.
 
-The ORM would send one statement a row and hold the locks meanwhile, so this module speaks SQL. Only
-ledger.operations calls it.
+The ORM would send one statement a row and hold the locks meanwhile, so this module speaks SQL, which PostgreSQL
+plans once a connection. Only ledger.operations calls it.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
+from ledger import prepared
 from ledger.chart import AccountKind, Address
 from ledger.entries import Entry
 from ledger.postings import HoldStanding, Posting, Standing
@@ -51,7 +51,7 @@ class Earlier:
 # PostgreSQL drops rows that changed while it waited for their lock.
 LOCK_ACCOUNTS = """
 WITH locked AS (
-    SELECT id, code, kind, owner, asset, credits_posted - debits_posted, debits_held
+    SELECT id, code, kind, owner, asset, credits_posted - debits_posted AS posted_rao, debits_held
     FROM ledger_account
     WHERE code = ANY(%(counted)s::text[] || ARRAY(
         SELECT account.code
@@ -60,14 +60,33 @@ WITH locked AS (
     ))
     ORDER BY code
     FOR NO KEY UPDATE
-)
-SELECT * FROM locked
+)"""
+
+AND_NAME_THEM = """
+SELECT id, code, kind, owner, asset, posted_rao, debits_held FROM locked
 UNION ALL
 SELECT id, code, kind, owner, asset, 0, 0 FROM ledger_account WHERE code = ANY(%(uncounted)s::text[])
 """
 
-# The accounts of these holds are locked already; locking the holds too costs nothing and guards them
-# against anyone who comes by another way.
+# The accounts of these holds are locked before: the array of their ids is made before a first hold is looked at.
+# Locking the holds too costs nothing and guards them against anyone who comes by another way.
+AND_LOCK_HOLDS = """, held AS (
+    SELECT id, account_id, amount_rao, state, expires_at
+    FROM ledger_hold
+    WHERE id = ANY(%(holds)s::uuid[]) AND account_id = ANY(ARRAY(SELECT id FROM locked))
+    ORDER BY id
+    FOR NO KEY UPDATE
+)
+SELECT account.*, hold.id, hold.amount_rao, hold.state, hold.expires_at
+FROM (
+    SELECT id, code, kind, owner, asset, posted_rao, debits_held FROM locked
+    UNION ALL
+    SELECT id, code, kind, owner, asset, 0, 0 FROM ledger_account WHERE code = ANY(%(uncounted)s::text[])
+) AS account
+LEFT JOIN held AS hold ON hold.account_id = account.id
+"""
+
+# A hold that was committed while its account's lock was waited for is seen by the next statement only.
 LOCK_HOLDS = """
 SELECT hold.id, account.code, hold.amount_rao, hold.state, hold.expires_at
 FROM ledger_hold AS hold JOIN ledger_account AS account ON account.id = hold.account_id
@@ -76,7 +95,7 @@ ORDER BY hold.id
 FOR NO KEY UPDATE OF hold
 """
 
-FIND_ENTRY = "SELECT id, code, digest FROM ledger_entry WHERE key = %(key)s"
+FIND_ENTRY = "SELECT id, code, digest FROM ledger_entry WHERE key = %(key)s::text"
 
 OPEN_ACCOUNTS = """
 INSERT INTO ledger_account
@@ -92,7 +111,7 @@ ON CONFLICT (code) DO NOTHING
 WRITE = """
 WITH entry AS (
     INSERT INTO ledger_entry (key, code, at, note, digest)
-    VALUES (%(key)s, %(code)s, %(at)s, %(note)s, %(digest)s)
+    VALUES (%(key)s::text, %(code)s::text, %(at)s::timestamptz, %(note)s::text, %(digest)s::text)
     ON CONFLICT (key) DO NOTHING
     RETURNING id
 ), changed AS (
@@ -128,44 +147,51 @@ SELECT id FROM entry
 """
 
 
-def lock_accounts(entry: Entry) -> dict[str, LockedAccount]:
-    """Lock every counted account of an entry, by code; its system accounts come along unlocked.
+def lock(entry: Entry) -> tuple[dict[str, LockedAccount], dict[UUID, HoldStanding]]:
+    """Lock every counted account of an entry, by code, and every hold that exists, by id, in one statement.
 
-    Raises: AccountsMissing when one was never opened.
+    System accounts come along unlocked.
+    Raises: AccountsMissing when an account was never opened.
     """
     wanted = {address.code: address for address in entry.addresses()}
+    holds = list(entry.holds())
     rows = _rows(
-        LOCK_ACCOUNTS,
+        LOCK_ACCOUNTS + (AND_LOCK_HOLDS if holds else AND_NAME_THEM),
         counted=_texts(code for code, address in wanted.items() if address.kind.is_counted),
         uncounted=_texts(code for code, address in wanted.items() if not address.kind.is_counted),
-        holds=_texts(entry.holds()),
+        holds=_texts(holds),
     )
-    found: dict[str, LockedAccount] = {}
-    for account_id, code, kind, owner, asset, posted_rao, held_rao in rows:
+    accounts: dict[str, LockedAccount] = {}
+    found: dict[UUID, HoldStanding] = {}
+    for account_id, code, kind, owner, asset, posted_rao, held_rao, *hold in rows:
         address = wanted.get(code)
         # An epoch has hundreds: what is named as it was opened need not be made a second time.
         if address is None or (address.kind, address.owner, address.asset) != (kind, owner, asset):
             address = Address(code, AccountKind(kind), owner, asset)
-        found[code] = LockedAccount(account_id, Standing(address, posted_rao, held_rao))
-    missing = [address for code, address in wanted.items() if code not in found]
+        accounts[code] = LockedAccount(account_id, Standing(address, posted_rao, held_rao))
+        if hold and hold[0] is not None:
+            found[hold[0]] = _hold(code, *hold)
+    missing = [address for code, address in wanted.items() if code not in accounts]
     if missing:
         raise AccountsMissing(missing)
-    return found
+    if not entry.resolves() <= found.keys():
+        found = _lock_holds(holds, accounts)
+    return accounts, found
 
 
-def lock_holds(entry: Entry, accounts: dict[str, LockedAccount]) -> dict[UUID, HoldStanding]:
-    """Lock the holds of an entry that exist, by id; no statement where it has none.
-
-    A hold that was committed after the accounts were locked is not there: its account is not locked.
-    """
-    holds = list(entry.holds())
-    if not holds:
-        return {}
+def _lock_holds(holds: list[UUID], accounts: dict[str, LockedAccount]) -> dict[UUID, HoldStanding]:
+    """Lock the holds of locked accounts; one whose account is not locked counts as unknown."""
     return {
-        hold: HoldStanding(hold, account, amount_rao, HoldState(state), expires_at)
-        for hold, account, amount_rao, state, expires_at in _rows(LOCK_HOLDS, holds=_texts(holds))
+        hold: _hold(account, hold, *facts)
+        for hold, account, *facts in _rows(LOCK_HOLDS, holds=_texts(holds))
         if account in accounts
     }
+
+
+def _hold(
+    account: str, hold: UUID, amount_rao: int, state: str, expires_at: datetime | None
+) -> HoldStanding:
+    return HoldStanding(hold, account, amount_rao, HoldState(state), expires_at)
 
 
 def find(key: str) -> Earlier | None:
@@ -177,17 +203,14 @@ def find(key: str) -> Earlier | None:
 def open_accounts(addresses: Iterable[Address]) -> None:
     """Open accounts at zero; one that somebody else opened meanwhile is left as it is."""
     fresh = list(addresses)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            OPEN_ACCOUNTS,
-            {
-                "codes": _texts(address.code for address in fresh),
-                "kinds": _texts(address.kind.value for address in fresh),
-                "owners": _texts(address.owner for address in fresh),
-                "assets": _numbers(address.asset for address in fresh),
-                "may_overdraw": [address.kind.may_overdraw for address in fresh],
-            },
-        )
+    _rows(
+        OPEN_ACCOUNTS,
+        codes=_texts(address.code for address in fresh),
+        kinds=_texts(address.kind.value for address in fresh),
+        owners=_texts(address.owner for address in fresh),
+        assets=_numbers(address.asset for address in fresh),
+        may_overdraw=[address.kind.may_overdraw for address in fresh],
+    )
 
 
 def write(entry: Entry, posting: Posting, accounts: dict[str, LockedAccount]) -> int | None:
@@ -245,6 +268,4 @@ def _quoted(text: str) -> str:
 
 
 def _rows(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  what SQL takes and gives
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
+    return prepared.rows(sql, parameters)

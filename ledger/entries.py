@@ -130,6 +130,10 @@ class Entry:
             if not isinstance(step, Move):
                 yield step.hold
 
+    def resolves(self) -> set[UUID]:
+        """Return the holds that the steps end."""
+        return {step.hold for step in self.steps if isinstance(step, PostHold | VoidHold)}
+
     def digest(self) -> str:
         """Return the SHA-256 of what the entry does, in hex: equal digests are the same request.
 

@@ -56,7 +56,7 @@ class UserAdmin(admin.ModelAdmin):
 
 @admin.register(Auction)
 class AuctionAdmin(ReadOnlyAdmin):
-    """Auctions, the newest first; a reserve is between the seller and the house."""
+    """Auctions, the newest first; reserve and maxima are not for staff, who may bid too."""
 
     list_display = [
         "netuid", "state", "price_rao", "bid_count", "seller", "leader", "closes_at", "ended_at",
@@ -64,7 +64,7 @@ class AuctionAdmin(ReadOnlyAdmin):
     list_filter = ["state"]
     search_fields = ["id", "netuid", "seller", "leader"]
     ordering = ["-opens_at"]
-    exclude = ["reserve_rao", "key"]
+    exclude = ["reserve_rao", "lead_rao", "second", "second_rao", "key"]
 
 
 @admin.register(Bid)

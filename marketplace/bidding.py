@@ -237,6 +237,15 @@ def standing(play: Play) -> Standing:
     )
 
 
+def foremost(play: Play) -> Play:
+    """Keep the leader's maximum and the runner-up's: no other changes what a bid does or what stands after it.
+
+    A price is made of the first two alone, and whoever is neither states more than both have of them or is refused:
+    checking a bid against this play and against the whole one comes to the same, bid after bid.
+    """
+    return replace(play, maxima=tuple(_ranked(play.maxima)[:2]))
+
+
 def check_bid(play: Play, *, bidder: UUID, max_rao: int, sequence: int, now: datetime) -> Accepted:
     """Accept a maximum, or say why not.
 

@@ -101,8 +101,13 @@ def _unlike_their_bids() -> Iterator[str]:
                 for bid in newest.values()
             ),
             closes_at=auction.closes_at,
+            price_rao=auction.price_rao,
         )
         derived = bidding.standing(play)
         shown = (auction.leader, auction.price_rao, auction.bid_count, auction.closes_at)
         if shown != (derived.leader, derived.price_rao, len(log), log[-1].closes_at):
             yield f"marketplace: auction {auction.id} does not show what its bids derive"
+        kept = (auction.lead_bid, auction.bidder_count, queries.foremost_of(auction))
+        leading = newest[derived.leader].id if derived.leader else None
+        if kept != (leading, len(newest), bidding.foremost(play)):
+            yield f"marketplace: auction {auction.id} does not keep the maxima that decide it"

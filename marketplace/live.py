@@ -8,7 +8,7 @@ no bidder but by alias.
 import json
 import logging
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from uuid import UUID
 
 import redis
@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from marketplace import queries
+from marketplace.models import Auction
 from marketplace.queries import AuctionView
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,15 @@ PUBLISH_TIMEOUT_S = 0.5
 
 def announce(auction_id: UUID) -> None:
     """Tell everybody about an auction once the transaction is committed; a failure stops nobody."""
-    transaction.on_commit(partial(_publish, auction_id), robust=True)
+    transaction.on_commit(
+        lambda: _publish(auction_message(queries.auction(auction_id))), robust=True
+    )
+
+
+def announce_bid(auction: Auction, *, now: datetime) -> None:
+    """Tell everybody about an open auction as a bid has left it, from the row in hand: a bidder waits meanwhile."""
+    message = bid_message(auction, now=now)
+    transaction.on_commit(lambda: _publish(message), robust=True)
 
 
 def auction_message(view: AuctionView) -> dict[str, object]:
@@ -50,19 +59,37 @@ def auction_message(view: AuctionView) -> dict[str, object]:
     }
 
 
+def bid_message(row: Auction, *, now: datetime) -> dict[str, object]:
+    """Return a row as listeners get it: what `auction_message` says of it once it is committed."""
+    return {
+        "auction": str(row.id),
+        "netuid": row.netuid,
+        "version": row.version,
+        "state": row.state,
+        "price_rao": None if row.price_rao is None else str(row.price_rao),
+        "min_next_rao": str(queries.min_next_rao(row, price_rao=row.price_rao)),
+        "leader_alias": queries.leader_alias(row),
+        "reserve_met": queries.reserve_is_met(row),
+        "bid_count": row.bid_count,
+        "closes_at": instant(row.closes_at),
+        "server_now": instant(now),
+    }
+
+
 def instant(at: datetime) -> str:
     """Write an instant in UTC to the millisecond, as browsers read it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _publish(auction_id: UUID) -> None:
-    message = json.dumps(auction_message(queries.auction(auction_id)))
+def _publish(message: dict[str, object]) -> None:
     try:
-        _redis(settings.REDIS_URL).publish(CHANNEL, message)
+        _redis(settings.REDIS_URL).publish(CHANNEL, json.dumps(message))
     except redis.RedisError as fault:
         # Listeners look the open auctions up every few seconds, so the price arrives a little later.
         logger.warning(
-            "auction:announce failed auction=%s reason=%s", auction_id, type(fault).__name__
+            "auction:announce failed auction=%s reason=%s",
+            message["auction"],
+            type(fault).__name__,
         )
 
 

@@ -86,6 +86,16 @@ class Auction(models.Model):
     leader = models.UUIDField(null=True, blank=True)
     bid_count = models.PositiveIntegerField(default=0)
     version = models.PositiveIntegerField(default=0)
+    # The two maxima that decide what the next bid does, so that a bid reads one row whatever their number. Secret.
+    lead_bid = models.UUIDField(null=True, blank=True)
+    lead_rao = models.BigIntegerField(null=True, blank=True)
+    lead_sequence = models.PositiveIntegerField(null=True, blank=True)
+    second = models.UUIDField(null=True, blank=True)
+    second_rao = models.BigIntegerField(null=True, blank=True)
+    second_sequence = models.PositiveIntegerField(null=True, blank=True)
+    # People appear in an auction as "bidder 1", "bidder 2": the leader's number, and how many there are.
+    leader_place = models.PositiveIntegerField(null=True, blank=True)
+    bidder_count = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -158,6 +168,10 @@ class Auction(models.Model):
                 | Q(leader__isnull=False, price_rao__isnull=False),
                 name="marketplace_auction_leader_has_a_price",
             ),
+            models.CheckConstraint(
+                condition=Q(second__isnull=True) | Q(second_rao__lte=F("lead_rao")),
+                name="marketplace_auction_second_is_not_above_the_lead",
+            ),
         ]
         indexes = [
             models.Index(
@@ -183,6 +197,8 @@ class Bid(models.Model):
     bidder = models.UUIDField(db_index=True)
     key = models.CharField(max_length=200, unique=True)
     sequence = models.PositiveIntegerField()
+    place = models.PositiveIntegerField()
+    """The number under which the bidder appears: the how-manieth of the auction's bidders they were."""
     max_rao = models.BigIntegerField()
     price_rao = models.BigIntegerField()
     leader = models.UUIDField()
@@ -198,6 +214,15 @@ class Bid(models.Model):
             models.CheckConstraint(
                 condition=Q(max_rao__gt=0) & Q(price_rao__gt=0),
                 name="marketplace_bid_is_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(place__gte=1) & Q(place__lte=F("sequence")),
+                name="marketplace_bid_place_is_within_its_sequence",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["auction", "bidder", "-sequence"], name="marketplace_bid_of_bidder"
             ),
         ]
         triggers = [

@@ -6,17 +6,18 @@ from uuid import UUID
 
 from django.db import transaction
 
-from ledger import chart
+from ledger import chart, prepared
 from ledger import operations as ledger
 from ledger import queries as books
 from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, Step, VoidHold, hold_id
-from ledger.errors import IdempotencyConflict, InsufficientFunds
+from ledger.errors import DomainError, IdempotencyConflict, InsufficientFunds
 from ledger.idempotency import stored_key
 from marketplace import bidding, live, queries
 from marketplace.errors import AuctionClosed, AuctionTakesNoBids, SellerCannotBid
 from marketplace.models import Auction, Bid
 from marketplace.offering import Format
+from marketplace.operations.trust import require_may_deal
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +40,32 @@ class Placed:
 def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: datetime) -> Placed:
     """Take a maximum bid; the leader's whole maximum is set aside, and nobody else's.
 
+    Everybody wants the auction's row, so the fewest statements are sent under its lock: one that locks and reads, one
+    that writes, and a posting. Whether the bid was placed before is asked only where it cannot be placed now.
     key: the client's words for this request; the same key with the same input gets the first answer.
-    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, AuctionTakesNoBids,
+    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, AuctionTakesNoBids, AccountsLinked,
+    AddressNotVerified,
     BidTooLow, MaximumNotRaised, InsufficientFunds, IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("bid", caller=bidder, key=key)
-    auction = queries.lock_auction(auction_id)
-    if earlier := queries.bid_by_key(stored):
-        return _replay(auction, earlier, max_rao=max_rao, key=key)
-
-    accepted = _check(auction, bidder=bidder, max_rao=max_rao, now=now)
-    steps: list[Step] = []
-    if (outbid := queries.leading_bid(auction)) and accepted.leads:
-        steps.append(VoidHold(hold_of(outbid)))
+    auction, dealing = queries.lock_auction_for_bid(auction_id, bidder=bidder)
+    outbid = auction.lead_bid
+    try:
+        accepted = _check(auction, dealing, bidder=bidder, max_rao=max_rao, now=now)
+    except DomainError:
+        if earlier := queries.bid_by_key(stored):
+            return _replay(auction, earlier, max_rao=max_rao, key=key)
+        raise
     bid = _record(auction, accepted, key=stored, now=now)
-    live.announce(auction.id)
+    if bid is None:
+        return _replay(auction, queries.bid_by_key(stored), max_rao=max_rao, key=key)
+    live.announce_bid(auction, now=now)
 
     if accepted.leads:
+        steps: list[Step] = [] if outbid is None else [VoidHold(_hold(outbid))]
         steps.append(PlaceHold(hold_of(bid), chart.wallet(bidder), max_rao))
-        ledger.post(Entry(key=f"bid:{bid.id}", code=Code.BID_PLACED, at=now, steps=tuple(steps)))
+        entry = Entry(key=f"bid:{bid.id}", code=Code.BID_PLACED, at=now, steps=tuple(steps))
+        ledger.post_at_last(entry)
     else:
         _require_funds(bidder, max_rao)
     return _answer(auction, bid, replayed=False)
@@ -65,10 +73,16 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
 
 def hold_of(bid: Bid) -> UUID:
     """Name the hold that backs a bid while it leads."""
-    return hold_id(f"bid:{bid.id}")
+    return _hold(bid.id)
 
 
-def _check(auction: Auction, *, bidder: UUID, max_rao: int, now: datetime) -> bidding.Accepted:
+def _hold(bid_id: UUID) -> UUID:
+    return hold_id(f"bid:{bid_id}")
+
+
+def _check(
+    auction: Auction, dealing: queries.Dealing, *, bidder: UUID, max_rao: int, now: datetime
+) -> bidding.Accepted:
     """Decide about a bid. An auction that ended early is closed, whatever its hour says."""
     if auction.state != Auction.State.OPEN:
         raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
@@ -76,8 +90,9 @@ def _check(auction: Auction, *, bidder: UUID, max_rao: int, now: datetime) -> bi
         raise SellerCannotBid(auction_id=auction.id)
     if not Format(auction.format).takes_bids:
         raise AuctionTakesNoBids(price_rao=queries.tag_of(auction).price_rao(now=now))
+    require_may_deal(dealing)
     return bidding.check_bid(
-        queries.play_of(auction),
+        queries.foremost_of(auction),
         bidder=bidder,
         max_rao=max_rao,
         sequence=auction.bid_count + 1,
@@ -85,19 +100,48 @@ def _check(auction: Auction, *, bidder: UUID, max_rao: int, now: datetime) -> bi
     )
 
 
-def _record(auction: Auction, accepted: bidding.Accepted, *, key: str, now: datetime) -> Bid:
-    """Write the bid, and on the auction what follows from all its bids."""
+# The bid, and on the auction what follows from all its bids. Where the key is taken nothing is written and no row
+# comes back. A bidder keeps the number they first appeared under. The statement begins when the lock is held, and so
+# sees every bid there is.
+RECORD = """
+WITH fresh AS (
+    INSERT INTO marketplace_bid
+        (id, auction_id, bidder, key, sequence, place, max_rao, price_rao, leader, closes_at, placed_at)
+    VALUES (
+        %(id)s::uuid, %(auction)s::uuid, %(bidder)s::uuid, %(key)s::text, %(sequence)s::int,
+        coalesce(
+            (SELECT place FROM marketplace_bid
+             WHERE auction_id = %(auction)s::uuid AND bidder = %(bidder)s::uuid
+             ORDER BY sequence DESC LIMIT 1),
+            %(bidder_count)s::int + 1
+        ),
+        %(max_rao)s::bigint, %(price_rao)s::bigint, %(leader)s::uuid, %(closes_at)s::timestamptz, %(now)s::timestamptz
+    )
+    ON CONFLICT (key) DO NOTHING
+    RETURNING place
+)
+UPDATE marketplace_auction AS auction
+SET leader = %(leader)s::uuid, price_rao = %(price_rao)s::bigint, closes_at = %(closes_at)s::timestamptz,
+    bid_count = %(sequence)s::int, version = version + 1,
+    bidder_count = greatest(bidder_count, fresh.place),
+    leader_place = CASE WHEN %(leader)s::uuid = %(bidder)s::uuid THEN fresh.place ELSE leader_place END,
+    lead_bid = CASE WHEN %(leader)s::uuid = %(bidder)s::uuid THEN %(id)s::uuid ELSE lead_bid END,
+    lead_rao = %(lead_rao)s::bigint, lead_sequence = %(lead_sequence)s::int,
+    second = %(second)s::uuid, second_rao = %(second_rao)s::bigint, second_sequence = %(second_sequence)s::int
+FROM fresh
+WHERE auction.id = %(auction)s::uuid
+RETURNING fresh.place, auction.leader_place, auction.version
+"""
+
+
+def _record(auction: Auction, accepted: bidding.Accepted, *, key: str, now: datetime) -> Bid | None:
+    """Write a bid and what follows from it, on the row and on its object. None: the key is taken."""
     standing = accepted.standing
     assert standing.leader is not None
     assert standing.price_rao is not None
-    auction.leader = standing.leader
-    auction.price_rao = standing.price_rao
-    auction.closes_at = standing.closes_at
-    auction.bid_count = accepted.maximum.sequence
-    auction.version += 1
-    auction.save(update_fields=["leader", "price_rao", "closes_at", "bid_count", "version"])
-    assert auction.version == auction.bid_count, "every version of an open auction is a bid"
-    return Bid.objects.create(
+    first, *others = bidding.foremost(accepted.play).maxima
+    second = others[0] if others else None
+    bid = Bid(
         auction=auction,
         bidder=accepted.maximum.bidder,
         key=key,
@@ -108,6 +152,34 @@ def _record(auction: Auction, accepted: bidding.Accepted, *, key: str, now: date
         closes_at=standing.closes_at,
         placed_at=now,
     )
+    written = prepared.rows(
+        RECORD,
+        {
+            "id": bid.id,
+            "auction": auction.id,
+            "bidder": bid.bidder,
+            "key": key,
+            "sequence": bid.sequence,
+            "bidder_count": auction.bidder_count,
+            "max_rao": bid.max_rao,
+            "price_rao": bid.price_rao,
+            "leader": bid.leader,
+            "closes_at": bid.closes_at,
+            "now": now,
+            "lead_rao": first.max_rao,
+            "lead_sequence": first.sequence,
+            "second": second and second.bidder,
+            "second_rao": second and second.max_rao,
+            "second_sequence": second and second.sequence,
+        },
+    )
+    if not written:
+        return None
+    bid.place, auction.leader_place, auction.version = written[0]
+    auction.leader, auction.price_rao = bid.leader, bid.price_rao
+    auction.closes_at, auction.bid_count = bid.closes_at, bid.sequence
+    assert auction.version == auction.bid_count, "every version of an open auction is a bid"
+    return bid
 
 
 def _require_funds(bidder: UUID, max_rao: int) -> None:
@@ -121,7 +193,8 @@ def _require_funds(bidder: UUID, max_rao: int) -> None:
         raise InsufficientFunds(needed_rao=max_rao, available_rao=available_rao)
 
 
-def _replay(auction: Auction, earlier: Bid, *, max_rao: int, key: str) -> Placed:
+def _replay(auction: Auction, earlier: Bid | None, *, max_rao: int, key: str) -> Placed:
+    assert earlier is not None, "a bid never goes away"
     if earlier.auction_id != auction.id:
         raise IdempotencyConflict(key=key, field="auction")
     if earlier.max_rao != max_rao:

@@ -83,6 +83,8 @@ def sell(auction: Auction, sold: bidding.Sold, *, paying: Paying, now: datetime)
         max_cost_rao=paying.max_price_rao,
         sold_at=now,
     )
+    if auction.leader != sold.winner:
+        auction.leader_place = queries.place_of(auction, sold.winner)
     auction.leader, auction.price_rao = sold.winner, sold.price_rao
     end(auction, Auction.State.SETTLED, now=now)
     subnets.transfer_ownership(
@@ -117,7 +119,9 @@ def end(auction: Auction, state: Auction.State, *, now: datetime) -> None:
     auction.state = state
     auction.ended_at = now
     auction.version += 1
-    auction.save(update_fields=["state", "leader", "price_rao", "ended_at", "version"])
+    auction.save(
+        update_fields=["state", "leader", "leader_place", "price_rao", "ended_at", "version"]
+    )
     live.announce(auction.id)
 
 

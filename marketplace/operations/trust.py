@@ -29,7 +29,11 @@ def check_may_deal(*, buyer: UUID, seller: UUID) -> None:
 
     Raises: AddressNotVerified (only where mail is sent), AccountsLinked.
     """
-    seen = queries.dealing(buyer, seller)
+    require_may_deal(queries.dealing(buyer, seller))
+
+
+def require_may_deal(seen: queries.Dealing) -> None:
+    """Refuse by what was seen of two accounts. Raises: AddressNotVerified, AccountsLinked."""
     if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory" and not seen.is_verified:
         raise AddressNotVerified
     if seen.is_linked:

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 
+from ledger import prepared
 from marketplace import bidding, dutch
 from marketplace.errors import AuctionUnknown
 from marketplace.models import Auction, Bid
 from marketplace.offering import Format
+from marketplace.queries.trust import Dealing, dealing_of
 from subnets.models import Subnet
 
 # A page of a list; the API takes no more at once either.
@@ -147,6 +151,25 @@ def lock_auction(auction_id: UUID) -> Auction:
     return row
 
 
+def lock_auction_for_bid(auction_id: UUID, *, bidder: UUID) -> tuple[Auction, Dealing]:
+    """Lock an auction's row and look at bidder and seller, in one planned statement. Raises: AuctionUnknown.
+
+    What stands on the row is as it was committed last, however long its lock was waited for; what stands in other
+    tables is as it was when the statement began.
+    """
+    found = prepared.rows(_lock_for_bid(), {"auction": auction_id, "bidder": bidder})
+    if not found:
+        raise AuctionUnknown(auction_id=auction_id)
+    *values, bidder_email, seller_email, is_verified, is_linked = found[0]
+    row = Auction.from_db(DEFAULT_DB_ALIAS, _columns(), values)
+    return row, dealing_of(
+        bidder_email,
+        seller_email,
+        is_verified=is_verified,
+        is_linked=is_linked or row.seller == bidder,
+    )
+
+
 def due_auctions(*, now: datetime, limit: int) -> list[UUID]:
     """Name open auctions whose end has come, the longest overdue first."""
     due = Auction.objects.filter(state=Auction.State.OPEN, closes_at__lte=now)
@@ -210,6 +233,24 @@ def _falling(
     return dutch.Tag(curve=curve, opens_at=opens_at, closes_at=closes_at)
 
 
+def foremost_of(row: Auction) -> bidding.Play:
+    """Read an auction with the two maxima that decide; they stand on its row, which the caller has locked."""
+    two = (
+        (row.leader, row.lead_rao, row.lead_sequence),
+        (row.second, row.second_rao, row.second_sequence),
+    )
+    return bidding.Play(
+        terms=terms_of(row),
+        maxima=tuple(
+            bidding.Maximum(bidder=bidder, max_rao=max_rao, sequence=sequence)
+            for bidder, max_rao, sequence in two
+            if bidder is not None and max_rao is not None and sequence is not None
+        ),
+        closes_at=row.closes_at,
+        price_rao=row.price_rao,
+    )
+
+
 def increments_of(row: Auction) -> bidding.Increments:
     """Return the steps the auction opened with."""
     return bidding.INCREMENTS_BY_VERSION[row.increments_version]
@@ -222,11 +263,21 @@ def min_next_rao(row: Auction, *, price_rao: int | None) -> int:
     return price_rao + bidding.increment(price_rao, increments_of(row))
 
 
+def reserve_is_met(row: Auction) -> bool:
+    """Say whether the price has reached the reserve, or there is none."""
+    return row.reserve_rao is None or (row.price_rao or 0) >= row.reserve_rao
+
+
 def leading_bid(row: Auction) -> Bid | None:
     """Return the bid whose maximum leads, and is therefore held."""
     if row.leader is None:
         return None
     return row.bids.filter(bidder=row.leader).order_by("-sequence").first()
+
+
+def place_of(row: Auction, who: UUID) -> int | None:
+    """Return the number somebody appears under in an auction; None for who never bid in it."""
+    return row.bids.filter(bidder=who).values_list("place", flat=True).first()
 
 
 BUYER_ALIAS = "the buyer"
@@ -237,23 +288,43 @@ def alias(place: int) -> str:
     return f"bidder {place}"
 
 
-def _views(rows: QuerySet[Auction]) -> list[AuctionView]:
-    """Read rows with the subnet's name, the leader's place among the bidders, and the clock."""
-    bids = Bid.objects.filter(auction=OuterRef("pk"))
-    appeared = bids.filter(bidder=OuterRef("leader")).order_by("sequence").values("sequence")[:1]
-    place = (
-        bids.filter(sequence__lte=OuterRef("leader_appeared"))
-        .order_by()
-        .values("auction")
-        .annotate(bidder_count=Count("bidder", distinct=True))
-        .values("bidder_count")
+@cache
+def _columns() -> list[str]:
+    return [field.attname for field in Auction._meta.concrete_fields]  # noqa: SLF001  Django's public name
+
+
+@cache
+def _lock_for_bid() -> str:
+    """Return the statement; an auction's columns are named, since `*` would outlive a migration in its plan."""
+    columns = ", ".join(f"auction.{name}" for name in _columns())
+    return f"""
+SELECT {columns},
+    (SELECT email FROM marketplace_user WHERE id = %(bidder)s::uuid),
+    (SELECT email FROM marketplace_user WHERE id = auction.seller),
+    EXISTS (SELECT FROM account_emailaddress WHERE user_id = %(bidder)s::uuid AND verified),
+    EXISTS (
+        SELECT FROM marketplace_accountlink
+        WHERE first = least(%(bidder)s::uuid, auction.seller) AND second = greatest(%(bidder)s::uuid, auction.seller)
     )
+FROM marketplace_auction AS auction
+WHERE auction.id = %(auction)s::uuid
+FOR NO KEY UPDATE OF auction
+"""  # noqa: S608  names of columns, out of the model
+
+
+def leader_alias(row: Auction) -> str | None:
+    """Name the leader by their place among the bidders; who bought at a price may never have bid."""
+    if row.leader is None:
+        return None
+    return BUYER_ALIAS if row.leader_place is None else alias(row.leader_place)
+
+
+def _views(rows: QuerySet[Auction]) -> list[AuctionView]:
+    """Read rows with the subnet's name and the clock."""
     seen = rows.annotate(
         subnet_name=Subquery(
             Subnet.objects.filter(netuid=OuterRef("netuid")).order_by().values("name")
         ),
-        leader_appeared=Subquery(appeared),
-        leader_place=Subquery(place),
         server_now=Now(),
     )
     return [_view(row) for row in seen]
@@ -279,8 +350,8 @@ def _view(row: Any) -> AuctionView:  # noqa: ANN401  an auction with what _views
         deposit_bps=row.deposit_bps,
         pay_within_s=row.pay_within_s,
         has_reserve=row.reserve_rao is not None,
-        reserve_met=row.reserve_rao is None or (row.price_rao or 0) >= row.reserve_rao,
-        leader_alias=_leader_shown(row, place=row.leader_place),
+        reserve_met=reserve_is_met(row),
+        leader_alias=leader_alias(row),
         bid_count=row.bid_count,
         opens_at=row.opens_at,
         closes_at=row.closes_at,
@@ -303,12 +374,4 @@ def _buy_now_stands(row: Auction) -> bool:
     """Say what `bidding.buy_now_is_offered` says, from the row alone (R9)."""
     if row.buy_now_rao is None or row.state != Auction.State.OPEN:
         return False
-    is_met = row.reserve_rao is None or (row.price_rao or 0) >= row.reserve_rao
-    return row.leader is None or not is_met
-
-
-def _leader_shown(row: Auction, *, place: int | None) -> str | None:
-    """Name the leader by their place among the bidders; who bought at a price may never have bid."""
-    if row.leader is None:
-        return None
-    return BUYER_ALIAS if place is None or place == 0 else alias(place)
+    return row.leader is None or not reserve_is_met(row)

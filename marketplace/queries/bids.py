@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Min
-
 from marketplace.models import Auction, Bid
 from marketplace.queries.auctions import ROWS_MAX, AuctionView, alias, auctions_among
 
@@ -47,12 +45,10 @@ def bid_history(
 ) -> list[BidLine]:
     """List an auction's bids under aliases, the newest first. An unknown auction has none."""
     bids = Bid.objects.filter(auction=auction_id)
-    appearances = bids.values("bidder").annotate(first=Min("sequence")).order_by("first")
-    aliases = {row["bidder"]: alias(place) for place, row in enumerate(appearances, start=1)}
     return [
         BidLine(
             sequence=bid.sequence,
-            alias=aliases[bid.bidder],
+            alias=alias(bid.place),
             price_rao=bid.price_rao,
             placed_at=bid.placed_at,
             is_yours=bid.bidder == viewer,

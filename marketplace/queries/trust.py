@@ -45,10 +45,26 @@ def dealing(buyer: UUID, seller: UUID) -> Dealing:
         )
     }
     one, other = people.get(buyer), people.get(seller)
-    same_mailbox = one and other and mailbox(one.email) == mailbox(other.email)
+    return dealing_of(
+        one.email if one else None,
+        other.email if other else None,
+        is_verified=bool(one and one.is_verified),
+        is_linked=buyer == seller or bool(one and one.is_linked),
+    )
+
+
+def dealing_of(
+    buyer_email: str | None, seller_email: str | None, *, is_verified: bool, is_linked: bool
+) -> Dealing:
+    """Say how two accounts stand to each other, from what was read of them; no address means no user."""
+    same_mailbox = (
+        buyer_email is not None
+        and seller_email is not None
+        and mailbox(buyer_email) == mailbox(seller_email)
+    )
     return Dealing(
-        is_verified=one is None or one.is_verified,
-        is_linked=buyer == seller or bool(same_mailbox) or bool(one and one.is_linked),
+        is_verified=is_verified or buyer_email is None,
+        is_linked=is_linked or same_mailbox,
     )
 
 

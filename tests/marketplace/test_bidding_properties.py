@@ -171,3 +171,32 @@ def test_a_winner_pays_no_more_than_their_maximum_and_no_less_than_the_reserve(t
         assert highest < terms.reserve_rao
     else:
         assert not play.maxima
+
+
+D = uuid.uuid5(uuid.NAMESPACE_OID, "D")
+FOUR = st.lists(st.tuples(st.sampled_from([A, B, C, D]), AMOUNTS, st.integers(0, 300)), max_size=30)
+
+
+def answer(play, asked):
+    """Check a bid; return the refusal's words where it is refused."""
+    try:
+        return bidding.check_bid(play, **asked)
+    except DomainError as refusal:
+        return f"{refusal.code}: {refusal}"
+
+
+@given(TERMS, FOUR)
+def test_the_two_foremost_maxima_decide_as_all_of_them_do(terms, bids):
+    whole = few = bidding.opening(terms)
+    t = 0
+    for sequence, (bidder, amount, gap) in enumerate(bids, start=1):
+        t += gap
+        asked = {"bidder": bidder, "max_rao": amount, "sequence": sequence, "now": at(t)}
+        accepted, reduced = answer(whole, asked), answer(few, asked)
+        if isinstance(accepted, str):
+            assert reduced == accepted
+            continue
+
+        whole, few = accepted.play, bidding.foremost(reduced.play)
+        assert (reduced.before, reduced.standing) == (accepted.before, accepted.standing)
+        assert few == bidding.foremost(whole)

@@ -4,6 +4,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from ledger.errors import (
     IdempotencyConflict,
@@ -15,6 +17,7 @@ from ledger.models import Entry, Hold
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations, queries
 from marketplace.errors import (
+    AccountsLinked,
     AuctionClosed,
     AuctionUnknown,
     BidTooLow,
@@ -284,3 +287,31 @@ def test_everybody_sees_their_own_standing():
     assert queries.standing_of(uuid4(), on.id) == queries.MyStanding(is_leading=False, max_rao=None)
     (mine,) = queries.bids_of(ada.id)
     assert (mine.auction.id, mine.max_rao, mine.is_leading) == (on.id, 40 * TAO, False)
+
+
+@pytest.mark.parametrize("earlier_count", [1, 20])
+def test_a_bid_costs_the_same_few_statements_whatever_went_before(earlier_count):
+    on, ada = world.auction(), world.person(tao=10_000)
+    for place in range(earlier_count):
+        world.bid(on, world.person(tao=10_000), 20 + 10 * place)
+
+    with CaptureQueriesContext(connection) as captured:
+        world.bid(on, ada, 1_000)
+
+    # Lock and read, write bid and auction, lock accounts and holds, post; around them this test's savepoint.
+    words = [query["sql"].split()[0] for query in captured.captured_queries]
+    assert words == ["SAVEPOINT", "SELECT", "WITH", "WITH", "WITH", "RELEASE"]
+
+
+def test_linked_accounts_cannot_bid_on_each_others_subnets():
+    seller = world.person(tao=1_000)
+    on, ada, bob = world.auction(seller=seller), world.person(tao=100), world.person(tao=100)
+    operations.link_accounts(
+        one=seller.id, other=ada.id, note="one card", linked_by=bob.id, now=NOW
+    )
+
+    with pytest.raises(AccountsLinked):
+        world.bid(on, ada, 40)
+
+    assert Bid.objects.count() == 0
+    assert world.bid(on, bob, 40).is_leading

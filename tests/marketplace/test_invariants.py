@@ -67,12 +67,13 @@ def test_an_open_auction_whose_leader_is_another_is_found(led):
     on, _ = led
     ada = Bid.objects.get(auction=on, sequence=1).bidder
 
-    Auction.objects.update(leader=ada)
+    Auction.objects.update(leader=ada, second=None)
 
-    held, owed, shown = sorted(check_books(), key=lambda fault: fault.split("rule that")[-1])
+    held, owed, kept, shown = sorted(check_books(), key=lambda fault: fault.split("rule that")[-1])
     assert f"0 rao are held and {40 * TAO} rao are owed" in held
     assert f"{60 * TAO} rao are held and 0 rao are owed" in owed
     assert "does not show what its bids derive" in shown
+    assert "does not keep the maxima that decide it" in kept
 
 
 def test_tao_credited_for_no_deposit_is_found(led):
