@@ -152,6 +152,7 @@ class AuctionOutput(serializers.Serializer):
     pay_within_s = serializers.IntegerField(allow_null=True)
     has_reserve = serializers.BooleanField()
     reserve_met = serializers.BooleanField()
+    reserve_policy = serializers.ChoiceField(Auction.ReservePolicy.choices)
     leader_alias = serializers.CharField(allow_null=True)
     bid_count = serializers.IntegerField()
     opens_at = serializers.DateTimeField()

@@ -21,6 +21,7 @@ from marketplace.pages import kept, wording
 from marketplace.pages.forms import AuctionFilter, BidForm
 from marketplace.pages.reader import available_rao, form_key, reader
 from marketplace.pages.refusals import answered, words
+from marketplace.pages.taking import falling_part
 from subnets import queries as subnets
 
 SALES_SHOWN = 20
@@ -165,6 +166,7 @@ def auction_page(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
         "subnet": subnets.subnet(seen.netuid),
         "is_seller": request.user.is_authenticated and request.user.id == seen.seller,
         "available_rao": available_rao(request),
+        **falling_part(seen),
     }
     return render(request, "pages/auction.html", page)
 

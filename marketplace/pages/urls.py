@@ -16,6 +16,7 @@ from marketplace.pages import (
     offers,
     selling,
     slots,
+    taking,
     trading,
 )
 from neurons import keys
@@ -69,6 +70,7 @@ urlpatterns = [
     path("auctions/", trading.auction_list, name="auctions"),
     path("auctions/<uuid:pk>/", trading.auction, name="auction"),
     path("auctions/<uuid:pk>/bid/", trading.bid_review, name="bid_review"),
+    path("auctions/<uuid:pk>/take/", taking.take_review, name="take_review"),
     path("auctions/<uuid:pk>/live/", trading.auction_live, name="auction_live"),
     path("auctions/<uuid:pk>/cancel/", trading.cancel_auction, name="cancel_auction"),
     path("neurons/<ss58:ss58>/", browse.neuron, name="neuron"),

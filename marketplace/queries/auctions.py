@@ -57,6 +57,7 @@ class AuctionView:
     pay_within_s: int | None
     has_reserve: bool
     reserve_met: bool
+    reserve_policy: str
     leader_alias: str | None
     bid_count: int
     opens_at: datetime
@@ -71,6 +72,11 @@ class AuctionView:
     def takes_bids(self) -> bool:
         """Tell whether people state maxima here."""
         return Format(self.format).takes_bids
+
+    @property
+    def format_label(self) -> str:
+        """Name the format for people."""
+        return str(Auction.Format(self.format).label)
 
     @property
     def is_open_yet(self) -> bool:
@@ -351,6 +357,7 @@ def _view(row: Any) -> AuctionView:  # noqa: ANN401  an auction with what _views
         pay_within_s=row.pay_within_s,
         has_reserve=row.reserve_rao is not None,
         reserve_met=reserve_is_met(row),
+        reserve_policy=row.reserve_policy,
         leader_alias=leader_alias(row),
         bid_count=row.bid_count,
         opens_at=row.opens_at,

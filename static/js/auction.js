@@ -7,6 +7,9 @@
   const part = (name) => root.querySelector(`[data-role=${name}]`);
   const price = part("price");
   const priceBox = price.parentElement;
+  // A price that falls does so without a new version.
+  const falls = root.dataset.format === "dutch";
+  const waits = window.serverClock.left(root.dataset.opensAt) > 0;
   let version = Number(root.dataset.version);
   let lastHeard = Date.now();
   let stream = null;
@@ -21,23 +24,36 @@
   function show(data) {
     lastHeard = Date.now();
     priceBox.classList.remove("is-stale");
+    if (waits) {
+      // The opening changes the whole page: the bid form, the clock.
+      if (window.serverClock.left(root.dataset.opensAt) <= 0) location.reload();
+      return;
+    }
     if (data.closes_at) root.dataset.closesAt = data.closes_at;
-    if (data.version <= version && data.state === root.dataset.state) return;
+    const isNews = data.version > version || data.state !== root.dataset.state;
+    if (!isNews && !(falls && data.version === version)) return;
     version = data.version;
     if (data.price_rao !== null && data.price_rao !== undefined) {
       // The first bid makes a price of the start price: the words change even where the figure does not.
-      part("price-label").textContent = "The price now";
+      if (root.dataset.format === "english") part("price-label").textContent = "The price now";
       const words = tao(BigInt(data.price_rao));
       if (words !== price.textContent) {
         price.textContent = words;
-        priceBox.classList.add("has-moved");
-        setTimeout(() => priceBox.classList.remove("has-moved"), 1200);
+        const take = part("take");
+        if (take) take.textContent = words;
+        if (!falls) {
+          priceBox.classList.add("has-moved");
+          setTimeout(() => priceBox.classList.remove("has-moved"), 1200);
+        }
       }
     }
-    part("bid-count").textContent = data.bid_count;
-    part("leader").textContent = data.leader_alias
-      ? data.leader_alias[0].toUpperCase() + data.leader_alias.slice(1)
-      : "Nobody yet";
+    if (!isNews) return;
+    if (part("leader")) {
+      part("bid-count").textContent = data.bid_count;
+      part("leader").textContent = data.leader_alias
+        ? data.leader_alias[0].toUpperCase() + data.leader_alias.slice(1)
+        : "Nobody yet";
+    }
     part("closes").textContent = window.serverClock.instant(data.closes_at);
     const next = part("min-next");
     if (next && data.min_next_rao) next.textContent = tao(BigInt(data.min_next_rao));
