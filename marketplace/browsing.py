@@ -5,8 +5,9 @@
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from marketplace.offering import Format
@@ -90,6 +91,24 @@ class Wanted:
         if not self.format:
             return True
         return ask is not None and self.format in {ANY_FORMAT, ask.format}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What somebody looks for: words, a kind of work, a filter."""
+
+    words: str
+    blueprint: str
+    wanted: Wanted
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it so that `read` reads it again."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, kept: dict[str, Any]) -> "Search":
+        """Read what `as_json` wrote."""
+        return cls(kept["words"], kept["blueprint"], Wanted(**kept["wanted"]))
 
 
 def within(value: int | None, low: int | None, high: int | None) -> bool:

@@ -12,7 +12,8 @@ from datetime import datetime
 from django.core.cache import cache
 
 from marketplace import queries
-from marketplace.browsing import Ask, Listing
+from marketplace.browsing import Ask, Listing, Search, chosen, new_since
+from marketplace.models import SavedSearch
 from subnets import queries as subnets
 
 FIGURES_KEPT_S = 5  # as long as the check of the books; an epoch takes minutes
@@ -30,6 +31,15 @@ def catalogue(
         for netuid in netuids
         if netuid in listings and blueprint in {"", listings[netuid].blueprint}
     ]
+
+
+def new_matches(saved: SavedSearch, *, since: datetime, now: datetime) -> list[Listing]:
+    """Return what a saved search finds that came up since an instant: a slot taken, or an offer opened."""
+    search = Search.read(saved.wanted)
+    listings = catalogue(
+        now=now, asks=queries.asks(), search=search.words, blueprint=search.blueprint
+    )
+    return new_since(chosen(listings, search.wanted), since)
 
 
 def kept_figures(now: datetime) -> list[Listing]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import documents, keys, notices, offers, views
+from marketplace.api import data_room, documents, keys, notices, offers, views
 from marketplace.webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -34,6 +34,11 @@ urlpatterns = [
         "accounts/<uuid:owner>/reputation/",
         documents.ReputationView.as_view(),
         name="api-reputation",
+    ),
+    path(
+        "subnets/<int:netuid>/data-room/",
+        data_room.DataRoomView.as_view(),
+        name="api-data-room",
     ),
     path("slots/", views.SlotsView.as_view(), name="api-slots"),
     path("wallet/", views.WalletView.as_view(), name="api-wallet"),

@@ -54,6 +54,7 @@ from marketplace.errors.offers import (
     SubnetInAuction,
     TooManyMoves,
 )
+from marketplace.errors.searches import SearchUnknown, TooManySearches
 from marketplace.errors.streams import (
     TooManyStreams,
 )
@@ -107,11 +108,13 @@ __all__ = [
     "OfferUnknown",
     "OwnerCannotOffer",
     "SaleUnknown",
+    "SearchUnknown",
     "SellerCannotBid",
     "SubnetInAuction",
     "TooManyApiKeys",
     "TooManyDocuments",
     "TooManyMoves",
+    "TooManySearches",
     "TooManyStreams",
     "UnsubscribeLinkInvalid",
     "WebhookPayloadInvalid",

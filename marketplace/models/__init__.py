@@ -15,6 +15,7 @@ Watch         a subnet that somebody follows
 Notice        a fact told to one person; NoticePreference, by what ways besides the site; NewsCursor, how far facts were read
 Letter        a notice on its way by e-mail
 Document      a file that an owner shows of a subnet; DocumentReading, who read it: a fact
+SavedSearch   a filter of the list of subnets that somebody keeps under a name
 """
 
 from marketplace.models.api_keys import ApiKey
@@ -25,6 +26,7 @@ from marketplace.models.notices import Letter, NewsCursor, Notice, NoticePrefere
 from marketplace.models.offers import Offer, OfferMove
 from marketplace.models.people import User
 from marketplace.models.sales import Sale
+from marketplace.models.searches import SavedSearch
 from marketplace.models.trust import AccountLink, Dispute
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Offer",
     "OfferMove",
     "Sale",
+    "SavedSearch",
     "User",
     "Watch",
     "WebhookEvent",

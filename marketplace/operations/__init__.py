@@ -35,6 +35,7 @@ from marketplace.operations.offers import (
     withdraw_offer,
 )
 from marketplace.operations.purchases import buy_slot
+from marketplace.operations.searches import delete_search, look_at_search, save_search
 from marketplace.operations.takes import take_subnet
 from marketplace.operations.trust import (
     check_may_deal,
@@ -58,10 +59,12 @@ __all__ = [
     "create_api_key",
     "decide_dispute",
     "decline_offer",
+    "delete_search",
     "end_offer",
     "fund_treasury",
     "grant_test_tao",
     "link_accounts",
+    "look_at_search",
     "make_offer",
     "note_use",
     "open_auction",
@@ -72,6 +75,7 @@ __all__ = [
     "read_notices",
     "record_webhook_event",
     "revoke_api_key",
+    "save_search",
     "settle_auction",
     "start_deposit",
     "stop_mail",

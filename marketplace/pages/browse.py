@@ -11,9 +11,10 @@ from django.utils import timezone
 from compute import queries as compute
 from compute.models import Job
 from marketplace import queries as market
-from marketplace.browsing import Wanted, chosen
+from marketplace.browsing import Wanted, chosen, yield_days
 from marketplace.catalogue import catalogue
 from marketplace.models import Auction
+from marketplace.pages import wording
 from marketplace.pages.explaining import why_paid
 from marketplace.pages.finding import subnet_lines
 from marketplace.pages.hyperparameters import hyperparameter_figures
@@ -69,6 +70,7 @@ def subnet(request: HttpRequest, netuid: int) -> HttpResponse:
     page = {
         "subnet": row,
         "blueprint_words": BLUEPRINT_WORDS[Blueprint(row.blueprint)],
+        "now": now,
         "is_owner": request.user.is_authenticated and request.user.id == row.owner,
         "jobs": work_lines(netuid),
     }
@@ -155,8 +157,16 @@ def times_and_costs(row: Subnet, now: datetime) -> dict[str, Any]:
 def market_figures(netuid: int) -> dict[str, Any]:
     """Return the auction a subnet stands in, and what was paid for it before."""
     sales = market.sales_of(netuid)
+    ask = market.ask_of(netuid)
+    price_rao = ask.price_rao if ask else sales[0].price_rao if sales else None
+    epoch = subnets.emission_weeks(timezone.now(), netuid=netuid).get(netuid)
+    tenths = yield_days(price_rao=price_rao, day_rao=epoch.day_rao if epoch else 0)
     return {
-        "auction": market.open_auction_of(netuid),
+        "auction": ask,
+        "ask": ask,
+        "ask_words": Auction.Format(ask.format).label if ask else "",
+        "yield_tenths": tenths,
+        "days": "" if tenths is None else wording.tenths(tenths),
         "sales": sales,
         "prices": [(sale.sold_at, sale.price_rao) for sale in reversed(sales)],
     }

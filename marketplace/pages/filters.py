@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from marketplace.browsing import ANY_FORMAT, Wanted
+from marketplace.browsing import ANY_FORMAT, Search, Wanted
 from marketplace.models import Auction
 from marketplace.pages.forms import TaoField
 from marketplace.pages.wording import count, tao
@@ -82,6 +82,13 @@ def wanted(asked: Mapping[str, Any]) -> Wanted:
         emission_max_rao=asked.get("emission_max"),
         miners_min=asked.get("miners_min"),
         registrations_open=bool(asked.get("open")),
+    )
+
+
+def search(asked: Mapping[str, Any]) -> Search:
+    """Turn what was read of a form into a search that can be kept."""
+    return Search(
+        words=asked.get("q") or "", blueprint=asked.get("blueprint") or "", wanted=wanted(asked)
     )
 
 

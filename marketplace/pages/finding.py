@@ -55,6 +55,7 @@ def subnet_list(request: HttpRequest) -> HttpResponse:
         "narrowed": any(form[name].value() for name in NARROWING),
         "floor": market.floor_ask(asks),
         "ask_count": len(asks),
+        "address": filters.address(form.cleaned_data),
         **slot_figures(now),
     }
     return render(request, "pages/subnets.html", page)

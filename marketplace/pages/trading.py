@@ -41,6 +41,7 @@ def auction_list(request: HttpRequest) -> HttpResponse:
             state=Auction.State.OPEN, sort=form.cleaned_data.get("sort") or "closing"
         ),
         "sales": market.recent_sales(SALES_SHOWN),
+        "floor": market.floor_ask(market.asks()),
     }
     return render(request, "pages/auctions.html", page)
 

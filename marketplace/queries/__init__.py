@@ -39,7 +39,7 @@ from marketplace.queries.bids import (
     bids_of,
     standing_of,
 )
-from marketplace.queries.catalogue import asks, floor_ask, last_sales, subnet_figures
+from marketplace.queries.catalogue import ask_of, asks, floor_ask, last_sales, subnet_figures
 from marketplace.queries.data_room import DataRoom, EpochLine, data_rooms, epoch_lines
 from marketplace.queries.deposits import (
     deposit,
@@ -98,6 +98,7 @@ from marketplace.queries.sales import (
     sale_of_auction,
     sales_of,
 )
+from marketplace.queries.searches import lock_person, lock_search, saved_searches
 from marketplace.queries.trust import (
     Dealing,
     Reputation,
@@ -134,6 +135,7 @@ __all__ = [
     "SaleLine",
     "api_key",
     "api_keys_of",
+    "ask_of",
     "asks",
     "auction",
     "auction_by_key",
@@ -174,7 +176,9 @@ __all__ = [
     "lock_document",
     "lock_offer",
     "lock_open_offers",
+    "lock_person",
     "lock_purchase",
+    "lock_search",
     "lock_webhook_event",
     "marketplace_figures",
     "min_next_rao",
@@ -200,6 +204,7 @@ __all__ = [
     "sales_of",
     "sales_of_person",
     "same_document",
+    "saved_searches",
     "shown_count",
     "side_of",
     "standing_of",

@@ -346,7 +346,7 @@ def _view(row: Any) -> AuctionView:  # noqa: ANN401  an auction with what _views
         seller=row.seller,
         state=row.state,
         format=row.format,
-        price_rao=_price_shown(row, now=row.server_now),
+        price_rao=price_shown(row, now=row.server_now),
         start_rao=row.start_rao,
         min_next_rao=min_next_rao(row, price_rao=row.price_rao) if takes_bids else None,
         buy_now_rao=row.buy_now_rao if _buy_now_stands(row) else None,
@@ -370,7 +370,7 @@ def _view(row: Any) -> AuctionView:  # noqa: ANN401  an auction with what _views
     )
 
 
-def _price_shown(row: Auction, *, now: datetime) -> int | None:
+def price_shown(row: Auction, *, now: datetime) -> int | None:
     """Return the price that bids made, or the one a subnet can be taken at; a sale's price after it."""
     if row.price_rao is not None or Format(row.format).takes_bids:
         return row.price_rao

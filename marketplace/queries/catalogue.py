@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from compute import queries as compute
 from marketplace.browsing import Ask, Listing
 from marketplace.models import Auction
 from marketplace.offering import Format
+from marketplace.queries.auctions import price_shown
 from subnets import queries as subnets
 
 # The newest sale of each, found by the index marketplace_sale_history: not one pass over all sales.
@@ -23,23 +25,28 @@ CROSS JOIN LATERAL (
 
 def asks() -> list[Ask]:
     """List every open offer, the first to end first. One statement."""
-    rows = (
-        Auction.objects.filter(state=Auction.State.OPEN)
-        .annotate(server_now=Now())
-        .order_by("closes_at", "id")
-    )
+    return _asks(Auction.objects.filter(state=Auction.State.OPEN).order_by("closes_at", "id"))
+
+
+def ask_of(netuid: int) -> Ask | None:
+    """Return the open offer of a subnet, if any."""
+    found = _asks(Auction.objects.filter(netuid=netuid, state=Auction.State.OPEN))
+    return found[0] if found else None
+
+
+def _asks(rows: QuerySet[Auction]) -> list[Ask]:
     return [
         Ask(
             auction_id=row.pk,
             netuid=row.netuid,
             format=Format(row.format),
-            price_rao=row.price_rao or row.start_rao,
+            price_rao=price_shown(row, now=row.server_now) or row.start_rao,
             bid_count=row.bid_count,
             opens_at=row.opens_at,
             closes_at=row.closes_at,
             is_open=row.opens_at <= row.server_now,
         )
-        for row in rows
+        for row in rows.annotate(server_now=Now())
     ]
 
 

@@ -16,7 +16,7 @@ BPS = 10_000
 WEEKS = """
 SELECT subnet.netuid, last.number, last.closed_at, last.emission_rao, last.blocks,
        before.emission_rao, before.blocks, week.emission_rao, week.owner_rao
-FROM subnets_subnet AS subnet
+FROM (SELECT netuid FROM subnets_subnet WHERE %(netuid)s::int IS NULL OR netuid = %(netuid)s::int) AS subnet
 CROSS JOIN LATERAL (
     SELECT number, closed_at, emission_rao, end_block - start_block AS blocks
     FROM subnets_epoch WHERE subnet_id = subnet.netuid ORDER BY number DESC LIMIT 1
@@ -49,11 +49,11 @@ class EmissionWeek:
     owner_week_rao: int
 
 
-def emission_weeks(now: datetime) -> dict[int, EmissionWeek]:
-    """Return netuid → its week, for every subnet with a closed epoch. Two statements."""
+def emission_weeks(now: datetime, *, netuid: int | None = None) -> dict[int, EmissionWeek]:
+    """Return netuid → its week, for every subnet with a closed epoch, or for one. Two statements."""
     block_ms = network().block_ms
     with connection.cursor() as cursor:
-        cursor.execute(WEEKS, {"since": now - WEEK})
+        cursor.execute(WEEKS, {"since": now - WEEK, "netuid": netuid})
         rows = cursor.fetchall()
     return {
         netuid: EmissionWeek(

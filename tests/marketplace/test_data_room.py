@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from compute import operations as compute
 from compute.queries import job_shares, work_figures
-from marketplace import queries
+from marketplace import facts, queries
 from subnets import queries as subnets
 from tests import make
 from tests.marketplace import world
@@ -56,18 +56,18 @@ def test_a_verdict_of_the_running_epoch_is_in_no_figure(worked):
 def test_once_its_epoch_has_closed_a_job_counts_everywhere(transactional_db, worked):
     now = closed(worked)
 
-    facts = values(worked, now=now)
+    known = values(worked, now=now)
 
     assert job_shares(since=make.NOW - timedelta(days=1), now=now) == {worked: JOB_SHARE_RAO}
-    assert facts["jobs_month_rao"].value == JOB_SHARE_RAO
-    assert facts["verified_count"].value == 1
-    assert facts["open_job_count"].value == 0
-    assert facts["uptime_bps"].value == 10_000
-    assert (facts["uptime_bps"].epoch, facts["stake_rao"].epoch) == (1, None)
+    assert known["jobs_month_rao"].value == JOB_SHARE_RAO
+    assert known["verified_count"].value == 1
+    assert known["open_job_count"].value == 0
+    assert known["uptime_bps"].value == 10_000
+    assert (known["uptime_bps"].epoch, known["stake_rao"].epoch) == (1, None)
     (line,) = queries.epoch_lines(worked, now=now)
     assert line.jobs_rao == JOB_SHARE_RAO
     assert line.revenue_rao == JOB_SHARE_RAO + line.owner_rao
-    assert facts["revenue_month_rao"].value == line.revenue_rao
+    assert known["revenue_month_rao"].value == line.revenue_rao
     assert not line.is_late
     # While more scores may still come for it, a job's verdict is told to nobody, whatever has closed.
     assert job_shares(since=make.NOW - timedelta(days=1), now=make.NOW + timedelta(seconds=9)) == {}
@@ -78,12 +78,12 @@ def test_stake_says_how_few_hold_most_of_it():
     for tao in (600, 300, 200):
         make.validator(netuid, stake_tao=tao)
 
-    facts = values(netuid)
+    known = values(netuid)
 
-    assert facts["top_stake_bps"].value == 600 * 10_000 // 1_100
-    assert facts["half_stake_count"].value == 1
-    assert facts["places_rao"].value >= 3 * 10**9
-    assert facts["lock_rao"].value == make.MIN_LOCK_TAO * 10**9
+    assert known["top_stake_bps"].value == 600 * 10_000 // 1_100
+    assert known["half_stake_count"].value == 1
+    assert known["places_rao"].value >= 3 * 10**9
+    assert known["lock_rao"].value == make.MIN_LOCK_TAO * 10**9
 
 
 def test_four_data_rooms_take_as_many_statements_as_one(client, django_assert_num_queries):
@@ -102,9 +102,9 @@ def test_the_page_keeps_facts_and_the_sellers_words_apart(client):
 
     text = read(client, "data_room", netuid)
 
-    facts, said = text.split('id="said"')
-    assert "Owner’s revenue in 30 days" in facts
-    assert "no epoch closed yet" in facts
+    read_from_books, said = text.split('id="said"')
+    assert "Owner’s revenue in 30 days" in read_from_books
+    assert "no epoch closed yet" in read_from_books
     assert "not checked" in said
     read(client, "data_room", 99, status=404)
 
@@ -146,3 +146,38 @@ def test_the_floor_is_the_lowest_offer_that_is_open():
     world.operations.cancel_auction(auction_id=cheap.id, seller=cheap.seller, now=now)
     assert queries.floor_ask(queries.asks()).auction_id == dear.id
     assert queries.floor_ask([]) is None
+
+
+def test_the_api_gives_the_same_facts_with_rao_as_text(client):
+    netuid = world.subnet(world.person(tao=100), name="Useful Work")
+
+    answer = client.get(f"/api/v1/subnets/{netuid}/data-room/").json()
+
+    assert answer["name"] == "Useful Work"
+    assert set(answer["facts"]) == {kind.name for kind in facts.KINDS}
+    assert answer["facts"]["lock_rao"]["value"] == str(world.LOCK_RAO)
+    assert answer["facts"]["lock_rao"]["epoch"] is None
+    assert answer["facts"]["emission_day_rao"] == {"value": None, "epoch": None, "at": None}
+    assert answer["facts"]["owner_count"]["value"] == 1
+    assert client.get("/api/v1/subnets/99/data-room/").status_code == 404
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_every_subnets_page_says_what_it_would_take_to_buy_it(client, listed):
+    netuid = open_auction(start=50).netuid if listed else world.subnet(world.person(tao=100))
+
+    text = read(client, "subnet", netuid)
+
+    assert ("English auction" in text) is listed
+    assert ("Not listed" in text) is not listed
+    assert f'href="/subnets/{netuid}/offer/"' in text
+
+
+@pytest.mark.parametrize("page", ["home", "auctions"])
+def test_the_floor_and_the_last_sales_stand_where_people_look_first(client, page):
+    open_auction(start=50)
+
+    text = read(client, page)
+
+    assert "floor 50 TAO" in text
+    assert "Slot bought" in text
