@@ -28,6 +28,8 @@ TEMPO = 360
 BLOCK_MS = 12_000
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BLUEPRINT = "matmul"
+# Ordered jobs, whose scores may differ: a known answer that comes back less than right is not paid at all.
+CONSUMER = UUID(int=1)
 
 # Every validator scores the result of every miner, within one minute of the window.
 SCORES = """
@@ -182,9 +184,9 @@ def _work(
             last_seen_at=NOW,
         )  # fmt: skip
         job = Job(
-            netuid=netuid, blueprint=BLUEPRINT, origin=Job.Origin.CANARY, key=f"bench:{uuid4()}",
-            payload={"n": 256}, known_answer={}, state=Job.State.VERIFIED, created_at=at, queued_at=at,
-            ended_at=at,
+            netuid=netuid, blueprint=BLUEPRINT, origin=Job.Origin.CONSUMER, owner=CONSUMER,
+            key=f"bench:{uuid4()}", payload={"n": 256}, state=Job.State.VERIFIED, created_at=at,
+            queued_at=at, ended_at=at,
         )  # fmt: skip
         lease = Lease(
             job=job, machine=machine, hotkey=key.ss58, state=Lease.State.RETURNED, offered_at=at,

@@ -63,12 +63,14 @@ def measure() -> Iterator[Figure]:
 
 
 def close(*, number: int) -> None:
-    """Close an epoch of every subnet. Raises: RuntimeError when one did not close."""
+    """Close an epoch of every subnet. Raises: RuntimeError when one did not close, or paid no miner."""
     now = _crowd.at_block(number * _crowd.TEMPO) + SETTLED
     due = queries.due_epochs(now)
     closed = [compute.close_epoch(due=one, now=now) for one in due]
     if [epoch and epoch.number for epoch in closed] != [number] * MEASURED:
         raise RuntimeError("an epoch did not close")
+    if not all(epoch and epoch.miners_rao for epoch in closed):
+        raise RuntimeError("an epoch paid no miner")
 
 
 @contextmanager
