@@ -8,9 +8,13 @@ to the server: it must remember (hotkey, nonce) for at least MAX_AGE_NS + MAX_AH
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from itertools import chain
+from typing import Any, ClassVar, Self
+
+import orjson
 
 from neurons import keys
 
@@ -203,47 +207,71 @@ def canonical_json(value: object) -> bytes:
     Raises: ValueError for NaN, infinities, lone surrogates, keys that are no text, other types and
     values nested deeper than JSON_DEPTH_MAX.
     """
-    plain = _plain(value, depth=0)
+    fractions: list[float] = []
+    plain = _plain(value, depth=0, fractions=fractions)
+    if not fractions:
+        # Refused are whole numbers past 64 bits, subclasses and lone surrogates; fractions it spells its own way.
+        with suppress(orjson.JSONEncodeError):
+            return orjson.dumps(plain, option=_SORTED)
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode()
 
 
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 # What stands for itself in JSON; told by its type, as a bundle has a quarter of a million values.
 _SCALARS = frozenset({type(None), bool, int, str})
 
 
-def _plain(value: object, *, depth: int) -> object:
-    """Copy a JSON value with its floats normalised."""
+def _plain(value: object, *, depth: int, fractions: list[float]) -> object:
+    """Return a JSON value with its floats normalised; those with a fraction are added to `fractions`."""
     match value:
         case None | bool() | int() | str():
             return value
         case float():
             if not math.isfinite(value):
                 raise ValueError("JSON has no NaN and no infinity")
-            return int(value) if value.is_integer() else value
+            if value.is_integer():
+                return int(value)
+            fractions.append(value)
+            return value
         case list() | tuple() | dict():
-            return _plain_items(value, depth=depth + 1)
+            return _plain_items(value, depth=depth + 1, fractions=fractions)
     raise ValueError(f"{type(value).__name__} is no JSON value")
 
 
 def _plain_items(
-    value: list[object] | tuple[object, ...] | dict[object, object], *, depth: int
-) -> list[object] | tuple[object, ...] | dict[object, object]:
-    """Copy an array or an object whose members stand so deep; one of scalars alone stands for itself."""
+    value: list[object] | tuple[object, ...] | dict[object, object],
+    *,
+    depth: int,
+    fractions: list[float],
+) -> Collection[object]:
+    """Return an array or an object whose members stand so deep; itself where nothing has to be normalised."""
     if value and depth > JSON_DEPTH_MAX:
         raise ValueError(f"JSON nested deeper than {JSON_DEPTH_MAX} is not accepted")
-    if not isinstance(value, dict):
-        if _SCALARS.issuperset(map(type, value)):
-            return value
-        return [item if type(item) in _SCALARS else _plain(item, depth=depth) for item in value]
+    items = value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        _refuse_other_keys(value)
+    types = {*map(type, items)}
+    if types <= _SCALARS or (types == {dict} and depth < JSON_DEPTH_MAX and _are_flat(items)):
+        return value
+    plain = [
+        item if type(item) in _SCALARS else _plain(item, depth=depth, fractions=fractions)
+        for item in items
+    ]
+    return dict(zip(value, plain, strict=True)) if isinstance(value, dict) else plain
+
+
+def _are_flat(objects: Iterable[Any]) -> bool:
+    """Say whether objects have text for keys and scalars for values: so do the rows of a bundle."""
+    rows: list[dict[object, object]] = list(objects)
+    return {*map(type, chain.from_iterable(rows))} <= {str} and (
+        {*map(type, chain.from_iterable(map(dict.values, rows)))} <= _SCALARS
+    )
+
+
+def _refuse_other_keys(value: dict[object, object]) -> None:
     if {*map(type, value)} - {str} and not all(isinstance(key, str) for key in value):
         raise ValueError("JSON keys are text")
-    if _SCALARS.issuperset(map(type, value.values())):
-        return value
-    return {
-        key: item if type(item) in _SCALARS else _plain(item, depth=depth)
-        for key, item in value.items()
-    }
 
 
 def output_digest(output: object) -> str:

@@ -45,7 +45,8 @@ def written(
     text = canonical_json(body)
     stated = hashlib.sha256(text).hexdigest()
     assert min(body) > "digest", "the digest comes first among the sorted names"
-    return body | {"digest": stated}, f'{{"digest":"{stated}",'.encode() + text[1:]
+    head = f'{{"digest":"{stated}",'.encode()
+    return body | {"digest": stated}, b"".join((head, memoryview(text)[1:]))
 
 
 def digest(bundle: Mapping[str, Any]) -> str:

@@ -10,17 +10,18 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from subnets import packing
 from subnets.metrics import METRICS, Rows, Table
 from subnets.payroll import Measured
 from subnets.record import Backing, Record, RuleVersion, Seat
 
 FORMAT = 1
-LEVEL = 1  # higher levels take three times as long for a tenth of the room
 _LENGTH_BYTES = 4
 _INTEGERS = ("<u1", "<u2", "<u4", "<i8")  # the smallest that holds all values of a column is taken
 
@@ -62,7 +63,7 @@ def packed(record: Record, measured: Measured) -> bytes:
     parts = _header(record) | {"arrays": shapes, "large": large}
     header = json.dumps(parts, separators=(",", ":")).encode()
     length = len(header).to_bytes(_LENGTH_BYTES, "little")
-    return zlib.compress(b"".join((length, header, *blobs)), LEVEL)
+    return packing.deflated(b"".join((length, header, *blobs)))
 
 
 def unpacked(at_rest: bytes) -> Evidence:
@@ -203,11 +204,11 @@ def _measured_read(
 
 def _sparse(name: str, matrix: Mapping[int, Mapping[int, int]]) -> dict[str, Array]:
     """Return a matrix as three columns: row, column, value."""
-    entries = [(i, j, value) for i, row in matrix.items() for j, value in row.items()]
+    rows = list(matrix.values())
     return {
-        f"{name}_row": _whole(i for i, _, _ in entries),
-        f"{name}_column": _whole(j for _, j, _ in entries),
-        f"{name}_value": _whole(value for _, _, value in entries),
+        f"{name}_row": np.repeat(_whole(matrix), [len(row) for row in rows]),
+        f"{name}_column": _whole(chain.from_iterable(rows)),
+        f"{name}_value": _whole(chain.from_iterable(row.values() for row in rows)),
     }
 
 

@@ -259,6 +259,57 @@ json_values = st.recursive(
 )
 
 
+def spelled(value):
+    """Return the canonical spelling as Python's own json writes it, of a value without whole floats."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def test_every_letter_is_written_as_pythons_json_writes_it():
+    letters = [chr(point) for point in range(0x110000) if not 0xD800 <= point <= 0xDFFF]
+
+    assert protocol.canonical_json(letters) == spelled(letters)
+    keys = dict.fromkeys(letters[::-1], 1)
+    assert protocol.canonical_json(keys) == spelled(keys)
+    assert protocol.canonical_json([keys, {}]) == spelled([keys, {}])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [2**63 - 1, 2**64 - 1, -(2**63)],
+        {"b": 2**64, "a": [-(2**63) - 1, 10**40]},
+        [{"b": 10**30, "a": "é"}, {"c": True}],
+        [1e-7, 0.00001, 1.5e-300, 123456.75],
+        {"a": {"b": 0.1}, "c": {"d": 2**70}},
+        [type("Text", (str,), {})("x"), type("Whole", (int,), {})(7), ("a", ("b",))],
+    ],
+)
+def test_numbers_and_subclasses_are_written_as_pythons_json_writes_them(value):
+    assert protocol.canonical_json(value) == spelled(value)
+
+
+@given(json_values)
+def test_any_value_is_written_as_pythons_json_writes_it(value):
+    assert protocol.canonical_json(value) == spelled(whole_floats_as_ints(value))
+
+
+def whole_floats_as_ints(value):
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [whole_floats_as_ints(item) for item in value]
+        case dict():
+            return {name: whole_floats_as_ints(item) for name, item in value.items()}
+    return value
+
+
+def test_what_is_no_json_is_refused_in_rows_too():
+    for row in ({"a": float("nan")}, {1: 2}, {"a": b"bytes"}, {"\ud800": 1}):
+        with pytest.raises(ValueError):  # noqa: PT011 - any ValueError is the promise
+            protocol.canonical_json([{"a": 1}, row])
+
+
 @given(json_values)
 def test_a_digest_survives_being_written_and_read(value):
     assert protocol.output_digest(json.loads(json.dumps(value))) == protocol.output_digest(value)

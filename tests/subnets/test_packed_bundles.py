@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 
 import pytest
 from django.core.management import call_command
@@ -35,7 +36,14 @@ def test_what_was_packed_comes_back_and_what_was_prepared_is_packed_once():
     assert packing.text(packing.packed(value)) == canonical_json(value)
     assert len(packing.packed(value)) < 200
     assert packing.packed(prepared) == b"as it was"
-    assert packing.Prepared({}, canonical=b"[1]").at_rest == packing.zlib.compress(b"[1]", 1)
+    assert packing.text(packing.Prepared({}, canonical=b"[1]").at_rest) == b"[1]"
+
+
+def test_what_zlib_deflated_is_read_like_what_is_deflated_today():
+    content = canonical_json({"digest": "0f" * 5_000, "ß": list(range(2_000))})
+
+    assert packing.text(zlib.compress(content, 1)) == content
+    assert zlib.decompress(packing.deflated(content)) == content
 
 
 @pytest.mark.django_db
