@@ -33,7 +33,7 @@ def data_room(request: HttpRequest, netuid: int) -> HttpResponse:
         "rule_history": subnets.rule_history(netuid, limit=RULES_SHOWN),
         "changes": subnets.hyperparameter_changes(netuid, limit=CHANGES_SHOWN),
         "labels": {one.name: one.name.replace("_", " ") for one in HYPERPARAMETERS},
-        "statement": row.description,
+        "says": market.seller_says(row),
         "now": now,
     }
     return render(request, "pages/data_room.html", page)

@@ -162,9 +162,11 @@ def cancel_auction(request: HttpRequest, pk: UUID) -> HttpResponse:
 def auction_page(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
     """Show an auction with a bid form, empty or refused."""
     seen = market.auction(pk)
+    subnet = subnets.subnet(seen.netuid)
     page = live_part(request, seen) | {
         "form": form,
-        "subnet": subnets.subnet(seen.netuid),
+        "subnet": subnet,
+        "says": market.seller_says(subnet),
         "is_seller": request.user.is_authenticated and request.user.id == seen.seller,
         "available_rao": available_rao(request),
         **falling_part(seen),

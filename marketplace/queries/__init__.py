@@ -48,7 +48,13 @@ from marketplace.queries.deposits import (
     lock_webhook_event,
     waiting_webhook_events,
 )
-from marketplace.queries.desk import DeskLine, desk_lines, sales_of_person
+from marketplace.queries.desk import (
+    DeskLine,
+    SellerSays,
+    desk_lines,
+    sales_of_person,
+    seller_says,
+)
 from marketplace.queries.documents import (
     document,
     documents_of,
@@ -133,6 +139,7 @@ __all__ = [
     "OfferView",
     "Reputation",
     "SaleLine",
+    "SellerSays",
     "api_key",
     "api_keys_of",
     "ask_of",
@@ -205,6 +212,7 @@ __all__ = [
     "sales_of_person",
     "same_document",
     "saved_searches",
+    "seller_says",
     "shown_count",
     "side_of",
     "standing_of",
