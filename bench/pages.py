@@ -171,6 +171,7 @@ def offered(now: datetime) -> list[Auction]:
             bidder=UUID(int=1 + place),
             key=f"bench:bid:{auction.pk}:{place}",
             sequence=1 + place,
+            place=1 + place,
             max_rao=auction.start_rao + (1 + place) * RAO_PER_TAO,
             price_rao=auction.start_rao + place * RAO_PER_TAO,
             leader=UUID(int=1 + place),
