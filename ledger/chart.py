@@ -153,6 +153,8 @@ class Code(StrEnum):
     """A subnet changes owners at its asking price, without an auction."""
     SLOT_BOUGHT = "subnet:slot:bought"
     """A new subnet's lock cost leaves the buyer's wallet."""
+    PREMIUM_PAID = "market:premium:paid"
+    """The house's premium on a free slot, while one is open."""
     SLOT_RELEASED = "subnet:slot:released"
     """A subnet ended and its lock goes back."""
     BURN_PAID = "neuron:burn:paid"

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ from marketplace.models import (
     Offer,
     OfferMove,
     Sale,
+    SlotPremium,
     User,
     WebhookEvent,
 )
@@ -112,6 +114,51 @@ class SaleAdmin(ReadOnlyAdmin):
     list_filter = ["kind"]
     search_fields = ["netuid", "seller", "buyer"]
     ordering = ["-sold_at"]
+
+
+@admin.register(SlotPremium)
+class SlotPremiumAdmin(ReadOnlyAdmin):
+    """Premiums on free slots. Staff adds one, and withdraws it by an action."""
+
+    list_display = [
+        "starts_at",
+        "ends_at",
+        "premium_rao",
+        "half_life_s",
+        "opened_by",
+        "withdrawn_at",
+    ]
+    ordering = ["-starts_at"]
+    actions = ["withdraw"]
+
+    def get_fields(self, request: HttpRequest, obj: SlotPremium | None = None) -> Any:  # noqa: ANN401  Django's own type
+        """Ask for the terms alone."""
+        terms = ("premium_rao", "half_life_s", "starts_at", "ends_at")
+        return terms if obj is None else (*terms, "opened_by", "opened_at", "withdrawn_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let staff that may add premiums add one."""
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: SlotPremium,
+        form: forms.ModelForm,
+        change: bool,  # noqa: FBT001  Django's signature
+    ) -> None:
+        """Open by the operation."""
+        terms = {name: form.cleaned_data[name] for name in self.get_fields(request)}
+        opened = operations.open_slot_premium(**terms, operator=staff(request), now=timezone.now())
+        obj.pk = opened.pk
+
+    @admin.action(description="End the premiums now", permissions=["add"])
+    def withdraw(self, request: HttpRequest, chosen: QuerySet[SlotPremium]) -> None:
+        """End the chosen premiums."""
+        for premium in chosen:
+            operations.withdraw_slot_premium(
+                premium_id=premium.pk, operator=staff(request), now=timezone.now()
+            )
 
 
 @admin.register(Deposit)

@@ -36,6 +36,8 @@ class Figures:
     subnet_count: int
     free_slot_count: int
     lock_cost_rao: int
+    slot_premium_rao: int
+    slot_premium_ends_at: datetime | None
     machine_count: int
     gpu_count: int
     jobs_verified_count: int
@@ -53,7 +55,11 @@ class Figures:
             name: str(value) if name.endswith("_rao") else value
             for name, value in asdict(self).items()
         }
-        return plain | {"server_now": instant(self.server_now)}
+        ends_at = self.slot_premium_ends_at
+        return plain | {
+            "slot_premium_ends_at": None if ends_at is None else instant(ends_at),
+            "server_now": instant(self.server_now),
+        }
 
 
 def network_figures(*, now: datetime) -> Figures:
@@ -80,6 +86,8 @@ def _read(now: datetime) -> Figures:
     net = subnets.network_figures(now)
     machines = compute.compute_figures(now)
     market = queries.marketplace_figures()
+    row = queries.slot_premium(now)
+    premium = None if row is None else queries.premium_tag(row)
     return Figures(
         receiver=receiver(),
         block=net.block,
@@ -89,6 +97,8 @@ def _read(now: datetime) -> Figures:
         subnet_count=net.subnet_count,
         free_slot_count=net.free_slot_count,
         lock_cost_rao=net.lock_cost_rao,
+        slot_premium_rao=0 if premium is None else premium.price_rao(now=now),
+        slot_premium_ends_at=None if premium is None else premium.closes_at,
         machine_count=machines.machine_count,
         gpu_count=machines.gpu_count,
         jobs_verified_count=machines.jobs_verified_count,

@@ -46,11 +46,14 @@ FROM (
     UNION ALL
     SELECT 'card deposits', %(card_credited)s, coalesce(sum(credit_rao), 0)
     FROM marketplace_deposit WHERE state = %(credited)s
+    UNION ALL
+    SELECT 'premiums on slots', %(premium_paid)s, coalesce(sum(fee_rao), 0)
+    FROM marketplace_sale WHERE kind = %(by_slot)s
 ) AS said
 LEFT JOIN (
     SELECT entry.code, sum(transfer.amount_rao) AS rao
     FROM ledger_entry AS entry JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
-    WHERE entry.code IN (%(sale_settled)s, %(card_credited)s)
+    WHERE entry.code IN (%(sale_settled)s, %(card_credited)s, %(premium_paid)s)
     GROUP BY entry.code
 ) AS moved ON moved.code = said.code
 WHERE said.rao <> coalesce(moved.rao, 0)
@@ -79,6 +82,8 @@ def _asked(query: str) -> list[tuple[str, str]]:
                 "bid_placed": Code.BID_PLACED,
                 "sale_settled": Code.SALE_SETTLED,
                 "card_credited": Code.CARD_CREDITED,
+                "premium_paid": Code.PREMIUM_PAID,
+                "by_slot": Sale.Kind.SLOT,
                 "by_auction": Sale.Kind.AUCTION,
                 "credited": Deposit.State.CREDITED,
                 "limit": FAULTS_SHOWN,

@@ -114,6 +114,10 @@ class NetworkOutput(serializers.Serializer):
     subnet_count = serializers.IntegerField()
     free_slot_count = serializers.IntegerField()
     lock_cost_rao = RaoField()
+    slot_premium_rao = RaoField(
+        help_text="What a free slot costs above the lock cost now; it falls to 0 at `slot_premium_ends_at`."
+    )
+    slot_premium_ends_at = serializers.DateTimeField(allow_null=True)
     machine_count = serializers.IntegerField()
     gpu_count = serializers.IntegerField()
     jobs_verified_count = serializers.IntegerField()

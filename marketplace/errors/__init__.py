@@ -54,6 +54,7 @@ from marketplace.errors.offers import (
     SubnetInAuction,
     TooManyMoves,
 )
+from marketplace.errors.premiums import PremiumAlreadyOpen, PremiumTermsInvalid
 from marketplace.errors.searches import SearchUnknown, TooManySearches
 from marketplace.errors.streams import (
     TooManyStreams,
@@ -107,6 +108,8 @@ __all__ = [
     "OfferTermsInvalid",
     "OfferUnknown",
     "OwnerCannotOffer",
+    "PremiumAlreadyOpen",
+    "PremiumTermsInvalid",
     "SaleUnknown",
     "SearchUnknown",
     "SellerCannotBid",

@@ -6,6 +6,7 @@ Bid           one accepted maximum of an English auction: a fact; the standing i
 Offer         a buyer's amount for a subnet, listed or not, and the figure that stands between two people
 OfferMove     one act of a negotiation: a fact
 Sale          a slot or a subnet that changed hands, at what price, fee and royalty: a fact
+SlotPremium   what free slots cost above the lock cost for a while, set by staff
 Deposit       a card top-up from quote to credit
 WebhookEvent  what Stripe told, stored once, worked off later
 AccountLink   two accounts that belong together, so that neither bids in the other's auction
@@ -25,6 +26,7 @@ from marketplace.models.documents import Document, DocumentReading
 from marketplace.models.notices import Letter, NewsCursor, Notice, NoticePreference, Watch
 from marketplace.models.offers import Offer, OfferMove
 from marketplace.models.people import User
+from marketplace.models.premiums import SlotPremium
 from marketplace.models.sales import Sale
 from marketplace.models.searches import SavedSearch
 from marketplace.models.trust import AccountLink, Dispute
@@ -46,6 +48,7 @@ __all__ = [
     "OfferMove",
     "Sale",
     "SavedSearch",
+    "SlotPremium",
     "User",
     "Watch",
     "WebhookEvent",

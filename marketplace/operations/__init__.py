@@ -34,6 +34,7 @@ from marketplace.operations.offers import (
     make_offer,
     withdraw_offer,
 )
+from marketplace.operations.premiums import open_slot_premium, withdraw_slot_premium
 from marketplace.operations.purchases import buy_slot
 from marketplace.operations.searches import delete_search, look_at_search, save_search
 from marketplace.operations.takes import take_subnet
@@ -69,6 +70,7 @@ __all__ = [
     "note_use",
     "open_auction",
     "open_dispute",
+    "open_slot_premium",
     "place_bid",
     "process_webhook_event",
     "read_document",
@@ -85,4 +87,5 @@ __all__ = [
     "watch",
     "withdraw_document",
     "withdraw_offer",
+    "withdraw_slot_premium",
 ]

@@ -6,6 +6,10 @@ from uuid import UUID
 
 from django.db import transaction
 
+from ledger import chart
+from ledger import operations as ledger
+from ledger.chart import Code
+from ledger.entries import Entry, Move
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
 from marketplace import queries
@@ -13,6 +17,7 @@ from marketplace.models import Sale
 from subnets import naming
 from subnets import operations as subnets
 from subnets import queries as slots
+from subnets.errors import LockCostAboveLimit
 
 
 @transaction.atomic
@@ -26,7 +31,7 @@ def buy_slot(
     key: str,
     now: datetime,
 ) -> Sale:
-    """Buy the lowest free slot at the lock cost of this moment, at most max_cost_rao.
+    """Buy the lowest free slot at the lock cost of this moment and the premium, if one is open: at most max_cost_rao.
 
     The same key with the same input buys one slot and returns its sale again.
     Raises: NoFreeSlot, TextRefused, NameTaken, LockCostAboveLimit, InsufficientFunds, IdempotencyConflict,
@@ -43,25 +48,40 @@ def buy_slot(
         }
         return _replay(earlier, asked, key=key)
 
-    registered = subnets.register_subnet(
-        owner=buyer,
-        name=name,
-        summary=summary,
-        blueprint=blueprint,
-        max_cost_rao=max_cost_rao,
-        key=stored,
-        now=now,
-    )
-    return Sale.objects.create(
+    premium_rao = _premium_rao(now)
+    try:
+        registered = subnets.register_subnet(
+            owner=buyer,
+            name=name,
+            summary=summary,
+            blueprint=blueprint,
+            max_cost_rao=max_cost_rao - premium_rao,
+            key=stored,
+            now=now,
+        )
+    except LockCostAboveLimit as refusal:
+        cost_rao = int(str(refusal.fields["cost_rao"])) + premium_rao
+        raise LockCostAboveLimit(cost_rao=cost_rao, max_cost_rao=max_cost_rao) from refusal
+    sale = Sale.objects.create(
         kind=Sale.Kind.SLOT,
         key=stored,
         netuid=registered.netuid,
         buyer=buyer,
-        price_rao=registered.cost_rao,
-        fee_rao=0,
+        price_rao=registered.cost_rao + premium_rao,
+        fee_rao=premium_rao,
         max_cost_rao=max_cost_rao,
         sold_at=now,
     )
+    if premium_rao:
+        paid = Move(debit=chart.wallet(buyer), credit=chart.FEES, amount_rao=premium_rao)
+        ledger.post(Entry(key=f"premium:{sale.id}", code=Code.PREMIUM_PAID, at=now, steps=(paid,)))
+    return sale
+
+
+def _premium_rao(now: datetime) -> int:
+    """Return the premium of this moment; the caller holds the network's row, under which premiums change."""
+    row = queries.slot_premium(now)
+    return 0 if row is None else queries.premium_tag(row).price_rao(now=now)
 
 
 def _replay(earlier: Sale, asked: Mapping[str, object], *, key: str) -> Sale:

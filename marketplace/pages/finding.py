@@ -155,8 +155,9 @@ def price_about(row: Listing) -> str:
 def slot_figures(now: datetime) -> dict[str, Any]:
     """Count slots taken and free, and price a free one."""
     free_count = len(subnets.free_netuids())
+    cost = market.slot_cost(now) if free_count else None
     return {
         "taken_count": SUBNET_LIMIT - free_count,
         "free_count": free_count,
-        "lock_cost_rao": subnets.lock_cost(now) if free_count else None,
+        "slot_cost": cost,
     }

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from ledger.errors import DomainError
 from marketplace import operations as marketplace
+from marketplace import queries as market
 from marketplace.operations.rehearsal import rehearse
 from marketplace.pages import kept, wording
 from marketplace.pages.finding import slot_figures
@@ -37,9 +38,15 @@ def buy_slot(request: HttpRequest) -> HttpResponse:
     kept.forget(request, REFUSED)
     figures = slot_figures(timezone.now())
     page = figures | {
-        "form": form or SlotForm(initial={"max_cost_rao": typed_tao(figures["lock_cost_rao"])}),
+        "form": form
+        or SlotForm(
+            initial={
+                "max_cost_rao": typed_tao(figures["slot_cost"] and figures["slot_cost"].cost_rao)
+            }
+        ),
         "next_netuid": next(iter(subnets.free_netuids()), None),
         "decay": decay(timezone.now()),
+        "premium_curve": premium_curve(figures["slot_cost"]),
     }
     return render(request, "pages/buy_slot.html", page)
 
@@ -72,7 +79,7 @@ def slot_review(request: HttpRequest) -> HttpResponse:
         "form": form,
         "key": kept.kept_key(request, REVIEWED),
         "blueprint_label": Blueprint(form.cleaned_data["blueprint"]).label,
-        "lock_cost_rao": subnets.lock_cost(timezone.now()),
+        "slot_cost": market.slot_cost(timezone.now()),
         "available_rao": available_rao(request),
     }
     return render(request, "pages/buy_slot_confirm.html", page)
@@ -130,6 +137,13 @@ def decay(now: datetime) -> list[tuple[datetime, int]]:
         )
         for at in instants
     ]
+
+
+def premium_curve(cost: market.SlotCost | None) -> list[tuple[datetime, int]]:
+    """Return the premium from its start to its end; empty while none is open."""
+    if cost is None or cost.premium is None:
+        return []
+    return list(cost.premium.points(count=DECAY_POINTS))
 
 
 def typed_tao(rao: int | None) -> str:

@@ -152,6 +152,7 @@ BECAUSE = {
     Code.OFFER_SETTLED: "Offer accepted",
     Code.SUBNET_BOUGHT: "Subnet bought",
     Code.SLOT_BOUGHT: "Slot bought",
+    Code.PREMIUM_PAID: "Premium on a slot",
     Code.SLOT_RELEASED: "Slot given back",
     Code.BURN_PAID: "Place on a subnet",
     Code.STAKE_ADDED: "Staked",

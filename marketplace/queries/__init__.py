@@ -94,6 +94,13 @@ from marketplace.queries.offers import (
     side_of,
     stands_in_auction,
 )
+from marketplace.queries.premiums import (
+    SlotCost,
+    premium_between,
+    premium_tag,
+    slot_cost,
+    slot_premium,
+)
 from marketplace.queries.sales import (
     MarketplaceFigures,
     SaleLine,
@@ -140,6 +147,7 @@ __all__ = [
     "Reputation",
     "SaleLine",
     "SellerSays",
+    "SlotCost",
     "api_key",
     "api_keys_of",
     "ask_of",
@@ -199,6 +207,8 @@ __all__ = [
     "open_offer_of",
     "place_of",
     "play_of",
+    "premium_between",
+    "premium_tag",
     "price_history",
     "purchase",
     "readings_of",
@@ -215,6 +225,8 @@ __all__ = [
     "seller_says",
     "shown_count",
     "side_of",
+    "slot_cost",
+    "slot_premium",
     "standing_of",
     "stands_in_auction",
     "subnet_figures",
