@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
@@ -73,7 +74,9 @@ def measure() -> Iterator[Figure]:
 
 def _over_http(state: Path, seller: User, *, peer: float) -> Iterator[Figure]:
     port = servers.free_port()
-    web = programs.web(env=_env(state, port), state=state, port=port)[0]
+    env = _env(state, port)
+    settings.SECRET_KEY = env["SECRET_KEY"]  # by which the server reads sessions
+    web = programs.web(env=env, state=state, port=port)[0]
     web.start()
     try:
         while not goals.is_answering(f"http://127.0.0.1:{port}/accounts/login/"):

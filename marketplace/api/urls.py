@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import data_room, documents, keys, notices, offers, views
+from marketplace.api import data_room, documents, keys, notices, offers, receipts, views
 from marketplace.webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("auctions/<uuid:auction_id>/bids/", views.BidsView.as_view(), name="api-bids"),
     path("auctions/<uuid:auction_id>/cancel/", views.CancelView.as_view(), name="api-cancel"),
     path("auctions/<uuid:auction_id>/take/", views.TakeView.as_view(), name="api-take"),
+    path("bids/<uuid:bid_id>/", receipts.ReceiptView.as_view(), name="api-receipt"),
     path("offers/", offers.OffersView.as_view(), name="api-offers"),
     path("offers/<uuid:offer_id>/", offers.OfferView.as_view(), name="api-offer"),
     path("offers/<uuid:offer_id>/accept/", offers.AcceptView.as_view(), name="api-accept"),

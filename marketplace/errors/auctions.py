@@ -70,6 +70,14 @@ class AuctionUnknown(DomainError):
     message = "There is no auction {auction_id}."
 
 
+class BidUnknown(DomainError):
+    """No bid of the caller's has this id."""
+
+    code = "bid_unknown"
+    http_status = 404
+    message = "You have no bid {bid_id}."
+
+
 class AuctionAlreadyOpen(DomainError):
     """The subnet stands in an auction; it can stand in one at a time."""
 

@@ -37,6 +37,7 @@ from marketplace.queries.bids import (
     bid_by_key,
     bid_history,
     bids_of,
+    receipt,
     standing_of,
 )
 from marketplace.queries.catalogue import ask_of, asks, floor_ask, last_sales, subnet_figures
@@ -212,6 +213,7 @@ __all__ = [
     "price_history",
     "purchase",
     "readings_of",
+    "receipt",
     "recent_sales",
     "reputation",
     "reserve_is_met",

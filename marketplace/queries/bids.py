@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from ledger.entries import hold_id
+from marketplace.errors import BidUnknown
 from marketplace.models import Auction, Bid
 from marketplace.queries.auctions import ROWS_MAX, AuctionView, alias, auctions_among
+from marketplace.receipts import Receipt
 
 # The whole story of most auctions; beyond it the newest bids are the ones people look at.
 BID_HISTORY_MAX = 500
@@ -24,16 +27,21 @@ class BidLine:
 
 @dataclass(frozen=True, slots=True)
 class MyStanding:
-    """Where somebody stands in an auction; max_rao is their own newest maximum, None before their first bid."""
+    """Where somebody stands in an auction; max_rao is their own newest maximum, None before their first bid.
+
+    alias: the name under which they bid, as everybody reads it; None before their first bid.
+    """
 
     is_leading: bool
     max_rao: int | None
+    alias: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MyBid:
     """Somebody's newest maximum in one auction, and the auction."""
 
+    bid_id: UUID
     auction: AuctionView
     max_rao: int
     is_leading: bool
@@ -65,7 +73,11 @@ def standing_of(user_id: UUID, auction_id: UUID) -> MyStanding:
         # Who bought at a price never stated a maximum.
         has_bought = Auction.objects.filter(pk=auction_id, leader=user_id).exists()
         return MyStanding(is_leading=has_bought, max_rao=None)
-    return MyStanding(is_leading=newest.auction.leader == user_id, max_rao=newest.max_rao)
+    return MyStanding(
+        is_leading=newest.auction.leader == user_id,
+        max_rao=newest.max_rao,
+        alias=alias(newest.place),
+    )
 
 
 def bids_of(owner: UUID) -> list[MyBid]:
@@ -78,6 +90,7 @@ def bids_of(owner: UUID) -> list[MyBid]:
     led = set(Auction.objects.filter(pk__in=seen, leader=owner).values_list("pk", flat=True))
     return [
         MyBid(
+            bid_id=bid.id,
             auction=seen[bid.auction_id],
             max_rao=bid.max_rao,
             is_leading=bid.auction_id in led,
@@ -85,6 +98,28 @@ def bids_of(owner: UUID) -> list[MyBid]:
         )
         for bid in mine
     ]
+
+
+def receipt(bid_id: UUID, *, bidder: UUID) -> Receipt:
+    """Return the facts of somebody's own bid. Raises: BidUnknown, of another's too."""
+    bid = Bid.objects.filter(pk=bid_id, bidder=bidder).select_related("auction").first()
+    if bid is None:
+        raise BidUnknown(bid_id=bid_id)
+    return Receipt(
+        bid=bid.id,
+        auction=bid.auction_id,
+        netuid=bid.auction.netuid,
+        bidder=bid.bidder,
+        max_rao=bid.max_rao,
+        price_rao=bid.price_rao,
+        is_leading=bid.leader == bid.bidder,
+        closes_at=bid.closes_at,
+        placed_at=bid.placed_at,
+        sequence=bid.sequence,
+        version=bid.sequence,
+        key=bid.key.split(":", 2)[2],
+        hold=hold_id(f"bid:{bid.id}") if bid.leader == bid.bidder else None,
+    )
 
 
 def bid_by_key(key: str) -> Bid | None:

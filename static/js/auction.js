@@ -13,6 +13,8 @@
   let version = Number(root.dataset.version);
   let lastHeard = Date.now();
   let stream = null;
+  const SAMPLES = 4; // of the server's clock; the quickest counts
+  const RESYNC_MS = 300000;
 
   function tao(rao) {
     const whole = rao / 1000000000n;
@@ -55,6 +57,8 @@
         : "Nobody yet";
     }
     part("closes").textContent = window.serverClock.instant(data.closes_at);
+    showLocalEnd();
+    tellStanding(data);
     const next = part("min-next");
     if (next && data.min_next_rao) next.textContent = tao(BigInt(data.min_next_rao));
     if (data.state !== root.dataset.state) {
@@ -63,6 +67,36 @@
       return;
     }
     refreshLive();
+  }
+
+  function showLocalEnd() {
+    const place = part("closes-local");
+    if (place) place.textContent = `${window.serverClock.local(root.dataset.closesAt)}, your time`;
+  }
+
+  // The message is public: the page knows under which name its reader bids, and says at once, in words, who leads.
+  function tellStanding(data) {
+    const own = root.querySelector("[data-alias]");
+    if (!own || !data.leader_alias) return;
+    const leads = data.leader_alias === own.dataset.alias;
+    if (leads === (own.dataset.leads === "yes")) return;
+    own.dataset.leads = leads ? "yes" : "no";
+    const more = data.min_next_rao ? ` To lead, bid ${tao(BigInt(data.min_next_rao))} TAO or more.` : "";
+    const words = leads ? "You lead." : `You have been outbid.${more}`;
+    own.className = leads ? "note" : "note is-bad";
+    own.firstElementChild.textContent = words;
+    part("said").textContent = words;
+  }
+
+  // What a reader should know of the line: nothing while it holds.
+  function tellLine(isReached) {
+    const isLive = stream && stream.readyState === 1;
+    const words = !isReached
+      ? "No connection to the market. What stands here may be old; it is asked for again every 10 seconds."
+      : "The live line is down. The price is asked for every 10 seconds instead.";
+    const place = part("line");
+    place.hidden = isReached && (isLive || !window.EventSource || performance.now() < 5000);
+    if (!place.hidden && place.textContent !== words) place.textContent = words;
   }
 
   async function refreshLive() {
@@ -78,16 +112,23 @@
   }
 
   async function poll() {
-    const sent = Date.now();
+    const sent = performance.now();
     try {
       const answer = await fetch(root.dataset.snapshot, { credentials: "same-origin", cache: "no-store" });
       if (!answer.ok) throw new Error(String(answer.status));
       const data = await answer.json();
-      window.serverClock.learn(data.server_now, Date.now() - sent);
+      window.serverClock.learn(data.server_now, performance.now() - sent);
       show(data);
+      tellLine(true);
     } catch {
       priceBox.classList.add("is-stale");
+      tellLine(false);
     }
+  }
+
+  async function sync() {
+    window.serverClock.forget();
+    for (let n = 0; n < SAMPLES; n += 1) await poll();
   }
 
   function listen() {
@@ -104,8 +145,10 @@
     stream.onopen = poll;
   }
 
+  showLocalEnd();
   listen();
-  poll();
+  sync();
+  setInterval(sync, RESYNC_MS);
   setInterval(() => {
     const isOver = window.serverClock.left(root.dataset.closesAt) <= 0;
     if (isOver || Date.now() - lastHeard > 9500 || !stream || stream.readyState !== 1) poll();
@@ -114,5 +157,6 @@
   setInterval(() => {
     if (window.serverClock.left(root.dataset.closesAt) <= 0) poll();
   }, 2000);
-  document.addEventListener("visibilitychange", () => document.hidden || poll());
+  document.addEventListener("visibilitychange", () => document.hidden || sync());
+  window.addEventListener("focus", sync);
 })();

@@ -1,8 +1,9 @@
 // Counts down to an auction's end on the server's clock, not the reader's.
-// offset = server - client, from the page's own data-server-now and bettered by every answer that carries server_now.
+// Cristian's method: of several answers that carry server_now the one with the shortest round trip tells the time best, and
+// it was half a round trip old. Time passes by performance.now(), which nobody can set; the reader's clock is not asked.
 (function () {
   "use strict";
-  let offset = null;
+  let origin = null; // the server's time when performance.now() was 0
   let bestTrip = Infinity;
   const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
   const two = (n) => String(n).padStart(2, "0");
@@ -12,9 +13,13 @@
       const server = Date.parse(serverNow);
       if (Number.isNaN(server) || tripMs > bestTrip) return;
       bestTrip = tripMs;
-      offset = server + tripMs / 2 - Date.now();
+      origin = server + tripMs / 2 - performance.now();
     },
-    now: () => Date.now() + (offset || 0),
+    // Samples that follow count anew: a machine that slept, or quartz that drifts, makes the best of them old.
+    forget() {
+      bestTrip = Infinity;
+    },
+    now: () => (origin === null ? Date.now() : origin + performance.now()),
     left(closesAt) {
       return Date.parse(closesAt) - clock.now();
     },
@@ -23,6 +28,10 @@
       const at = new Date(iso);
       const day = `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}`;
       return `${day} ${[at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(two).join(":")} UTC`;
+    },
+    // The same instant as the reader's own clock shows it.
+    local(iso) {
+      return new Date(iso).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
     },
     words(ms) {
       if (ms <= 0) return "closing…";

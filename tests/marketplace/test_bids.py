@@ -279,10 +279,10 @@ def test_everybody_sees_their_own_standing():
     world.bid(on, bob, 60)
 
     assert queries.standing_of(bob.id, on.id) == queries.MyStanding(
-        is_leading=True, max_rao=60 * TAO
+        is_leading=True, max_rao=60 * TAO, alias="bidder 2"
     )
     assert queries.standing_of(ada.id, on.id) == queries.MyStanding(
-        is_leading=False, max_rao=40 * TAO
+        is_leading=False, max_rao=40 * TAO, alias="bidder 1"
     )
     assert queries.standing_of(uuid4(), on.id) == queries.MyStanding(is_leading=False, max_rao=None)
     (mine,) = queries.bids_of(ada.id)
