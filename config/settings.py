@@ -182,6 +182,7 @@ EMAIL_BACKEND = (
     if EMAIL_HOST
     else "django.core.mail.backends.console.EmailBackend"
 )
+EMAIL_TIMEOUT = 10  # seconds; without it a mail server that is silent would hold a worker for ever
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "market@localhost")
 
 # The browser -------------------------------------------------------------------------------------
@@ -267,6 +268,10 @@ STRIPE_WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
 STRIPE_API_BASE = os.environ.get("STRIPE_API_BASE", "")  # empty: Stripe's own
 TOPUP_RAO_PER_CENT = int(os.environ.get("TOPUP_RAO_PER_CENT", "28571428"))  # 350 USD per TAO
 
+# Webhooks that go out. Loopback is for a developer's own receiver: never where strangers can register an address.
+WEBHOOK_PORTS = [int(port) for port in os.environ.get("WEBHOOK_PORTS", "443,8443").split(",")]
+WEBHOOKS_TO_LOOPBACK = flag("WEBHOOKS_TO_LOOPBACK")
+
 # Celery -------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
@@ -288,6 +293,8 @@ CELERY_BEAT_SCHEDULE = {
         ("end-due-offers", "marketplace.tasks.end_due_offers", 1),
         ("process-webhook-events", "marketplace.tasks.process_webhook_events", 1),
         ("tell-news", "marketplace.tasks.tell_news", 1),
+        ("send-due-letters", "marketplace.tasks.send_due_letters", 5),
+        ("deliver-due-webhooks", "marketplace.tasks.deliver_due_webhooks", 1),
         ("plant-known-answer-jobs", "compute.tasks.plant_known_answer_jobs", 1),
         ("dispatch-queued-jobs", "compute.tasks.dispatch_queued_jobs", 1),
         ("expire-due-leases", "compute.tasks.expire_due_leases", 1),

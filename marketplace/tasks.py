@@ -1,5 +1,7 @@
 """Sweeps of the marketplace: due rows are looked up in a bounded batch, each is worked in its own transaction."""
 
+import secrets
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -45,3 +47,23 @@ def tell_news() -> None:
     """Tell people of what happened since the last sweep."""
     now = timezone.now()
     sweeps.each(SOURCES, lambda source: operations.tell_news(source=source, now=now))
+
+
+@shared_task(name="marketplace.tasks.send_due_letters")
+def send_due_letters() -> None:
+    """Send the mail that is due."""
+    with queries.claimed(queries.MAIL_CLAIM) as is_mine:
+        if is_mine:
+            operations.send_due_letters(now=timezone.now(), jitter=_jitter())
+
+
+@shared_task(name="marketplace.tasks.deliver_due_webhooks")
+def deliver_due_webhooks() -> None:
+    """Make the deliveries that are due."""
+    with queries.claimed(queries.HOOK_CLAIM) as is_mine:
+        if is_mine:
+            operations.deliver_due_webhooks(now=timezone.now(), jitter=_jitter())
+
+
+def _jitter() -> float:
+    return secrets.randbelow(1_000) / 1_000

@@ -68,10 +68,19 @@ from marketplace.errors.trust import (
     DisputeUnknown,
     SaleUnknown,
 )
+from marketplace.errors.webhooks import (
+    AddressRefused,
+    DeliveryUnknown,
+    EndpointDisabled,
+    EndpointUnknown,
+    TooManyEndpoints,
+    TooManyTests,
+)
 
 __all__ = [
     "AccountsLinked",
     "AddressNotVerified",
+    "AddressRefused",
     "ApiKeyAddressRefused",
     "ApiKeyExpired",
     "ApiKeyInvalid",
@@ -93,6 +102,7 @@ __all__ = [
     "CardsRefused",
     "CardsSwitchedOff",
     "CardsUnavailable",
+    "DeliveryUnknown",
     "DepositOutOfBounds",
     "DepositUnknown",
     "DisputeDecided",
@@ -100,6 +110,8 @@ __all__ = [
     "DisputeUnknown",
     "DocumentRefused",
     "DocumentUnknown",
+    "EndpointDisabled",
+    "EndpointUnknown",
     "MaximumNotRaised",
     "NotTheSeller",
     "NotYourMove",
@@ -118,9 +130,11 @@ __all__ = [
     "SubnetInAuction",
     "TooManyApiKeys",
     "TooManyDocuments",
+    "TooManyEndpoints",
     "TooManyMoves",
     "TooManySearches",
     "TooManyStreams",
+    "TooManyTests",
     "UnsubscribeLinkInvalid",
     "WebhookPayloadInvalid",
     "WebhookSignatureInvalid",

@@ -15,6 +15,7 @@ ApiKey        what a program of a person signs in with: the key's public half an
 Watch         a subnet that somebody follows
 Notice        a fact told to one person; NoticePreference, by what ways besides the site; NewsCursor, how far facts were read
 Letter        a notice on its way by e-mail
+WebhookEndpoint  where an owner's news go; Delivery, one message on its way there
 Document      a file that an owner shows of a subnet; DocumentReading, who read it: a fact
 SavedSearch   a filter of the list of subnets that somebody keeps under a name
 """
@@ -30,12 +31,14 @@ from marketplace.models.premiums import SlotPremium
 from marketplace.models.sales import Sale
 from marketplace.models.searches import SavedSearch
 from marketplace.models.trust import AccountLink, Dispute
+from marketplace.models.webhooks import Delivery, WebhookEndpoint
 
 __all__ = [
     "AccountLink",
     "ApiKey",
     "Auction",
     "Bid",
+    "Delivery",
     "Deposit",
     "Dispute",
     "Document",
@@ -51,5 +54,6 @@ __all__ = [
     "SlotPremium",
     "User",
     "Watch",
+    "WebhookEndpoint",
     "WebhookEvent",
 ]

@@ -15,6 +15,7 @@ from marketplace.operations.auctions import (
 )
 from marketplace.operations.bids import Placed, place_bid
 from marketplace.operations.card_events import process_webhook_event, record_webhook_event
+from marketplace.operations.deliveries import deliver_due_webhooks
 from marketplace.operations.deposits import start_deposit
 from marketplace.operations.documents import (
     add_document,
@@ -22,6 +23,7 @@ from marketplace.operations.documents import (
     withdraw_document,
 )
 from marketplace.operations.grants import fund_treasury, grant_test_tao
+from marketplace.operations.letters import send_due_letters
 from marketplace.operations.notices import (
     choose_ways,
     read_notices,
@@ -45,13 +47,23 @@ from marketplace.operations.trust import (
     open_dispute,
 )
 from marketplace.operations.watching import unwatch, watch
+from marketplace.operations.webhooks import (
+    Registered,
+    add_endpoint,
+    move_endpoint,
+    resend,
+    rotate_secret,
+    test_endpoint,
+)
 
 __all__ = [
     "HouseTerms",
     "NewApiKey",
     "Placed",
+    "Registered",
     "accept_offer",
     "add_document",
+    "add_endpoint",
     "buy_slot",
     "cancel_auction",
     "check_may_deal",
@@ -61,12 +73,14 @@ __all__ = [
     "decide_dispute",
     "decline_offer",
     "delete_search",
+    "deliver_due_webhooks",
     "end_offer",
     "fund_treasury",
     "grant_test_tao",
     "link_accounts",
     "look_at_search",
     "make_offer",
+    "move_endpoint",
     "note_use",
     "open_auction",
     "open_dispute",
@@ -76,13 +90,17 @@ __all__ = [
     "read_document",
     "read_notices",
     "record_webhook_event",
+    "resend",
     "revoke_api_key",
+    "rotate_secret",
     "save_search",
+    "send_due_letters",
     "settle_auction",
     "start_deposit",
     "stop_mail",
     "take_subnet",
     "tell_news",
+    "test_endpoint",
     "unwatch",
     "watch",
     "withdraw_document",

@@ -55,6 +55,19 @@ WHERE notice.id = ANY(%(ids)s) AND coalesce(chosen.by_email, notice.kind = ANY(%
 ON CONFLICT (notice_id) DO NOTHING
 """
 
+WRITE_DELIVERIES = """
+INSERT INTO marketplace_delivery (id, endpoint_id, notice_id, state, attempts, next_at, created_at, answer, fault)
+SELECT gen_random_uuid(), endpoint.id, notice.id, 'waiting', 0, %(now)s, %(now)s, '', ''
+FROM marketplace_notice AS notice
+JOIN marketplace_webhookendpoint AS endpoint
+  ON endpoint.owner_id = notice.person_id AND endpoint.state = 'enabled'
+ AND (endpoint.kinds = '{}' OR notice.kind = ANY(endpoint.kinds))
+LEFT JOIN marketplace_noticepreference AS chosen
+  ON chosen.person_id = notice.person_id AND chosen.kind = notice.kind
+WHERE notice.id = ANY(%(ids)s) AND coalesce(chosen.by_webhook, true)
+ON CONFLICT (endpoint_id, notice_id) DO NOTHING
+"""
+
 
 @transaction.atomic
 def tell_news(*, source: str, now: datetime) -> int:
@@ -70,6 +83,7 @@ def tell_news(*, source: str, now: datetime) -> int:
     told = _told(source, since=cursor.told_until - OVERLAP, now=now)
     if told:
         _write_letters(told, now=now)
+        _write_deliveries(told, now=now)
         logger.info("notices:told source=%s count=%s", source, len(told))
     if len(told) < TOLD_AT_ONCE and now - cursor.told_until >= MOVED_EVERY:
         cursor.told_until = now
@@ -124,6 +138,12 @@ def _write_letters(told: Sequence[int], *, now: datetime) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute(WRITE_LETTERS, asked)
+
+
+def _write_deliveries(told: Sequence[int], *, now: datetime) -> None:
+    asked: dict[str, Any] = {"ids": list(told), "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_DELIVERIES, asked)
 
 
 def stop_mail(*, person: UUID, kinds: Sequence[str]) -> None:

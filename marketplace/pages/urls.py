@@ -20,6 +20,7 @@ from marketplace.pages import (
     slots,
     taking,
     trading,
+    webhooks,
 )
 from neurons import keys
 
@@ -92,5 +93,15 @@ urlpatterns = [
     path("notices/stop-mail/<str:token>/", notices.unsubscribe, name="unsubscribe"),
     path("watchlist/", notices.watchlist, name="watchlist"),
     path("subnets/<int:netuid>/watch/", notices.watch, name="watch"),
+    path("webhooks/", webhooks.webhooks, name="webhooks"),
+    path("webhooks/<uuid:pk>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<uuid:pk>/secret/", webhooks.rotate_webhook, name="rotate_webhook"),
+    path("webhooks/<uuid:pk>/state/", webhooks.move_webhook, name="move_webhook"),
+    path("webhooks/<uuid:pk>/test/", webhooks.test_webhook, name="test_webhook"),
+    path(
+        "webhooks/<uuid:pk>/deliveries/<uuid:delivery>/",
+        webhooks.resend_webhook,
+        name="resend_webhook",
+    ),
     path("docs/start/", browse.guide, name="guide"),
 ]

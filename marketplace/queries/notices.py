@@ -49,10 +49,10 @@ def notices_of(
         rows = rows.filter(pk__lt=before_id)
     if is_unread:
         rows = rows.filter(read_at__isnull=True)
-    return [line(row) for row in rows.order_by("-id")[: min(limit, NOTICES_MAX)]]
+    return [notice_line(row) for row in rows.order_by("-id")[: min(limit, NOTICES_MAX)]]
 
 
-def line(row: Notice) -> NoticeLine:
+def notice_line(row: Notice) -> NoticeLine:
     """Read a notice for a person."""
     known = notices.KINDS.get(row.kind)
     return NoticeLine(

@@ -250,7 +250,7 @@ def test_a_sweep_costs_as_many_statements_for_twenty_facts_as_for_one(
     for who in [person(f"watcher{number}") for number in range(5)]:
         operations.watch(person=who.id, netuid=on.netuid, now=NOW)
 
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         assert operations.tell_news(source="opened", now=NOW + SECOND) == 5
 
 
