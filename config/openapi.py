@@ -1,12 +1,15 @@
 """How the API describes itself: signed requests, problem documents, and one name per operation (docs/openapi.yaml)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.views import APIView
 
 from config.problems import MEDIA_TYPE
 from ledger.rest.scopes import scopes_of
+from marketplace.api.authentication import ApiKeyAuthentication
 from neurons import protocol
 
 
@@ -21,11 +24,15 @@ class Schema(AutoSchema):
         return name.replace("_retrieve", "_list") if has_rows else name
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:  # noqa: ANN401  spectacular's own
-        """Return the operation with the scope that an API key needs for it."""
+        """Return the operation with the scope that an API key needs for it, and the codes it may refuse with."""
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
         scope = scopes_of(self.view).get(self.method)
-        if operation is not None and scope is not None:
+        if scope is not None:
             operation["x-scope"] = scope.value
+        for status, codes in sorted(refusals_of(self.view, self.method, operation).items()):
+            operation["responses"][str(status)] = refusal(sorted(codes))
         return operation
 
 
@@ -61,16 +68,64 @@ class ApiKeys(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] 
         }
 
 
+def refusals_of(view: APIView, method: str, operation: dict[str, Any]) -> dict[int, set[str]]:
+    """Return status → codes of an operation: the frame's by what it takes, and those the view names in `refusals`."""
+    found: dict[int, set[str]] = {}
+    for status, *codes in [*of_input(operation), *of_callers(view, method)]:
+        found.setdefault(int(status), set()).update(map(str, codes))
+    for refused in getattr(view, "refusals", {}).get(method, ()):
+        found.setdefault(refused.http_status, set()).add(refused.code)
+    return found
+
+
+def of_input(operation: dict[str, Any]) -> Iterator[tuple[int | str, ...]]:
+    """Yield status and codes that what an operation takes can bring about."""
+    taken = {one["name"] for one in operation.get("parameters", []) if one["in"] != "path"}
+    if "requestBody" in operation:
+        yield 400, "invalid_input", "parse_error", "repeated_name"
+        yield 413, "body_too_large"
+        yield 415, "unsupported_media_type"
+    elif taken - {"Idempotency-Key", "If-Match"}:
+        yield 400, "invalid_input"
+    if "cursor" in taken:
+        yield 400, "cursor_invalid"
+    if "Idempotency-Key" in taken:
+        yield 400, "idempotency_key_missing", "idempotency_key_invalid"
+        yield 422, "idempotency_key_reused"
+    if "If-Match" in taken:
+        yield 412, "precondition_failed"
+
+
+def of_callers(view: APIView, method: str) -> Iterator[tuple[int | str, ...]]:
+    """Yield status and codes that who calls, and how often, can bring about."""
+    if view.get_throttles():
+        yield 429, "throttled"
+    if any(isinstance(one, ApiKeyAuthentication) for one in view.get_authenticators()):
+        yield 401, "api_key_invalid", "api_key_expired", "api_key_revoked"
+        yield 403, "api_key_address_refused"
+        if scopes_of(view).get(method) is not None:
+            yield 401, "not_authenticated"
+            yield 403, "permission_denied", "scope_missing"
+
+
+def refusal(codes: list[str]) -> dict[str, Any]:
+    """Describe a refusal that carries one of some codes."""
+    named = {"type": "object", "properties": {"code": {"type": "string", "enum": codes}}}
+    schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, named]}
+    described = "Refused: " + ", ".join(f"`{code}`" for code in codes) + "."
+    return {"description": described, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
 def with_problems(result: dict[str, Any], **_options: object) -> dict[str, Any]:
     """Give every operation its refusal: a problem document (a post-processing hook of drf-spectacular)."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM
-    refusal = {
-        "description": "A refusal: a problem document. Its code says which, docs/api.md lists them.",
+    other = {
+        "description": "Any other refusal: a problem document. Its code says which, docs/api.md lists them.",
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     for path in result["paths"].values():
         for operation in path.values():
-            operation["responses"]["default"] = refusal
+            operation["responses"]["default"] = other
     return result
 
 

@@ -226,6 +226,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
         "AuctionState": "marketplace.models.Auction.State",
         "AuctionFormat": "marketplace.models.Auction.Format",

@@ -26,11 +26,10 @@ class TracingMiddleware:
         began = time.perf_counter()
         sent = request.headers.get(HEADER, "")
         own_id = sent if ACCEPTED.match(sent) else secrets.token_hex(16)
-        token = request_id.set(own_id)
-        try:
-            response = self.get_response(request)
-        finally:
-            request_id.reset(token)
+        # Left standing when the request is over: Django logs refusals after the last middleware. The thread's next
+        # request has an id of its own.
+        request_id.set(own_id)
+        response = self.get_response(request)
         response.headers[HEADER] = own_id
         response.headers["Server-Timing"] = f"app;dur={(time.perf_counter() - began) * 1_000:.1f}"
         for name, value in limits.headers_of(request).items():

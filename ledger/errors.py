@@ -92,6 +92,14 @@ class NotReversible(DomainError):
     message = "The entry {key!r} cannot be reversed: {reason}."
 
 
+class PreconditionFailed(DomainError):
+    """The row is at another version than the request names (If-Match); read it again."""
+
+    code = "precondition_failed"
+    http_status = 412
+    message = "It changed: it is at version {version} now. Read it again, then decide."
+
+
 class NotAnAmount(DomainError, ValueError):
     """The text is no amount of TAO."""
 

@@ -55,5 +55,5 @@ class Person(Visitor):
 
     def statement(self) -> list[tuple[str, int]]:
         """Return the wallet's lines, oldest first: why, and by how many rao it changed."""
-        lines = self.get("wallet/statement/", limit=200)["results"]
+        lines = self.get("wallet/statement/", limit=100)["results"]
         return [(line["code"], int(line["change_rao"])) for line in reversed(lines)]

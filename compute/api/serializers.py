@@ -10,6 +10,7 @@ from rest_framework import serializers
 from compute.models import Job
 from compute.queries.scores import SAMPLES_MAX
 from ledger.rest import RaoField
+from ledger.rest.paging import Page
 from subnets.models import SUBNET_LIMIT, Blueprint
 
 GPUS_MAX = 16  # the largest single machines carry as many
@@ -155,7 +156,7 @@ class JobOutput(serializers.ModelSerializer):
         ]
 
 
-class JobsOutput(serializers.Serializer):
+class JobsOutput(Page):
     results = JobOutput(many=True)
 
 

@@ -12,14 +12,17 @@ from rest_framework.views import APIView
 
 from compute import operations, queries
 from compute.api import serializers as wire
+from compute.errors import JobUnknown, PayloadInvalid, PriceAboveLimit, QueueFull
 from compute.models import Lease
 from compute.operations.dispatch import await_nudge
 from compute.operations.scores import ScoreInput
-from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
-from ledger.rest.scopes import Scopes
+from ledger.errors import InsufficientFunds
+from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
+from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from subnets import queries as subnets
 from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, SignedCaller
+from subnets.errors import SubnetUnknown
 
 
 def signed_caller(request: Request) -> SignedCaller:
@@ -142,6 +145,9 @@ class CommitmentsView(APIView):
 class JobsView(APIView):
     permission_classes = (IsAuthenticated,)
     scopes: Scopes = {"GET": Scope.READ, "POST": Scope.WORK}
+    refusals: Refusals = {
+        "POST": (SubnetUnknown, PayloadInvalid, PriceAboveLimit, QueueFull, InsufficientFunds)
+    }
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.JobInput, responses={201: wire.JobOutput}
@@ -158,16 +164,20 @@ class JobsView(APIView):
         )
         return Response(wire.JobOutput(job).data, status=201)
 
-    @extend_schema(responses=wire.JobsOutput)
+    @extend_schema(parameters=[paging.PageAsked], responses=wire.JobsOutput)
     def get(self, request: Request) -> Response:
         """List the jobs you ordered, newest first, without their outputs."""
-        rows = queries.jobs_of_owner(cast(UUID, request.user.pk))
-        return Response(wire.JobsOutput({"results": rows}).data)
+        asked = paging.PageAsked(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        window = paging.window(request, asked.validated_data, by=("-created_at", "id"))
+        rows = queries.jobs_of_owner(cast(UUID, request.user.pk), window=window)
+        return paging.answer(request, window, rows, wire.JobsOutput)
 
 
 class JobView(APIView):
     permission_classes = (IsAuthenticated,)
     scopes: Scopes = {"GET": Scope.READ}
+    refusals: Refusals = {"GET": (JobUnknown,)}
 
     @extend_schema(responses=wire.JobWithOutput)
     def get(self, request: Request, job_id: UUID) -> Response:

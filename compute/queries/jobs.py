@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Q, Subquery
 from compute.errors import JobUnknown, LeaseUnknown
 from compute.models import Job, Lease, Result
 from compute.queries.sealing import sealed_from
+from ledger.keyset import Window
 
 ROWS_MAX = 100  # of any list that a caller can ask for at once
 
@@ -71,9 +72,9 @@ def job_of(job_id: UUID, owner: UUID) -> Job:
     return found
 
 
-def jobs_of_owner(owner: UUID, *, limit: int = 50) -> list[Job]:
-    """List what a consumer ordered, newest first."""
-    return list(Job.objects.filter(owner=owner).order_by("-created_at")[: min(limit, ROWS_MAX)])
+def jobs_of_owner(owner: UUID, *, window: Window) -> list[Job]:
+    """List a page of what a consumer ordered."""
+    return list(window.cut(Job.objects.filter(owner=owner)))
 
 
 def last_result(job: Job) -> Result:

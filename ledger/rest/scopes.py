@@ -6,7 +6,7 @@
 A method that a view does not name takes no API key at all; one named with None takes any.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -39,6 +39,8 @@ class KeyNotAccepted(DomainError):
 
 
 Scopes = Mapping[str, Scope | None]
+# Method → what a view may refuse, for the description of the API; the frame's own refusals go without saying.
+Refusals = Mapping[str, Sequence[type[DomainError]]]
 
 
 @dataclass(frozen=True, slots=True)

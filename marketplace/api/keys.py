@@ -6,10 +6,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger.rest.scopes import Scopes
+from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from marketplace import operations, queries
 from marketplace.api.views import PersonView, person
+from marketplace.errors import ApiKeyUnknown
 
 
 class ApiKeyOutput(serializers.Serializer):
@@ -39,6 +40,7 @@ class ApiKeysView(PersonView):
 
 class ApiKeyView(PersonView):
     scopes: Scopes = {"DELETE": Scope.ACCOUNT}
+    refusals: Refusals = {"DELETE": (ApiKeyUnknown,)}
 
     @extend_schema(responses=ApiKeyOutput)
     def delete(self, request: Request, key_id: str) -> Response:

@@ -3,14 +3,12 @@
 from rest_framework import serializers
 
 from ledger.rest import RaoChangeField, RaoField
+from ledger.rest.paging import Page, PageAsked
 from marketplace.bidding import ReserveUnmetPolicy
 from marketplace.models import Auction
 from marketplace.offering import STATEMENT_MAX, Backing, Format
-from marketplace.queries import ROWS_MAX, SORTS
+from marketplace.queries import SORTS
 from subnets.models import Blueprint
-
-STATEMENT_LINES = 50
-
 
 # In -----------------------------------------------------------------------------------------------
 
@@ -79,11 +77,14 @@ class TakeInput(serializers.Serializer):
     max_price_rao = RaoField(min_rao=1, help_text="The most you would pay; the price you saw.")
 
 
-class AuctionsAsked(serializers.Serializer):
+class AuctionsAsked(PageAsked):
     state = serializers.ChoiceField(Auction.State.choices, required=False)
     netuid = serializers.IntegerField(required=False)
-    sort = serializers.ChoiceField(sorted(SORTS), required=False)
-    limit = serializers.IntegerField(min_value=1, max_value=ROWS_MAX, required=False)
+    sort = serializers.ChoiceField(sorted(SORTS), default="closing")
+
+
+class SalesAsked(PageAsked):
+    netuid = serializers.IntegerField(min_value=1, max_value=128, required=False)
 
 
 class SlotInput(serializers.Serializer):
@@ -95,11 +96,6 @@ class SlotInput(serializers.Serializer):
 
 class DepositInput(serializers.Serializer):
     amount_cents = serializers.IntegerField(min_value=1)
-
-
-class StatementAsked(serializers.Serializer):
-    before = serializers.IntegerField(required=False, help_text="The last line of the page before.")
-    limit = serializers.IntegerField(min_value=1, max_value=200, default=STATEMENT_LINES)
 
 
 # Out ----------------------------------------------------------------------------------------------
@@ -168,7 +164,7 @@ class AuctionOutput(serializers.Serializer):
     server_now = serializers.DateTimeField()
 
 
-class AuctionsOutput(serializers.Serializer):
+class AuctionsOutput(Page):
     results = AuctionOutput(many=True)
 
 
@@ -180,7 +176,25 @@ class BidLineOutput(serializers.Serializer):
     is_yours = serializers.BooleanField()
 
 
-class BidsOutput(serializers.Serializer):
+class SaleOutput(serializers.Serializer):
+    id = serializers.UUIDField()
+    kind = serializers.CharField(
+        help_text="slot: bought from the network; else how the owner sold."
+    )
+    netuid = serializers.IntegerField()
+    subnet_name = serializers.CharField()
+    auction_id = serializers.UUIDField(allow_null=True)
+    price_rao = RaoField()
+    fee_rao = RaoField(help_text="The marketplace's part of the price.")
+    royalty_rao = RaoField(help_text="The part of whoever registered the slot.")
+    sold_at = serializers.DateTimeField()
+
+
+class SalesOutput(Page):
+    results = SaleOutput(many=True)
+
+
+class BidsOutput(Page):
     results = BidLineOutput(many=True)
 
 
@@ -220,11 +234,8 @@ class StatementLineOutput(serializers.Serializer):
     note = serializers.CharField()
 
 
-class StatementOutput(serializers.Serializer):
+class StatementOutput(Page):
     results = StatementLineOutput(many=True)
-    next_before = serializers.IntegerField(
-        allow_null=True, help_text="Send as `before` for the next page; null on the last."
-    )
 
 
 class DepositOutput(serializers.Serializer):

@@ -41,6 +41,7 @@ urlpatterns = [
         data_room.DataRoomView.as_view(),
         name="api-data-room",
     ),
+    path("sales/", views.SalesView.as_view(), name="api-sales"),
     path("slots/", views.SlotsView.as_view(), name="api-slots"),
     path("wallet/", views.WalletView.as_view(), name="api-wallet"),
     path("wallet/statement/", views.StatementView.as_view(), name="api-statement"),

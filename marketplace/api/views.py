@@ -4,7 +4,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.permissions import (
     SAFE_METHODS,
     AllowAny,
@@ -18,14 +18,41 @@ from rest_framework.views import APIView
 
 from ledger import chart
 from ledger import queries as books
-from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
-from ledger.rest.scopes import Scopes
+from ledger.errors import InsufficientFunds
+from ledger.rest import IDEMPOTENCY_KEY, etags, idempotency_key, paging
+from ledger.rest.etags import TaggedView
+from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
-from marketplace import figures, operations, queries
+from marketplace import errors, figures, operations, queries
 from marketplace.api import serializers as wire
 from marketplace.api.limits import BidThrottle, PurchaseThrottle, ReadThrottle, Throttle
-from marketplace.models import User
+from marketplace.models import Auction, User
 from marketplace.offering import Offering
+from subnets.errors import (
+    LockCostAboveLimit,
+    NameTaken,
+    NoFreeSlot,
+    NotTheOwner,
+    SubnetUnknown,
+    TextRefused,
+)
+
+BID_EXAMPLE = OpenApiExample("At most 40 TAO", value={"max_rao": "40000000000"}, request_only=True)
+AUCTION_EXAMPLE = OpenApiExample(
+    "One day, from 10 TAO",
+    value={"netuid": 7, "start_rao": "10000000000", "duration_s": 86_400},
+    request_only=True,
+)
+SLOT_EXAMPLE = OpenApiExample(
+    "A free slot for at most 100 TAO",
+    value={
+        "name": "Useful products",
+        "summary": "Pays for correct matrix products.",
+        "blueprint": "matmul",
+        "max_cost_rao": "100000000000",
+    },
+    request_only=True,
+)
 
 
 class PublicView(APIView):
@@ -35,8 +62,8 @@ class PublicView(APIView):
     permission_classes = (AllowAny,)
 
 
-class PacedView(APIView):
-    """Reads and writes are counted apart, each at a person's pace."""
+class PacedView(TaggedView):
+    """Reads and writes are counted apart, each at a person's pace; what was read is tagged."""
 
     write_throttle: type[Throttle] = PurchaseThrottle
 
@@ -68,6 +95,14 @@ class NetworkView(PublicView):
 
 class AuctionsView(OpenView):
     scopes: Scopes = {"GET": None, "POST": Scope.SELL}
+    refusals: Refusals = {
+        "POST": (
+            SubnetUnknown,
+            NotTheOwner,
+            errors.AuctionAlreadyOpen,
+            errors.AuctionTermsInvalid,
+        )
+    }
 
     @extend_schema(
         operation_id="auctions_list",
@@ -77,10 +112,16 @@ class AuctionsView(OpenView):
     def get(self, request: Request) -> Response:
         """List auctions."""
         asked = given(wire.AuctionsAsked, request.query_params)
-        return Response(wire.AuctionsOutput({"results": queries.auctions(**asked)}).data)
+        window = paging.window(request, asked, by=queries.order_of(asked["sort"]))
+        return paging.answer(
+            request, window, queries.auctions(window=window, **asked), wire.AuctionsOutput
+        )
 
     @extend_schema(
-        parameters=[IDEMPOTENCY_KEY], request=wire.AuctionInput, responses={201: wire.AuctionOutput}
+        parameters=[IDEMPOTENCY_KEY],
+        request=wire.AuctionInput,
+        responses={201: wire.AuctionOutput},
+        examples=[AUCTION_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
         """Put a subnet of yours up for sale, in one of four formats, now or later."""
@@ -95,23 +136,51 @@ class AuctionsView(OpenView):
         return Response(wire.AuctionOutput(queries.auction(opened.id)).data, status=201)
 
 
-class AuctionView(PublicView):
+class AuctionView(TaggedView, PublicView):
+    throttle_classes = (ReadThrottle,)
+    refusals: Refusals = {"GET": (errors.AuctionUnknown,)}
+
+    @extend_schema(responses={200: wire.AuctionOutput, 304: None})
+    def get(self, request: Request, auction_id: UUID) -> Response:
+        """Return one auction as anybody may see it; its tag names its version."""
+        headers = {"ETag": etag} if (etag := auction_etag(auction_id)) else {}
+        if etag and etags.is_known(request, etag):
+            return etags.unchanged(etag)
+        return Response(wire.AuctionOutput(queries.auction(auction_id)).data, headers=headers)
+
+
+class SalesView(TaggedView, PublicView):
     throttle_classes = (ReadThrottle,)
 
-    @extend_schema(responses=wire.AuctionOutput)
-    def get(self, request: Request, auction_id: UUID) -> Response:
-        """Return one auction as anybody may see it."""
-        return Response(wire.AuctionOutput(queries.auction(auction_id)).data)
+    @extend_schema(parameters=[wire.SalesAsked], responses=wire.SalesOutput)
+    def get(self, request: Request) -> Response:
+        """List what changed hands, the newest first: slots and subnets, at what price."""
+        asked = given(wire.SalesAsked, request.query_params)
+        window = paging.window(request, asked, by=("-sold_at", "id"))
+        return paging.answer(
+            request, window, queries.sales(window=window, **asked), wire.SalesOutput
+        )
 
 
 class CancelView(PersonView):
     scopes: Scopes = {"POST": Scope.SELL}
+    refusals: Refusals = {
+        "POST": (
+            errors.AuctionUnknown,
+            errors.NotTheSeller,
+            errors.AuctionHasBids,
+            errors.AuctionClosed,
+        )
+    }
 
-    @extend_schema(request=None, responses=wire.AuctionOutput)
+    @extend_schema(parameters=[etags.IF_MATCH], request=None, responses=wire.AuctionOutput)
     def post(self, request: Request, auction_id: UUID) -> Response:
         """Withdraw an auction of yours that nobody has bid in."""
         operations.cancel_auction(
-            auction_id=auction_id, seller=person(request).id, now=timezone.now()
+            auction_id=auction_id,
+            seller=person(request).id,
+            versions=etags.expected_versions(request),
+            now=timezone.now(),
         )
         return Response(wire.AuctionOutput(queries.auction(auction_id)).data)
 
@@ -119,18 +188,36 @@ class CancelView(PersonView):
 class BidsView(OpenView):
     scopes: Scopes = {"GET": None, "POST": Scope.BID}
     write_throttle = BidThrottle
+    refusals: Refusals = {
+        "GET": (errors.AuctionUnknown,),
+        "POST": (
+            errors.AuctionUnknown,
+            errors.AuctionNotOpenYet,
+            errors.AuctionClosed,
+            errors.SellerCannotBid,
+            errors.BidTooLow,
+            errors.MaximumNotRaised,
+            InsufficientFunds,
+        ),
+    }
 
-    @extend_schema(responses=wire.BidsOutput)
+    @extend_schema(parameters=[paging.PageAsked], responses={200: wire.BidsOutput, 304: None})
     def get(self, request: Request, auction_id: UUID) -> Response:
         """List an auction's bids under aliases, the newest first."""
-        queries.auction(auction_id)
+        asked = given(paging.PageAsked, request.query_params)
         viewer = person(request).id if request.user.is_authenticated else None
-        return Response(wire.BidsOutput({"results": queries.bid_history(auction_id, viewer)}).data)
+        etag = etags.tag(*queries.auction_tag_parts(auction_id), viewer, request.get_full_path())
+        if etags.is_known(request, etag):
+            return etags.unchanged(etag)
+        window = paging.window(request, asked, by=("-sequence",))
+        rows = queries.bid_history(auction_id, viewer, window=window)
+        return etags.tagged(paging.answer(request, window, rows, wire.BidsOutput), etag)
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY],
         request=wire.BidInput,
         responses={201: wire.PlacedOutput, 200: wire.PlacedOutput},
+        examples=[BID_EXAMPLE],
     )
     def post(self, request: Request, auction_id: UUID) -> Response:
         """State the most you would pay. 201: you lead. 200: taken, and beaten at once by another maximum."""
@@ -165,9 +252,15 @@ class TakeView(PersonView):
 
 class SlotsView(PersonView):
     scopes: Scopes = {"POST": Scope.BID}
+    refusals: Refusals = {
+        "POST": (LockCostAboveLimit, NoFreeSlot, NameTaken, TextRefused, InsufficientFunds)
+    }
 
     @extend_schema(
-        parameters=[IDEMPOTENCY_KEY], request=wire.SlotInput, responses={201: wire.BoughtOutput}
+        parameters=[IDEMPOTENCY_KEY],
+        request=wire.SlotInput,
+        responses={201: wire.BoughtOutput},
+        examples=[SLOT_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
         """Buy the lowest free slot at the lock cost of this moment."""
@@ -189,20 +282,26 @@ class WalletView(PersonView):
 
 
 class StatementView(PersonView):
-    @extend_schema(parameters=[wire.StatementAsked], responses=wire.StatementOutput)
+    @extend_schema(parameters=[paging.PageAsked], responses=wire.StatementOutput)
     def get(self, request: Request) -> Response:
         """List the changes of your wallet, the newest first."""
-        asked = given(wire.StatementAsked, request.query_params)
-        lines = books.statement(
-            person(request).id, limit=asked["limit"], before_id=asked.get("before")
-        )
-        is_last = len(lines) < asked["limit"]
-        page = {"results": lines, "next_before": None if is_last else lines[-1].id}
-        return Response(wire.StatementOutput(page).data)
+        asked = given(paging.PageAsked, request.query_params)
+        window = paging.window(request, asked, by=("-id",))
+        before_id = cast(int, window.after[0]) if window.after else None
+        lines = books.statement(person(request).id, limit=window.limit + 1, before_id=before_id)
+        return paging.answer(request, window, lines, wire.StatementOutput)
 
 
 class DepositsView(PersonView):
     scopes: Scopes = {"POST": Scope.MONEY}
+    refusals: Refusals = {
+        "POST": (
+            errors.DepositOutOfBounds,
+            errors.CardsSwitchedOff,
+            errors.CardsUnavailable,
+            errors.CardsRefused,
+        )
+    }
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY],
@@ -223,11 +322,22 @@ class DepositsView(PersonView):
 
 
 class DepositView(PersonView):
+    refusals: Refusals = {"GET": (errors.DepositUnknown,)}
+
     @extend_schema(responses=wire.DepositOutput)
     def get(self, request: Request, deposit_id: UUID) -> Response:
         """Return a deposit of yours: the way to learn that it was credited."""
         deposit = queries.deposit(deposit_id, owner=person(request).id)
         return Response(wire.DepositOutput(deposit).data)
+
+
+def auction_etag(auction_id: UUID) -> str | None:
+    """Return the tag of an auction as it is shown; None where the price falls with the clock.
+
+    Raises: AuctionUnknown.
+    """
+    version, form, subnet_name = queries.auction_tag_parts(auction_id)
+    return None if form == Auction.Format.DUTCH else etags.version_tag(version, subnet_name)
 
 
 def person(request: Request) -> User:

@@ -1,6 +1,7 @@
 """Auctions from opening to settlement: price and ownership change hands in one step, or not at all."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from ledger.errors import IdempotencyConflict
+from ledger.errors import IdempotencyConflict, PreconditionFailed
 from ledger.idempotency import stored_key
 from marketplace import bidding, offering, queries
 from marketplace.errors import (
@@ -115,16 +116,22 @@ def open_auction(
 
 
 @transaction.atomic
-def cancel_auction(*, auction_id: UUID, seller: UUID, now: datetime) -> Auction:
+def cancel_auction(
+    *, auction_id: UUID, seller: UUID, now: datetime, versions: Collection[int] | None = None
+) -> Auction:
     """Withdraw an auction that nobody has bid in. Withdrawing it again changes nothing.
 
-    Raises: AuctionUnknown, NotTheSeller, AuctionHasBids, AuctionClosed (it ended otherwise).
+    versions: the seller's idea of the auction's version; None when any will do.
+    Raises: AuctionUnknown, NotTheSeller, PreconditionFailed (it is at another version), AuctionHasBids,
+    AuctionClosed (it ended otherwise).
     """
     auction = queries.lock_auction(auction_id)
     if auction.seller != seller:
         raise NotTheSeller(auction_id=auction_id)
     if auction.state == Auction.State.CANCELLED:
         return auction
+    if versions is not None and auction.version not in versions:
+        raise PreconditionFailed(version=auction.version)
     if auction.state != Auction.State.OPEN:
         raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
     if auction.bid_count:

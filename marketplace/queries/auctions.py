@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 
 from ledger import prepared
+from ledger.keyset import Window
 from marketplace import bidding, dutch
 from marketplace.errors import AuctionUnknown
 from marketplace.models import Auction, Bid
@@ -22,13 +23,20 @@ from subnets.models import Subnet
 # A page of a list; the API takes no more at once either.
 ROWS_MAX = 100
 
+# What lists are sorted by; an auction without a price, or without an end yet, has the least there is.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+SORTED_BY = {
+    "last_rao": Coalesce("price_rao", 0),
+    "asked_rao": Coalesce("price_rao", "start_rao"),
+    "over_at": Coalesce("ended_at", LONG_AGO),
+}
 SORTS = {
-    "closing": [F("closes_at").asc()],
-    "newest": [F("opens_at").desc()],
-    "ended": [F("ended_at").desc(nulls_last=True)],
-    "highest": [F("price_rao").desc(nulls_last=True)],
-    "lowest": [Coalesce("price_rao", "start_rao").asc()],
-    "busiest": [F("bid_count").desc()],
+    "closing": "closes_at",
+    "newest": "-opens_at",
+    "ended": "-over_at",
+    "highest": "-last_rao",
+    "lowest": "asked_rao",
+    "busiest": "-bid_count",
 }
 
 
@@ -99,6 +107,27 @@ class AuctionView:
             self.start_rao, self.floor_rao, self.half_life_s, self.opens_at, self.closes_at
         )
 
+    @property
+    def kept_rao(self) -> int | None:
+        """Return the price that is kept of bids or of a sale; a price that falls with the clock is kept nowhere."""
+        is_kept = self.takes_bids or self.state == Auction.State.SETTLED
+        return self.price_rao if is_kept else None
+
+    @property
+    def last_rao(self) -> int:
+        """Return what "highest" sorts by."""
+        return self.kept_rao or 0
+
+    @property
+    def asked_rao(self) -> int:
+        """Return what "lowest" sorts by."""
+        return self.start_rao if self.kept_rao is None else self.kept_rao
+
+    @property
+    def over_at(self) -> datetime:
+        """Return what "ended" sorts by."""
+        return self.ended_at or LONG_AGO
+
 
 def auction(auction_id: UUID) -> AuctionView:
     """Return one auction as anybody may see it, in one statement. Raises: AuctionUnknown."""
@@ -114,18 +143,43 @@ def auctions(
     sort: str = "closing",
     netuid: int | None = None,
     limit: int = ROWS_MAX,
+    window: Window | None = None,
 ) -> list[AuctionView]:
     """List auctions in one statement whatever their number.
 
-    sort: one of SORTS; anything else is "closing".  limit: at most ROWS_MAX.
+    sort: one of SORTS; anything else is "closing".  limit: at most ROWS_MAX.  window: in place of both.
     """
-    rows = Auction.objects.all()
+    rows = Auction.objects.alias(**SORTED_BY)
     if state is not None:
         rows = rows.filter(state=state)
     if netuid is not None:
         rows = rows.filter(netuid=netuid)
-    ordered = rows.order_by(*SORTS.get(sort, SORTS["closing"]), "id")
-    return _views(ordered[: min(limit, ROWS_MAX)])
+    if window is not None:
+        return _views(window.cut(rows))
+    return _views(rows.order_by(*order_of(sort))[: min(limit, ROWS_MAX)])
+
+
+def order_of(sort: str) -> tuple[str, ...]:
+    """Return what a sort of SORTS orders by; anything else is "closing"."""
+    return (SORTS.get(sort, SORTS["closing"]), "id")
+
+
+def auction_tag_parts(auction_id: UUID) -> tuple[int, str, str]:
+    """Return version, format and the subnet's name, on which all that is shown of an auction depends.
+
+    One narrow statement, for those who ask whether anything changed.  Raises: AuctionUnknown.
+    """
+    name = Subnet.objects.filter(netuid=OuterRef("netuid")).order_by().values("name")
+    found = (
+        Auction.objects.filter(pk=auction_id)
+        .annotate(subnet_name=Subquery(name))
+        .values_list("version", "format", "subnet_name")
+        .first()
+    )
+    if found is None:
+        raise AuctionUnknown(auction_id=auction_id)
+    version, form, subnet_name = found
+    return version, form, subnet_name or ""
 
 
 def auctions_among(auction_ids: Sequence[UUID]) -> list[AuctionView]:

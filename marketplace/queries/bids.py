@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger.entries import hold_id
+from ledger.keyset import Window
 from marketplace.errors import BidUnknown
 from marketplace.models import Auction, Bid
 from marketplace.queries.auctions import ROWS_MAX, AuctionView, alias, auctions_among
@@ -49,10 +50,17 @@ class MyBid:
 
 
 def bid_history(
-    auction_id: UUID, viewer: UUID | None = None, *, limit: int = BID_HISTORY_MAX
+    auction_id: UUID,
+    viewer: UUID | None = None,
+    *,
+    limit: int = BID_HISTORY_MAX,
+    window: Window | None = None,
 ) -> list[BidLine]:
     """List an auction's bids under aliases, the newest first. An unknown auction has none."""
     bids = Bid.objects.filter(auction=auction_id)
+    shown = (
+        window.cut(bids) if window else bids.order_by("-sequence")[: min(limit, BID_HISTORY_MAX)]
+    )
     return [
         BidLine(
             sequence=bid.sequence,
@@ -61,7 +69,7 @@ def bid_history(
             placed_at=bid.placed_at,
             is_yours=bid.bidder == viewer,
         )
-        for bid in bids.order_by("-sequence")[: min(limit, BID_HISTORY_MAX)]
+        for bid in shown
     ]
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 
+from ledger.keyset import Window
 from marketplace.models import Auction, Sale
 from marketplace.queries.auctions import ROWS_MAX
 from subnets.models import Subnet
@@ -52,6 +53,12 @@ def recent_sales(limit: int = ROWS_MAX) -> list[SaleLine]:
     return sale_lines(Sale.objects.all(), limit=min(limit, ROWS_MAX))
 
 
+def sales(*, window: Window, netuid: int | None = None) -> list[SaleLine]:
+    """List a page of sales, of all subnets or of one."""
+    rows = Sale.objects.all() if netuid is None else Sale.objects.filter(netuid=netuid)
+    return sale_lines(rows, window=window)
+
+
 def price_history(netuid: int) -> list[tuple[datetime, int]]:
     """Return when a subnet was sold and for how many rao, in order of time."""
     newest = Sale.objects.filter(netuid=netuid).order_by("-sold_at")
@@ -87,13 +94,16 @@ def marketplace_figures() -> MarketplaceFigures:
     )
 
 
-def sale_lines(rows: QuerySet[Sale], *, limit: int = ROWS_MAX) -> list[SaleLine]:
-    """Read sales with their subnets' names, the newest first, in one statement."""
+def sale_lines(
+    rows: QuerySet[Sale], *, limit: int = ROWS_MAX, window: Window | None = None
+) -> list[SaleLine]:
+    """Read sales with their subnets' names, the newest first or as a window has them, in one statement."""
     named = rows.annotate(
         subnet_name=Subquery(
             Subnet.objects.filter(netuid=OuterRef("netuid")).order_by().values("name")
         )
-    ).order_by("-sold_at", "id")
+    )
+    shown = window.cut(named) if window else named.order_by("-sold_at", "id")[:limit]
     return [
         SaleLine(
             id=row.id,
@@ -108,5 +118,5 @@ def sale_lines(rows: QuerySet[Sale], *, limit: int = ROWS_MAX) -> list[SaleLine]
             royalty_rao=row.royalty_rao,
             sold_at=row.sold_at,
         )
-        for row in named[:limit]
+        for row in shown
     ]
