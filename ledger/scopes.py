@@ -32,5 +32,5 @@ WORDS = {
     Scope.WORK: "Order jobs with the money in your wallet",
     Scope.TUNE: "Change hyperparameters and try rules of your subnets",
     Scope.MONEY: "Start card deposits",
-    Scope.ACCOUNT: "Link hotkeys, and revoke API keys",
+    Scope.ACCOUNT: "Link hotkeys, choose what you watch and are told, and revoke API keys",
 }

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from ledger.rest.scopes import Scopes
 from ledger.scopes import Scope
 from marketplace import filetypes, operations, queries
+from marketplace.api.limits import ReadThrottle
 from marketplace.api.views import OpenView, PersonView, PublicView, given, person
 from marketplace.models import Dispute
 from marketplace.operations.documents import NAME_MAX, SIZE_BYTES_MAX
@@ -129,6 +130,8 @@ class DisputeView(PersonView):
 
 
 class ReputationView(PublicView):
+    throttle_classes = (ReadThrottle,)
+
     @extend_schema(responses=ReputationOutput)
     def get(self, request: Request, owner: UUID) -> Response:
         """Return what an account has done here: counted from sales and decided disputes, rated by nobody."""

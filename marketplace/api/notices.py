@@ -5,6 +5,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger.rest.scopes import Scopes
+from ledger.scopes import Scope
 from marketplace import operations, queries
 from marketplace.api import notice_wire as wire
 from marketplace.api.views import PersonView, given, person
@@ -19,6 +21,8 @@ class WatchlistView(PersonView):
 
 
 class WatchView(PersonView):
+    scopes: Scopes = {"PUT": Scope.ACCOUNT, "DELETE": Scope.ACCOUNT}
+
     @extend_schema(request=None, responses=wire.WatchOutput)
     def put(self, request: Request, netuid: int) -> Response:
         """Watch a subnet; again, and nothing changes."""
@@ -49,6 +53,8 @@ class NoticesView(PersonView):
 
 
 class ReadView(PersonView):
+    scopes: Scopes = {"POST": Scope.ACCOUNT}
+
     @extend_schema(request=wire.ReadInput, responses=wire.ReadOutput)
     def post(self, request: Request) -> Response:
         """Mark notices as read: those of `ids`, or all up to `until`; neither means all."""
@@ -63,6 +69,8 @@ class ReadView(PersonView):
 
 
 class PreferencesView(PersonView):
+    scopes: Scopes = {"GET": Scope.READ, "PATCH": Scope.ACCOUNT}
+
     @extend_schema(responses=wire.ChoicesOutput)
     def get(self, request: Request) -> Response:
         """Return by what ways each kind of notice comes to you besides the site."""
