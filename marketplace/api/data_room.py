@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from ledger.rest import RaoField
 from marketplace import facts, queries
+from marketplace.api.limits import ReadThrottle
 from marketplace.api.views import PublicView
 from subnets import queries as subnets
 
@@ -60,6 +61,8 @@ class DataRoomOutput(serializers.Serializer):
 
 
 class DataRoomView(PublicView):
+    throttle_classes = (ReadThrottle,)
+
     @extend_schema(responses=DataRoomOutput)
     def get(self, request: Request, netuid: int) -> Response:
         """Return what the books say of a subnet, each fact with the epoch or instant it is from."""
