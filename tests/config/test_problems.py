@@ -7,6 +7,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from subnets import queries
+from tests.marketplace import world
 
 pytestmark = pytest.mark.django_db
 
@@ -46,12 +47,14 @@ def test_half_of_a_surrogate_pair_is_refused_where_it_is_read(client, django_use
     assert answer.json()["code"] == "parse_error"
 
 
-def test_an_auction_that_runs_for_ever_is_refused(client, django_user_model):
-    client.force_login(django_user_model.objects.create_user("ada@example.com"))
+def test_an_auction_that_runs_for_ever_is_refused(client):
+    owner = world.person(tao=100)
+    netuid = world.subnet(owner)
+    client.force_login(owner)
 
     answer = client.post(
         "/api/v1/auctions/",
-        {"netuid": 1, "start_rao": "1", "duration_s": 99_999_999_999_999_999_999},
+        {"netuid": netuid, "start_rao": "1", "duration_s": 99_999_999_999_999_999_999},
         content_type="application/json",
         headers={"Idempotency-Key": "k"},
     )

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('marketplace', '0010_add_slot_premiums'),
+        ('marketplace', '0011_send_webhooks'),
     ]
 
     operations = [
