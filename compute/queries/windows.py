@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, TextField
+from django.db.models.functions import Cast
 
 from compute.blueprints import blueprint
 from compute.models import Job, Lease, Result, Score
@@ -70,10 +71,11 @@ def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathere
     bounded where they are taken.
     """
     window = Score.objects.filter(netuid=netuid, scored_at__gte=starts_at, scored_at__lt=ends_at)
+    # As text from the start: that many ids take longer to be made than to be read.
     given = list(
-        window.order_by("scored_at", "result_id", "validator").values_list(
-            "result_id", "validator", "miner", "score_ppm", "reason", "signature"
-        )
+        window.annotate(result_text=Cast("result_id", TextField()))
+        .order_by("scored_at", "result_id", "validator")
+        .values_list("result_text", "validator", "miner", "score_ppm", "reason", "signature")
     )
     # A result is scored by every validator, so it is read once.
     found = (
@@ -81,7 +83,7 @@ def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathere
         .select_related("job")
         .defer("output", "job__known_answer")
     )
-    results = {result.pk: result for result in found}
+    results = {str(result.pk): result for result in found}
     facts = {result_id: _facts(result) for result_id, result in results.items()}
     scored = {result_id for result_id, *_ in given}
     return Gathered(

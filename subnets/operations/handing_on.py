@@ -13,15 +13,16 @@ from subnets.payroll import Term
 HAND_ON = """
 UPDATE subnets_neuron AS neuron
 SET has_permit = term.has_permit,
-    bonds = term.bonds::jsonb - ARRAY(
+    bonds = term.bonds - ARRAY(
         SELECT begun.uid::text FROM unnest(%(neurons)s::bigint[], %(uids)s::int[]) AS begun (neuron_id, uid)
         WHERE NOT EXISTS (SELECT 1 FROM subnets_neuron AS seated WHERE seated.id = begun.neuron_id)
     ),
     last_update_block = term.last_update_block,
     emission_rao = term.emission_rao
-FROM unnest(%(neurons)s::bigint[], %(permits)s::bool[], %(bonds)s::text[], %(updates)s::bigint[],
-            %(emissions_rao)s::bigint[])
-    AS term (neuron_id, has_permit, bonds, last_update_block, emission_rao)
+FROM ROWS FROM (
+    unnest(%(neurons)s::bigint[], %(permits)s::bool[], %(updates)s::bigint[], %(emissions_rao)s::bigint[]),
+    jsonb_array_elements(%(bonds)s::jsonb)
+) AS term (neuron_id, has_permit, last_update_block, emission_rao, bonds)
 WHERE neuron.id = term.neuron_id
 """
 
@@ -35,9 +36,8 @@ def hand_on(neurons: Mapping[int, int], terms: Sequence[Term]) -> None:
                 "neurons": [neurons[term.uid] for term in terms],
                 "uids": [term.uid for term in terms],
                 "permits": [term.has_permit for term in terms],
-                "bonds": [
-                    json.dumps({str(uid): u16 for uid, u16 in term.bonds.items()}) for term in terms
-                ],
+                # One text: the driver takes an array of them apart letter by letter.
+                "bonds": json.dumps([dict(term.bonds) for term in terms]),
                 "updates": [term.last_update_block for term in terms],
                 "emissions_rao": [term.miner_rao + term.validator_rao for term in terms],
             },
