@@ -255,6 +255,11 @@ AUCTION_SOFT_CLOSE_CAP_S = int(os.environ.get("AUCTION_SOFT_CLOSE_CAP_S", "7200"
 AUCTION_FEE_BPS = int(os.environ.get("AUCTION_FEE_BPS", "250"))
 AUCTION_ROYALTY_BPS = int(os.environ.get("AUCTION_ROYALTY_BPS", "0"))
 
+# Sealed maxima are encrypted with a key derived from the first of these; the others open what was sealed before.
+SEALED_BIDS_KEYS = [
+    secret for secret in os.environ.get("SEALED_BIDS_KEY", SECRET_KEY).split(",") if secret
+]
+
 # What an account may take from the treasury once, to try things with; 0 switches it off. For demos only.
 TEST_TAO_PER_ACCOUNT = int(os.environ.get("TEST_TAO_PER_ACCOUNT", "0"))
 
@@ -292,6 +297,7 @@ CELERY_BEAT_SCHEDULE = {
     for name, task, factor in [
         ("settle-due-auctions", "marketplace.tasks.settle_due_auctions", 1),
         ("end-due-offers", "marketplace.tasks.end_due_offers", 1),
+        ("end-overdue-auctions", "marketplace.tasks.end_overdue_auctions", 1),
         ("process-webhook-events", "marketplace.tasks.process_webhook_events", 1),
         ("tell-news", "marketplace.tasks.tell_news", 1),
         ("send-due-letters", "marketplace.tasks.send_due_letters", 5),

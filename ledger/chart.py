@@ -70,6 +70,8 @@ EMISSION_UNCLAIMED = Address("system:emission-unclaimed", AccountKind.SYSTEM)
 """Emission that an epoch could give to nobody."""
 STRIPE_CLEARING = Address("system:stripe-clearing", AccountKind.SYSTEM)
 """TAO on its way between cards and wallets; below zero is TAO that the treasury still has to cover."""
+FORFEITS = Address("system:forfeits", AccountKind.SYSTEM)
+"""Deposits of winners who did not pay, on their way to the seller and the fees; at rest it is empty."""
 TREASURY = Address("treasury", AccountKind.TREASURY)
 ISSUANCE = Address("issuance", AccountKind.ISSUANCE)
 
@@ -141,6 +143,10 @@ class Code(StrEnum):
     """A maximum bid is set aside, and the one it beats is released."""
     BID_RELEASED = "auction:bid:released"
     """A bid is set free without a sale: the auction was cancelled or ended unsold."""
+    SEALED_BID_PLACED = "auction:sealed:placed"
+    """What covers a sealed maximum is set aside until the end, in place of the bidder's earlier cover."""
+    DEPOSIT_FORFEITED = "auction:deposit:forfeited"
+    """A winner did not pay in time: the deposit goes to the seller, less the fee."""
     SALE_SETTLED = "auction:sale:settled"
     """The winner pays the price, the seller gets it less the fee."""
     OFFER_PLACED = "offer:placed"

@@ -22,7 +22,10 @@ from marketplace.models import (
     Offer,
     OfferMove,
     Sale,
+    SealedBid,
+    SecondChance,
     SlotPremium,
+    Strike,
     User,
     WebhookEvent,
 )
@@ -102,6 +105,37 @@ class OfferMoveAdmin(ReadOnlyAdmin):
     search_fields = ["offer__id"]
     ordering = ["-at"]
     exclude = ["message", "key"]
+
+
+@admin.register(SealedBid)
+class SealedBidAdmin(ReadOnlyAdmin):
+    """Sealed bids: that there is one, and its commitment. Staff cannot unseal it, nor see what covers it."""
+
+    list_display = ["placed_at", "auction", "sequence", "commitment"]
+    list_select_related = ["auction"]
+    search_fields = ["auction__id", "commitment"]
+    ordering = ["-placed_at"]
+    exclude = ["ciphertext", "cover_rao", "asked_cover_rao", "key"]
+
+
+@admin.register(SecondChance)
+class SecondChanceAdmin(ReadOnlyAdmin):
+    """Second chances, the newest first."""
+
+    list_display = ["offered_at", "auction", "bidder", "price_rao", "state", "expires_at"]
+    list_select_related = ["auction"]
+    list_filter = ["state"]
+    ordering = ["-offered_at"]
+
+
+@admin.register(Strike)
+class StrikeAdmin(ReadOnlyAdmin):
+    """Winners who did not pay, the newest first."""
+
+    list_display = ["struck_at", "owner", "auction", "forfeited_rao", "fee_rao"]
+    list_select_related = ["auction"]
+    search_fields = ["owner", "auction__id"]
+    ordering = ["-struck_at"]
 
 
 @admin.register(Sale)

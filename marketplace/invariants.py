@@ -9,21 +9,27 @@ from itertools import groupby
 from django.db import connection
 
 from ledger.chart import Code
-from marketplace import bidding, promises, queries
+from marketplace import bidding, covers, forfeits, promises, queries
 from marketplace.models import Auction, Bid, Deposit, Sale
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
 FAULTS_SHOWN = 20
 
-# The open holds of bids against the bids that lead open auctions: the same, to the rao and to the wallet.
+LIVE = [Auction.State.OPEN.value, Auction.State.AWAITING.value]
+
+# The open holds of bids against the bids that lead live auctions, or the deposits on them: the same, to the rao and
+# to the wallet. An auction whose winner did not pay holds nothing: a second chance is paid at once.
 ESCROW = """
 SELECT coalesce(held.key, led.key),
-       format('%%s rao are held and %%s rao are owed', coalesce(held.amount_rao, 0), coalesce(led.max_rao, 0))
+       format('%%s rao are held and %%s rao are owed', coalesce(held.amount_rao, 0), coalesce(led.owed_rao, 0))
 FROM (
-    SELECT DISTINCT ON (auction.id) 'bid:' || bid.id AS key, bid.max_rao, bid.bidder
+    SELECT DISTINCT ON (auction.id) 'bid:' || bid.id AS key, bid.bidder,
+           CASE auction.backing WHEN 'deposit' THEN ceil(bid.max_rao * auction.deposit_bps / 10000.0)::bigint
+           ELSE bid.max_rao END AS owed_rao
     FROM marketplace_auction AS auction
     JOIN marketplace_bid AS bid ON bid.auction_id = auction.id AND bid.bidder = auction.leader
-    WHERE auction.state = %(open)s
+    WHERE auction.state = ANY(%(live)s)
+      AND NOT EXISTS (SELECT 1 FROM marketplace_strike WHERE auction_id = auction.id)
     ORDER BY auction.id, bid.sequence DESC
 ) AS led
 FULL JOIN (
@@ -33,7 +39,7 @@ FULL JOIN (
     JOIN ledger_account AS account ON account.id = hold.account_id
     WHERE hold.state = 'open' AND entry.code = %(bid_placed)s
 ) AS held ON held.key = led.key
-WHERE (held.amount_rao, held.owner) IS DISTINCT FROM (led.max_rao, led.bidder)
+WHERE (held.amount_rao, held.owner) IS DISTINCT FROM (led.owed_rao, led.bidder)
 LIMIT %(limit)s
 """
 
@@ -65,12 +71,18 @@ def check_books() -> list[str]:
     faults = [
         f"marketplace: {subject} breaks the rule that {claim}: {difference}"
         for claim, query in (
-            ("an auction's escrow is its leader's maximum", ESCROW),
+            ("an auction's escrow is its leader's maximum, or the deposit on it", ESCROW),
             ("every sale and deposit was paid once", SUMS),
         )
         for subject, difference in _asked(query)
     ]
-    return [*faults, *_unlike_their_bids(), *promises.faults()]
+    return [
+        *faults,
+        *_unlike_their_bids(),
+        *covers.faults(),
+        *forfeits.faults(),
+        *promises.faults(),
+    ]
 
 
 def _asked(query: str) -> list[tuple[str, str]]:
@@ -78,7 +90,7 @@ def _asked(query: str) -> list[tuple[str, str]]:
         cursor.execute(
             query,
             {
-                "open": Auction.State.OPEN,
+                "live": LIVE,
                 "bid_placed": Code.BID_PLACED,
                 "sale_settled": Code.SALE_SETTLED,
                 "card_credited": Code.CARD_CREDITED,
@@ -93,8 +105,11 @@ def _asked(query: str) -> list[tuple[str, str]]:
 
 
 def _unlike_their_bids() -> Iterator[str]:
-    """Find open auctions that show another leader, price or end than their bids derive."""
-    bids = Bid.objects.filter(auction__state=Auction.State.OPEN).select_related("auction")
+    """Find live auctions that show another leader, price or end than their bids derive.
+
+    Where the winner did not pay, bids count without those that were passed over.
+    """
+    bids = Bid.objects.filter(auction__state__in=LIVE).select_related("auction")
     for _, group in groupby(bids.order_by("auction_id", "sequence"), key=lambda b: b.auction_id):
         log = list(group)
         auction = log[0].auction
@@ -108,10 +123,15 @@ def _unlike_their_bids() -> Iterator[str]:
             closes_at=auction.closes_at,
             price_rao=auction.price_rao,
         )
+        if auction.state == Auction.State.AWAITING:
+            for bidder in queries.passed_over(auction.id):
+                play = bidding.void(play, bidder=bidder)
         derived = bidding.standing(play)
         shown = (auction.leader, auction.price_rao, auction.bid_count, auction.closes_at)
         if shown != (derived.leader, derived.price_rao, len(log), log[-1].closes_at):
             yield f"marketplace: auction {auction.id} does not show what its bids derive"
+        if auction.state != Auction.State.OPEN:
+            continue  # no bid comes any more that they would decide
         kept = (auction.lead_bid, auction.bidder_count, queries.foremost_of(auction))
         leading = newest[derived.leader].id if derived.leader else None
         if kept != (leading, len(newest), bidding.foremost(play)):

@@ -24,6 +24,14 @@ def settle_due_auctions() -> None:
     sweeps.each(due, lambda due_id: operations.settle_auction(auction_id=due_id, now=now))
 
 
+@shared_task(name="marketplace.tasks.end_overdue_auctions")
+def end_overdue_auctions() -> None:
+    """Go on without winners who did not pay, and without second chances that nobody took."""
+    now = timezone.now()
+    due = queries.overdue_auctions(now=now, limit=SETTLED_AT_ONCE)
+    sweeps.each(due, lambda due_id: operations.end_overdue_auction(auction_id=due_id, now=now))
+
+
 @shared_task(name="marketplace.tasks.end_due_offers")
 def end_due_offers() -> None:
     """Release the offers that have lapsed, or whose subnet was sold otherwise."""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import data_room, documents, keys, notices, offers, receipts, views
+from marketplace.api import data_room, documents, keys, notices, offers, receipts, sealed, views
 from marketplace.webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -42,6 +42,17 @@ urlpatterns = [
         name="api-data-room",
     ),
     path("sales/", views.SalesView.as_view(), name="api-sales"),
+    path(
+        "auctions/<uuid:auction_id>/sealed-bids/",
+        sealed.SealedBidsView.as_view(),
+        name="api-sealed-bids",
+    ),
+    path("auctions/<uuid:auction_id>/pay/", sealed.PayView.as_view(), name="api-pay"),
+    path(
+        "auctions/<uuid:auction_id>/decline/",
+        sealed.DeclineView.as_view(),
+        name="api-decline-chance",
+    ),
     path("slots/", views.SlotsView.as_view(), name="api-slots"),
     path("wallet/", views.WalletView.as_view(), name="api-wallet"),
     path("wallet/statement/", views.StatementView.as_view(), name="api-statement"),

@@ -40,6 +40,14 @@ from marketplace.errors.documents import (
     DocumentUnknown,
     TooManyDocuments,
 )
+from marketplace.errors.hammer import (
+    NoSecondChance,
+    NotAwaitingPayment,
+    NotYoursToPay,
+    PaymentOverdue,
+    SellerLeft,
+    TooManyStrikes,
+)
 from marketplace.errors.notices import (
     UnsubscribeLinkInvalid,
 )
@@ -56,6 +64,13 @@ from marketplace.errors.offers import (
     TooManyMoves,
 )
 from marketplace.errors.premiums import PremiumAlreadyOpen, PremiumTermsInvalid
+from marketplace.errors.sealed import (
+    CoverBelowMaximum,
+    SealedBidNotRaised,
+    SealedBidsFull,
+    SealedBidsUnreadable,
+    WrongFormat,
+)
 from marketplace.errors.searches import SearchUnknown, TooManySearches
 from marketplace.errors.streams import (
     TooManyStreams,
@@ -102,6 +117,7 @@ __all__ = [
     "CardsRefused",
     "CardsSwitchedOff",
     "CardsUnavailable",
+    "CoverBelowMaximum",
     "DeliveryUnknown",
     "DepositOutOfBounds",
     "DepositUnknown",
@@ -113,8 +129,11 @@ __all__ = [
     "EndpointDisabled",
     "EndpointUnknown",
     "MaximumNotRaised",
+    "NoSecondChance",
+    "NotAwaitingPayment",
     "NotTheSeller",
     "NotYourMove",
+    "NotYoursToPay",
     "OfferAlreadyOpen",
     "OfferChanged",
     "OfferEnded",
@@ -122,11 +141,16 @@ __all__ = [
     "OfferTermsInvalid",
     "OfferUnknown",
     "OwnerCannotOffer",
+    "PaymentOverdue",
     "PremiumAlreadyOpen",
     "PremiumTermsInvalid",
     "SaleUnknown",
+    "SealedBidNotRaised",
+    "SealedBidsFull",
+    "SealedBidsUnreadable",
     "SearchUnknown",
     "SellerCannotBid",
+    "SellerLeft",
     "SubnetInAuction",
     "TooManyApiKeys",
     "TooManyDocuments",
@@ -134,8 +158,10 @@ __all__ = [
     "TooManyMoves",
     "TooManySearches",
     "TooManyStreams",
+    "TooManyStrikes",
     "TooManyTests",
     "UnsubscribeLinkInvalid",
     "WebhookPayloadInvalid",
     "WebhookSignatureInvalid",
+    "WrongFormat",
 ]

@@ -3,6 +3,9 @@
 User          somebody who signs in; their id is the `owner` of everything below the web
 Auction       a subnet offered in one of four formats, from opening to settlement
 Bid           one accepted maximum of an English auction: a fact; the standing is derived from all of them
+SealedBid     one sealed maximum, encrypted, and its commitment: a fact; SealedOpening, what it hid: a fact
+SecondChance  the next bidder may have the subnet whose winner did not pay
+Strike        a winner did not pay, and the deposit was forfeited: a fact
 Offer         a buyer's amount for a subnet, listed or not, and the figure that stands between two people
 OfferMove     one act of a negotiation: a fact
 Sale          a slot or a subnet that changed hands, at what price, fee and royalty: a fact
@@ -24,11 +27,13 @@ from marketplace.models.api_keys import ApiKey
 from marketplace.models.auctions import Auction, Bid
 from marketplace.models.cards import Deposit, WebhookEvent
 from marketplace.models.documents import Document, DocumentReading
+from marketplace.models.hammer import SecondChance, Strike
 from marketplace.models.notices import Letter, NewsCursor, Notice, NoticePreference, Watch
 from marketplace.models.offers import Offer, OfferMove
 from marketplace.models.people import User
 from marketplace.models.premiums import SlotPremium
 from marketplace.models.sales import Sale
+from marketplace.models.sealed import SealedBid, SealedOpening
 from marketplace.models.searches import SavedSearch
 from marketplace.models.trust import AccountLink, Dispute
 from marketplace.models.webhooks import Delivery, WebhookEndpoint
@@ -51,7 +56,11 @@ __all__ = [
     "OfferMove",
     "Sale",
     "SavedSearch",
+    "SealedBid",
+    "SealedOpening",
+    "SecondChance",
     "SlotPremium",
+    "Strike",
     "User",
     "Watch",
     "WebhookEndpoint",

@@ -23,6 +23,11 @@ from marketplace.operations.documents import (
     withdraw_document,
 )
 from marketplace.operations.grants import fund_treasury, grant_test_tao
+from marketplace.operations.hammer import (
+    decline_second_chance,
+    end_overdue_auction,
+    pay_auction,
+)
 from marketplace.operations.letters import send_due_letters
 from marketplace.operations.notices import (
     choose_ways,
@@ -38,6 +43,7 @@ from marketplace.operations.offers import (
 )
 from marketplace.operations.premiums import open_slot_premium, withdraw_slot_premium
 from marketplace.operations.purchases import buy_slot
+from marketplace.operations.sealed import SealedPlaced, place_sealed_bid
 from marketplace.operations.searches import delete_search, look_at_search, save_search
 from marketplace.operations.takes import take_subnet
 from marketplace.operations.trust import (
@@ -61,6 +67,7 @@ __all__ = [
     "NewApiKey",
     "Placed",
     "Registered",
+    "SealedPlaced",
     "accept_offer",
     "add_document",
     "add_endpoint",
@@ -72,9 +79,11 @@ __all__ = [
     "create_api_key",
     "decide_dispute",
     "decline_offer",
+    "decline_second_chance",
     "delete_search",
     "deliver_due_webhooks",
     "end_offer",
+    "end_overdue_auction",
     "fund_treasury",
     "grant_test_tao",
     "link_accounts",
@@ -85,7 +94,9 @@ __all__ = [
     "open_auction",
     "open_dispute",
     "open_slot_premium",
+    "pay_auction",
     "place_bid",
+    "place_sealed_bid",
     "process_webhook_event",
     "read_document",
     "read_notices",

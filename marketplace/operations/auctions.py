@@ -20,7 +20,7 @@ from marketplace.errors import (
 )
 from marketplace.models import Auction, Sale
 from marketplace.offering import Offering
-from marketplace.operations import endings
+from marketplace.operations import endings, hammer
 from subnets import naming
 from subnets import queries as slots
 from subnets.errors import NotTheOwner
@@ -96,7 +96,7 @@ def open_auction(
         raise NotTheOwner(netuid=netuid)
     # Looked for before the insert: a settlement that holds the old auction waits for this subnet's lock,
     # and an insert that waited for the settlement would wait for ever.
-    if queries.open_auction_of(netuid) is not None:
+    if queries.stands_in_auction(netuid):
         raise AuctionAlreadyOpen(netuid=netuid)
     terms = house or house_terms()
     if slots.registrant(netuid) == seller:
@@ -144,6 +144,7 @@ def cancel_auction(
 def settle_auction(*, auction_id: UUID, now: datetime) -> Sale | None:
     """Pay the seller and hand over the subnet of a due auction. None when unsold. Replays return the same sale.
 
+    Where a deposit backs the bid the winner is given time to pay: None as well, until they did.
     A seller who no longer owns the subnet sells nothing: the auction is cancelled and the bid released.
     Raises: AuctionUnknown, AuctionStillOpen.
     """
@@ -154,6 +155,9 @@ def settle_auction(*, auction_id: UUID, now: datetime) -> Sale | None:
     outcome = endings.outcome_of(auction, now=now)
     if isinstance(outcome, bidding.Unsold):
         endings.close(auction, Auction.State.UNSOLD, now=now)
+        return None
+    if auction.backing == Auction.Backing.DEPOSIT:
+        hammer.await_payment(auction, now=now)
         return None
     paying = endings.Paying(
         key=f"auction:{auction.id}", hold=endings.backing_of(auction)[outcome.winner]

@@ -13,8 +13,14 @@ from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, Step, VoidHold, hold_id
 from ledger.errors import DomainError, IdempotencyConflict, InsufficientFunds
 from ledger.idempotency import stored_key
-from marketplace import bidding, live, queries
-from marketplace.errors import AuctionClosed, AuctionTakesNoBids, SellerCannotBid
+from marketplace import bidding, hammer, live, queries
+from marketplace.errors import (
+    AuctionClosed,
+    AuctionTakesNoBids,
+    SellerCannotBid,
+    TooManyStrikes,
+    WrongFormat,
+)
 from marketplace.models import Auction, Bid
 from marketplace.offering import Format
 from marketplace.operations.trust import require_may_deal
@@ -38,14 +44,14 @@ class Placed:
 
 @transaction.atomic
 def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: datetime) -> Placed:
-    """Take a maximum bid; the leader's whole maximum is set aside, and nobody else's.
+    """Take a maximum bid; the leader's maximum, or the deposit on it, is set aside, and nobody else's.
 
     Everybody wants the auction's row, so the fewest statements are sent under its lock: one that locks and reads, one
     that writes, and a posting. Whether the bid was placed before is asked only where it cannot be placed now.
     key: the client's words for this request; the same key with the same input gets the first answer.
-    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, AuctionTakesNoBids, AccountsLinked,
-    AddressNotVerified,
-    BidTooLow, MaximumNotRaised, InsufficientFunds, IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
+    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, AuctionTakesNoBids, WrongFormat,
+    AccountsLinked, AddressNotVerified, BidTooLow, MaximumNotRaised, InsufficientFunds, TooManyStrikes,
+    IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("bid", caller=bidder, key=key)
     auction, dealing = queries.lock_auction_for_bid(auction_id, bidder=bidder)
@@ -63,11 +69,11 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
 
     if accepted.leads:
         steps: list[Step] = [] if outbid is None else [VoidHold(_hold(outbid))]
-        steps.append(PlaceHold(hold_of(bid), chart.wallet(bidder), max_rao))
+        steps.append(PlaceHold(hold_of(bid), chart.wallet(bidder), held_rao(auction, max_rao)))
         entry = Entry(key=f"bid:{bid.id}", code=Code.BID_PLACED, at=now, steps=tuple(steps))
         ledger.post_at_last(entry)
     else:
-        _require_funds(bidder, max_rao)
+        _require_funds(bidder, held_rao(auction, max_rao))
     return _answer(auction, bid, replayed=False)
 
 
@@ -78,6 +84,14 @@ def hold_of(bid: Bid) -> UUID:
 
 def _hold(bid_id: UUID) -> UUID:
     return hold_id(f"bid:{bid_id}")
+
+
+def held_rao(auction: Auction, max_rao: int) -> int:
+    """Return what is set aside for a maximum while it leads: all of it, or the auction's deposit on it."""
+    if auction.backing == Auction.Backing.FULL:
+        return max_rao
+    assert auction.deposit_bps is not None
+    return hammer.deposit_rao(max_rao, deposit_bps=auction.deposit_bps)
 
 
 def _check(
@@ -91,6 +105,10 @@ def _check(
     if not Format(auction.format).takes_bids:
         raise AuctionTakesNoBids(price_rao=queries.tag_of(auction).price_rao(now=now))
     require_may_deal(dealing)
+    if auction.format == Format.SEALED:
+        raise WrongFormat(format=auction.format)
+    if auction.backing == Auction.Backing.DEPOSIT:
+        _require_few_strikes(bidder, now=now)
     return bidding.check_bid(
         queries.foremost_of(auction),
         bidder=bidder,
@@ -182,15 +200,22 @@ def _record(auction: Auction, accepted: bidding.Accepted, *, key: str, now: date
     return bid
 
 
-def _require_funds(bidder: UUID, max_rao: int) -> None:
+def _require_few_strikes(bidder: UUID, *, now: datetime) -> None:
+    """Refuse a deposit of somebody who let several auctions go unpaid lately."""
+    strikes = queries.strikes_lately(bidder, now=now)
+    if strikes >= hammer.STRIKES_MAX:
+        raise TooManyStrikes(strikes=strikes, days=hammer.STRIKES_COUNT_FOR.days)
+
+
+def _require_funds(bidder: UUID, needed_rao: int) -> None:
     """Refuse a bid that could not have been paid.
 
     A bid that is beaten at once is never held, but it moves the price that somebody else will pay:
     without this check anybody could drive a price up with money they do not have.
     """
     available_rao = books.balance(chart.wallet(bidder)).available_rao
-    if available_rao < max_rao:
-        raise InsufficientFunds(needed_rao=max_rao, available_rao=available_rao)
+    if available_rao < needed_rao:
+        raise InsufficientFunds(needed_rao=needed_rao, available_rao=available_rao)
 
 
 def _replay(auction: Auction, earlier: Bid | None, *, max_rao: int, key: str) -> Placed:

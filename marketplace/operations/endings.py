@@ -16,6 +16,7 @@ from ledger.entries import Entry, Move, PostHold, Step, VoidHold
 from marketplace import bidding, live, queries
 from marketplace.models import Auction, Sale
 from marketplace.offering import Format
+from marketplace.operations import sealed
 from marketplace.operations.bids import hold_of
 from marketplace.operations.proceeds import Proceeds, proceeds_of
 from marketplace.operations.standings import superseded
@@ -39,7 +40,9 @@ class Paying:
 def outcome_of(auction: Auction, *, now: datetime) -> bidding.Outcome:
     """Decide an auction whose end has come. Raises: AuctionStillOpen."""
     match Format(auction.format):
-        case Format.ENGLISH | Format.SEALED:
+        case Format.SEALED:
+            return sealed.sealed_outcome(auction, now=now)
+        case Format.ENGLISH:
             return bidding.outcome(queries.play_of(auction), now=now)
         case Format.DUTCH | Format.FIXED:
             # Who takes such a price has the subnet at once: what reaches its end was taken by nobody.
@@ -49,9 +52,13 @@ def outcome_of(auction: Auction, *, now: datetime) -> bidding.Outcome:
 def backing_of(auction: Auction) -> dict[UUID, UUID]:
     """Name the open hold behind each bidder whose money is set aside for a live auction."""
     match Format(auction.format):
-        case Format.ENGLISH | Format.SEALED:
+        case Format.SEALED:
+            return sealed.covers_of(auction)
+        case Format.ENGLISH:
             leading = queries.leading_bid(auction)
-            return {} if leading is None else {leading.bidder: hold_of(leading)}
+            if leading is None or queries.strike_of(auction.id):
+                return {}  # the deposit is gone, and a second chance is paid at once
+            return {leading.bidder: hold_of(leading)}
         case Format.DUTCH | Format.FIXED:
             return {}
 
@@ -114,7 +121,10 @@ def close(auction: Auction, state: Auction.State, *, now: datetime, note: str = 
 
 
 def end(auction: Auction, state: Auction.State, *, now: datetime) -> None:
-    """Move an auction to its last state and tell everybody."""
+    """Move an auction to its last state and tell everybody; sealed bids that decided it are opened.
+
+    Where nothing was decided, because the seller had nothing to sell, they stay sealed for good.
+    """
     assert state in Auction.TRANSITIONS[Auction.State(auction.state)]
     auction.state = state
     auction.ended_at = now
@@ -122,6 +132,8 @@ def end(auction: Auction, state: Auction.State, *, now: datetime) -> None:
     auction.save(
         update_fields=["state", "leader", "leader_place", "price_rao", "ended_at", "version"]
     )
+    if auction.format == Format.SEALED and state != Auction.State.CANCELLED:
+        sealed.open_sealed_bids(auction, now=now)
     live.announce(auction.id)
 
 

@@ -146,6 +146,8 @@ BECAUSE = {
     Code.GRANT_MADE: "Grant from the treasury",
     Code.BID_PLACED: "Maximum bid",
     Code.BID_RELEASED: "Bid released",
+    Code.SEALED_BID_PLACED: "Sealed bid",
+    Code.DEPOSIT_FORFEITED: "Deposit of a winner who did not pay",
     Code.SALE_SETTLED: "Auction settled",
     Code.OFFER_PLACED: "Offer for a subnet",
     Code.OFFER_RELEASED: "Offer released",

@@ -337,7 +337,8 @@ def leading_bid(row: Auction) -> Bid | None:
 
 def place_of(row: Auction, who: UUID) -> int | None:
     """Return the number somebody appears under in an auction; None for who never bid in it."""
-    return row.bids.filter(bidder=who).values_list("place", flat=True).first()
+    bids = row.sealed_bids if row.format == Format.SEALED else row.bids
+    return bids.filter(bidder=who).values_list("place", flat=True).first()
 
 
 BUYER_ALIAS = "the buyer"

@@ -1,7 +1,7 @@
 """The auction against tests/vectors/proxy_bidding.json, and its refusals.
 
 Of the vector file these parts have no code to test, and why:
-- sealed_second_price: there is no sealed format in this version; English auctions only.
+- sealed_second_price, second_chance: test_sealed.py and test_hammer.py have them.
 - dutch: test_dutch.py holds its curves.
 - P32's two repeats of an idempotency key: a key is a matter of the stored request, so of the operation
   that places the bid; here P32's first bid is checked and the repeats are left out by name.

@@ -110,6 +110,18 @@ def bid(on, bidder, tao, *, key=None, now=NOW):
     )
 
 
+def seal(on, bidder, tao, *, cover=None, key=None, now=NOW):
+    """Bid so many TAO under seal."""
+    return operations.place_sealed_bid(
+        auction_id=on.id,
+        bidder=bidder.id,
+        max_rao=round(tao * TAO),
+        cover_rao=None if cover is None else round(cover * TAO),
+        key=key or uuid4().hex,
+        now=now,
+    )
+
+
 def settle(on, *, now=None):
     on.refresh_from_db()
     return operations.settle_auction(auction_id=on.id, now=now or on.closes_at)

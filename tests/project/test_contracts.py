@@ -11,8 +11,8 @@ DJANGO_ROOMS = {
     "ledger": "admin books invariants management models operations queries rest tasks prepared",
     "subnets": "admin api apps columns invariants limits management models operations queries tasks",
     "compute": "admin api apps invariants management models operations queries tasks",
-    "marketplace": "admin api apps catalogue egress events fanout figures invariants live management models operations"
-    " pages payments promises queries tasks templatetags unsubscribing webhooks",
+    "marketplace": "admin api apps catalogue covers egress events fanout figures forfeits invariants live management models"
+    " operations pages payments promises queries tasks templatetags unsubscribing webhooks",
 }
 
 

@@ -16,6 +16,7 @@ BY_SIDE = {"AcceptView", "CounterView", "DeclineView", "WithdrawView"}
 ONCE_ANYWAY = {
     "DELETE /api/v1/api-keys/{key_id}/": "a revoked key stays revoked",
     "POST /api/v1/auctions/{auction_id}/cancel/": "a withdrawn auction stays withdrawn",
+    "POST /api/v1/auctions/{auction_id}/decline/": "a declined second chance stays declined",
     "POST /api/v1/hotkeys/": "the code works once",
     "POST /api/v1/hotkeys/challenges/": "moves nothing; a second code is another code",
     "POST /api/v1/leases/{lease_id}/result/": "the lease is the key",
