@@ -29,8 +29,8 @@ class Kind:
 
     @property
     def type(self) -> str:
-        """Return the event type of a webhook, such as "auction.outbid"."""
-        return f"{self.topic}.{self.word}"
+        """Return the event type of a webhook, such as "auction.outbid" or "offer.made"."""
+        return f"{self.topic}.{self.word.removeprefix(f'{self.topic}_')}"
 
 
 KINDS = {
@@ -113,8 +113,62 @@ KINDS = {
             "A rule was published where you mine, validate, watch or own",
             "{name} published version {version} of its rule. It pays by it from epoch {from_epoch} on.",
         ),
+        Kind(
+            "offer_made",
+            "offer",
+            "Somebody offers for your subnet",
+            "You are offered {amount_rao} for {name}, until {expires_at}.",
+            by_email=True,
+            path="/offers/{offer_id}/",
+        ),
+        Kind(
+            "offer_countered",
+            "offer",
+            "The other side of an offer names another amount",
+            "The other side now names {amount_rao} for {name}, until {expires_at}.",
+            by_email=True,
+            path="/offers/{offer_id}/",
+        ),
+        Kind(
+            "offer_accepted",
+            "offer",
+            "The other side of an offer accepts",
+            "Your {amount_rao} for {name} was accepted. The subnet changed hands.",
+            by_email=True,
+            path="/offers/{offer_id}/",
+        ),
+        Kind(
+            "offer_declined",
+            "offer",
+            "The other side of an offer declines",
+            "Your {amount_rao} for {name} was declined. Nothing is set aside for it any more.",
+            by_email=True,
+            path="/offers/{offer_id}/",
+        ),
+        Kind(
+            "offer_withdrawn",
+            "offer",
+            "An offer for your subnet is taken back",
+            "The offer of {amount_rao} for {name} was taken back.",
+            path="/offers/{offer_id}/",
+        ),
+        Kind(
+            "offer_lapsed",
+            "offer",
+            "An offer ends without an answer",
+            "The offer for {name} ended at {amount_rao}: nobody answered in time. Nothing is set aside for it any more.",
+            path="/offers/{offer_id}/",
+        ),
+        Kind(
+            "offer_superseded",
+            "offer",
+            "A subnet you offered for was sold otherwise",
+            "{name} was sold otherwise, so your offer ended. Nothing is set aside for it any more.",
+            path="/offers/{offer_id}/",
+        ),
     )
 }
+WORDS = sorted(KINDS)
 
 
 def sentence(kind: str, data: Mapping[str, Any]) -> str:
@@ -138,9 +192,12 @@ def path(kind: str, *, netuid: int | None, auction_id: object, data: Mapping[str
 
 def _spoken(data: Mapping[str, Any]) -> dict[str, str]:
     """Put money and instants as people say them."""
-    spoken = {name: f"{format_tao(int(data[name]))} TAO" for name in data if name.endswith("_rao")}
-    for name in (name for name in data if name.endswith("_at")):
-        spoken[name] = f"{datetime.fromisoformat(data[name]):%d %b %Y, %H:%M} UTC"
+    known = {name: value for name, value in data.items() if value is not None}
+    spoken = {
+        name: f"{format_tao(int(known[name]))} TAO" for name in known if name.endswith("_rao")
+    }
+    for name in (name for name in known if name.endswith("_at")):
+        spoken[name] = f"{datetime.fromisoformat(known[name]):%d %b %Y, %H:%M} UTC"
     return spoken
 
 

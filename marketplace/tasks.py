@@ -57,6 +57,12 @@ def tell_news() -> None:
     sweeps.each(SOURCES, lambda source: operations.tell_news(source=source, now=now))
 
 
+@shared_task(name="marketplace.tasks.forget_notices")
+def forget_notices() -> None:
+    """Delete a batch of what was told long ago."""
+    operations.forget_notices(now=timezone.now())
+
+
 @shared_task(name="marketplace.tasks.send_due_letters")
 def send_due_letters() -> None:
     """Send the mail that is due."""

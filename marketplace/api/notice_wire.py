@@ -26,7 +26,7 @@ class ReadInput(serializers.Serializer):
 
 
 class ChoiceInput(serializers.Serializer):
-    kind = serializers.ChoiceField(sorted(notices.KINDS))
+    kind = serializers.ChoiceField(notices.WORDS)
     by_email = serializers.BooleanField()
     by_webhook = serializers.BooleanField()
 

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from marketplace.api import data_room, documents, keys, notices, offers, receipts, sealed, views
+from marketplace.api import (
+    data_room,
+    documents,
+    keys,
+    notices,
+    offers,
+    receipts,
+    sealed,
+    views,
+    webhooks,
+)
 from marketplace.webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -65,5 +75,31 @@ urlpatterns = [
     path("notices/", notices.NoticesView.as_view(), name="api-notices"),
     path("notices/read/", notices.ReadView.as_view(), name="api-notices-read"),
     path("notices/preferences/", notices.PreferencesView.as_view(), name="api-notice-ways"),
+    path("webhook-endpoints/", webhooks.EndpointsView.as_view(), name="api-endpoints"),
+    path(
+        "webhook-endpoints/<uuid:endpoint_id>/",
+        webhooks.EndpointView.as_view(),
+        name="api-endpoint",
+    ),
+    path(
+        "webhook-endpoints/<uuid:endpoint_id>/rotate/",
+        webhooks.RotateView.as_view(),
+        name="api-endpoint-rotate",
+    ),
+    path(
+        "webhook-endpoints/<uuid:endpoint_id>/test/",
+        webhooks.TryView.as_view(),
+        name="api-endpoint-test",
+    ),
+    path(
+        "webhook-endpoints/<uuid:endpoint_id>/deliveries/",
+        webhooks.DeliveriesView.as_view(),
+        name="api-deliveries",
+    ),
+    path(
+        "webhook-endpoints/<uuid:endpoint_id>/deliveries/<uuid:delivery_id>/send-again/",
+        webhooks.SendAgainView.as_view(),
+        name="api-delivery-again",
+    ),
     path("webhooks/stripe/", StripeWebhookView.as_view(), name="api-stripe-webhook"),
 ]

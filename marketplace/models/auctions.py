@@ -224,6 +224,8 @@ class Bid(models.Model):
             models.Index(
                 fields=["auction", "bidder", "-sequence"], name="marketplace_bid_of_bidder"
             ),
+            # For the sweep that tells who was outbid: it reads the newest bids, never an auction's.
+            models.Index(fields=["placed_at"], name="marketplace_bid_newest"),
         ]
         triggers = [
             pgtrigger.Protect(name="bids_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)

@@ -102,6 +102,11 @@ class Offer(models.Model):
                 condition=Q(state__in=OPEN_STATES),
                 name="marketplace_offer_on_subnet",
             ),
+            models.Index(
+                fields=["ended_at"],
+                condition=Q(ended_at__isnull=False),
+                name="marketplace_offer_ended",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -161,6 +166,7 @@ class OfferMove(models.Model):
                 name="marketplace_offermove_figure_has_an_end",
             ),
         ]
+        indexes = [models.Index(fields=["at"], name="marketplace_offermove_newest")]
         triggers = [
             pgtrigger.Protect(name="moves_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
         ]

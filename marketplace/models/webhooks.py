@@ -37,6 +37,8 @@ class WebhookEndpoint(models.Model):
     secret = models.TextField()
     earlier_secret = models.TextField(blank=True)
     earlier_until = models.DateTimeField(null=True, blank=True)
+    # Under which key the secret was rotated last: a rotation sent twice must not push out the secret in use.
+    rotation_key = models.CharField(max_length=200, blank=True)
     # A worker has the endpoint until then; also, what a busy receiver asked to wait for.
     taken_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
@@ -107,6 +109,11 @@ class Delivery(models.Model):
                 name="marketplace_delivery_due",
             ),
             models.Index(fields=["endpoint", "-created_at"], name="marketplace_delivery_newest"),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(notice__isnull=True),
+                name="marketplace_delivery_of_a_test",
+            ),
         ]
 
     def __str__(self) -> str:

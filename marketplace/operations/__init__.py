@@ -31,6 +31,7 @@ from marketplace.operations.hammer import (
 from marketplace.operations.letters import send_due_letters
 from marketplace.operations.notices import (
     choose_ways,
+    forget_notices,
     read_notices,
     stop_mail,
     tell_news,
@@ -56,7 +57,7 @@ from marketplace.operations.watching import unwatch, watch
 from marketplace.operations.webhooks import (
     Registered,
     add_endpoint,
-    move_endpoint,
+    change_endpoint,
     resend,
     rotate_secret,
     test_endpoint,
@@ -73,6 +74,7 @@ __all__ = [
     "add_endpoint",
     "buy_slot",
     "cancel_auction",
+    "change_endpoint",
     "check_may_deal",
     "choose_ways",
     "counter_offer",
@@ -84,12 +86,12 @@ __all__ = [
     "deliver_due_webhooks",
     "end_offer",
     "end_overdue_auction",
+    "forget_notices",
     "fund_treasury",
     "grant_test_tao",
     "link_accounts",
     "look_at_search",
     "make_offer",
-    "move_endpoint",
     "note_use",
     "open_auction",
     "open_dispute",

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from marketplace import egress, queries, retrying
 from marketplace.egress import Answer
-from marketplace.errors import AddressRefused
+from marketplace.errors import AddressRefused, DeliveryUnknown
 from marketplace.models import Delivery, WebhookEndpoint
 from marketplace.operations.webhooks import rules, secrets_of
 
@@ -130,7 +130,10 @@ def _record(
     endpoint = WebhookEndpoint.objects.select_for_update(of=("self",)).get(pk=endpoint_id)
     pause_s = 0
     for delivery_id, answer in answers:
-        delivery = queries.lock_delivery(delivery_id, endpoint_id=endpoint_id)
+        try:
+            delivery = queries.lock_delivery(delivery_id, endpoint_id=endpoint_id)
+        except DeliveryUnknown:
+            continue  # sent again by hand just as it was forgotten for its age
         judged = retrying.judge(answer.status, answer.retry_after)
         pause_s = max(pause_s, judged.pause_s)
         _note(delivery, answer, judged.verdict, now=now, jitter=jitter)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from marketplace import notices, queries
-from marketplace.models import NewsCursor, Notice, NoticePreference
+from marketplace.models import Delivery, Letter, NewsCursor, Notice, NoticePreference
 from marketplace.queries.news import SOURCES
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,9 @@ OVERLAP = timedelta(minutes=2)
 MOVED_EVERY = timedelta(seconds=30)
 # A batch of one sweep, a source. What is left is found by the next: what was told is told apart by its key.
 TOLD_AT_ONCE = 500
+# The facts stay where they are; that somebody was told of them is of use to nobody for longer, read or not.
+KEPT_FOR = timedelta(days=180)
+FORGOTTEN_AT_ONCE = 1_000
 # Whatever else happens to somebody in this time goes into the same mail.
 GATHERED_FOR = timedelta(minutes=1)
 
@@ -29,7 +32,8 @@ GATHERED_FOR = timedelta(minutes=1)
 TELL = """
 INSERT INTO marketplace_notice (key, person_id, kind, netuid, auction_id, data, happened_at, created_at)
 SELECT news.kind || ':' || news.about || ':' || news.person, news.person, news.kind, news.netuid, news.auction_id,
-       news.data || jsonb_build_object('name', coalesce(subnet.name, 'subnet ' || news.netuid)), news.at, %(now)s
+       jsonb_strip_nulls(news.data) || jsonb_build_object('name', coalesce(subnet.name, 'subnet ' || news.netuid)),
+       news.at, %(now)s
 FROM ({source}) AS news
 JOIN marketplace_user AS person ON person.id = news.person AND person.is_active AND person.joined_at <= news.at
 LEFT JOIN subnets_subnet AS subnet ON subnet.netuid = news.netuid
@@ -101,6 +105,25 @@ def read_notices(
     if until_id is not None:
         unread = unread.filter(pk__lte=until_id)
     return unread.update(read_at=now)
+
+
+@transaction.atomic
+def forget_notices(*, now: datetime) -> int:
+    """Delete notices that are older than KEPT_FOR, and the letters and deliveries made of them; return how many.
+
+    A fact so old lies before every cursor, so it is not told anew. The oldest are looked at alone, by their numbers.
+    """
+    until = now - KEPT_FOR
+    tests = Delivery.objects.filter(notice__isnull=True, created_at__lt=until)
+    Delivery.objects.filter(
+        pk__in=list(tests.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+    ).delete()
+    oldest = Notice.objects.order_by("id").values_list("id", "created_at")[:FORGOTTEN_AT_ONCE]
+    ids = [pk for pk, created_at in oldest if created_at < until]
+    Delivery.objects.filter(notice__in=ids).delete()
+    Letter.objects.filter(notice__in=ids).delete()
+    Notice.objects.filter(pk__in=ids).delete()
+    return len(ids)
 
 
 def choose_ways(*, person: UUID, ways: Mapping[str, tuple[bool, bool]]) -> None:

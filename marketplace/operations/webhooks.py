@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import transaction
@@ -50,7 +50,7 @@ def add_endpoint(
     Raises: AddressRefused, TooManyEndpoints, IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("endpoint", caller=owner, key=key)
-    chosen = sorted(kind for kind in set(kinds) if kind in notices.KINDS)
+    chosen = _known(kinds)
     if (earlier := queries.endpoint_by_key(stored)) is None:
         # The name is looked up before anything is locked: a slow name server holds nobody up.
         egress.check(url, rules=rules())
@@ -68,34 +68,54 @@ def add_endpoint(
 
 
 @transaction.atomic
-def rotate_secret(*, endpoint_id: UUID, owner: UUID, now: datetime) -> Registered:
-    """Make a new secret; the one before signs beside it for OVERLAP. Raises: EndpointUnknown."""
+def rotate_secret(*, endpoint_id: UUID, owner: UUID, key: str, now: datetime) -> Registered:
+    """Make a new secret; the one before signs beside it for OVERLAP. The same key twice in a row rotates once.
+
+    Raises: EndpointUnknown, IdempotencyKeyMissing, IdempotencyKeyInvalid.
+    """
+    stored = stored_key("rotate", caller=owner, key=key)
     row = queries.lock_endpoint(endpoint_id, owner=owner)
+    if row.rotation_key == stored:
+        return Registered(row, _read(row.secret))
     secret = _new_secret()
     row.earlier_secret, row.earlier_until, row.secret = row.secret, now + OVERLAP, _kept(secret)
-    row.save(update_fields=["secret", "earlier_secret", "earlier_until"])
+    row.rotation_key = stored
+    row.save(update_fields=["secret", "earlier_secret", "earlier_until", "rotation_key"])
     return Registered(row, secret)
 
 
 @transaction.atomic
-def move_endpoint(
-    *, endpoint_id: UUID, owner: UUID, state: WebhookEndpoint.State
+def change_endpoint(
+    *,
+    endpoint_id: UUID,
+    owner: UUID,
+    state: WebhookEndpoint.State | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> WebhookEndpoint:
-    """Switch an endpoint on or off, or remove it; again, and nothing changes. Raises: EndpointUnknown."""
+    """Switch an endpoint on or off, remove it, or choose what goes there; again, and nothing changes. Raises: EndpointUnknown."""
     row = queries.lock_endpoint(endpoint_id, owner=owner)
-    if row.state != state:
+    if kinds is not None:
+        row.kinds = _known(kinds)
+    if state is not None and row.state != state:
         assert state in WebhookEndpoint.TRANSITIONS[WebhookEndpoint.State(row.state)]
         row.state = state
         row.reason = "switched off by you" if state == WebhookEndpoint.State.DISABLED else ""
-        row.save(update_fields=["state", "reason"])
+    row.save(update_fields=["kinds", "state", "reason"])
     return row
 
 
 @transaction.atomic
-def test_endpoint(*, endpoint_id: UUID, owner: UUID, now: datetime) -> Delivery:
-    """Send an event that says nothing. Raises: EndpointUnknown, EndpointDisabled, TooManyTests."""
+def test_endpoint(*, endpoint_id: UUID, owner: UUID, key: str, now: datetime) -> Delivery:
+    """Send an event that says nothing. The same key sends one.
+
+    Raises: EndpointUnknown, EndpointDisabled, TooManyTests, IdempotencyKeyMissing, IdempotencyKeyInvalid.
+    """
+    name = uuid5(endpoint_id, stored_key("test", caller=owner, key=key))
     row = _ready(endpoint_id, owner)
-    return Delivery.objects.create(endpoint=row, next_at=now, created_at=now)
+    sent, _ = Delivery.objects.get_or_create(
+        pk=name, defaults={"endpoint": row, "next_at": now, "created_at": now}
+    )
+    return sent
 
 
 @transaction.atomic
@@ -133,8 +153,16 @@ def _replay(earlier: WebhookEndpoint, url: str, kinds: Sequence[str], *, key: st
     for field, first, given in (("url", earlier.url, url), ("kinds", earlier.kinds, list(kinds))):
         if first != given:
             raise IdempotencyConflict(key=key, field=field)
-    secret = vault.unlock(earlier.secret, master=settings.SECRET_KEY, purpose=PURPOSE)
-    return Registered(earlier, secret or "")
+    return Registered(earlier, _read(earlier.secret))
+
+
+def _known(kinds: Sequence[str]) -> list[str]:
+    return sorted(kind for kind in set(kinds) if kind in notices.KINDS)
+
+
+def _read(kept: str) -> str:
+    """Return a secret; nothing where SECRET_KEY was changed since it was made."""
+    return vault.unlock(kept, master=settings.SECRET_KEY, purpose=PURPOSE) or ""
 
 
 def _new_secret() -> str:

@@ -77,6 +77,7 @@ def webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     ]
     kinds = [notices.KINDS[kind].label for kind in row.kinds if kind in notices.KINDS]
     page = {"endpoint": row, "deliveries": deliveries, "kinds": kinds, "now": timezone.now()}
+    page["key"] = uuid.uuid4()
     return render(request, "webhooks/webhook.html", page)
 
 
@@ -85,7 +86,12 @@ def webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
 @answered
 def rotate_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Make a new secret and show it, once."""
-    made = marketplace.rotate_secret(endpoint_id=pk, owner=reader(request).id, now=timezone.now())
+    made = marketplace.rotate_secret(
+        endpoint_id=pk,
+        owner=reader(request).id,
+        key=form_key(request, "rotate", request.POST.get("key", "")),
+        now=timezone.now(),
+    )
     return secret_page(request, made)
 
 
@@ -98,7 +104,7 @@ def move_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     if asked not in WebhookEndpoint.State.values:
         return redirect("webhook", pk=pk)
     state = WebhookEndpoint.State(asked)
-    marketplace.move_endpoint(endpoint_id=pk, owner=reader(request).id, state=state)
+    marketplace.change_endpoint(endpoint_id=pk, owner=reader(request).id, state=state)
     messages.success(request, f"The endpoint is {state.label.lower()}.")
     return (
         redirect("webhooks")
@@ -112,7 +118,12 @@ def move_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
 @answered
 def test_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Send an event that says nothing."""
-    marketplace.test_endpoint(endpoint_id=pk, owner=reader(request).id, now=timezone.now())
+    marketplace.test_endpoint(
+        endpoint_id=pk,
+        owner=reader(request).id,
+        key=form_key(request, "test", request.POST.get("key", "")),
+        now=timezone.now(),
+    )
     messages.success(request, "A test event is on its way. Load this page again to see the answer.")
     return redirect("webhook", pk=pk)
 

@@ -6,15 +6,12 @@ overlap the one before. A new kind of notice is one more source here, and an ent
 """
 
 # Whoever bids in an auction, or watches its subnet, has an interest in it. The seller has one of their own.
+# Asked of each auction in turn, so that the bids of those that have no news are not read.
 INTERESTED = """
-    SELECT auction.id AS auction_id, watch.person_id AS person
-    FROM marketplace_auction AS auction
-    JOIN marketplace_watch AS watch ON watch.netuid = auction.netuid
-    WHERE {due} AND watch.person_id <> auction.seller
+    SELECT watch.person_id AS person FROM marketplace_watch AS watch
+    WHERE watch.netuid = auction.netuid AND watch.person_id <> auction.seller
     UNION
-    SELECT auction.id, bid.bidder
-    FROM marketplace_auction AS auction JOIN marketplace_bid AS bid ON bid.auction_id = auction.id
-    WHERE {due}
+    SELECT bid.bidder FROM marketplace_bid AS bid WHERE bid.auction_id = auction.id
 """
 
 # Who led before a bid and does not lead now, told of the last bid that took the lead from them.
@@ -24,8 +21,8 @@ SELECT DISTINCT ON (bid.auction_id, before.leader)
        'outbid' AS kind, bid.id::text AS about, before.leader AS person, bid.placed_at AS at,
        auction.netuid::int AS netuid, auction.id AS auction_id,
        jsonb_build_object('price_rao', bid.price_rao::text, 'closes_at', bid.closes_at) AS data
-FROM marketplace_auction AS auction
-JOIN marketplace_bid AS bid ON bid.auction_id = auction.id
+FROM marketplace_bid AS bid
+JOIN marketplace_auction AS auction ON auction.id = bid.auction_id
 JOIN marketplace_bid AS before ON before.auction_id = bid.auction_id AND before.sequence = bid.sequence - 1
 WHERE auction.state = 'open' AND auction.format = 'english'
   AND bid.placed_at > %(since)s AND bid.placed_at <= %(now)s
@@ -56,8 +53,7 @@ JOIN marketplace_auction AS auction
   ON auction.state = 'open' AND auction.closes_at - auction.opens_at > step.within
  AND auction.closes_at <= %(now)s + step.within AND auction.closes_at > %(now)s + step.next
  AND auction.closes_at - step.within > %(since)s
-JOIN ({INTERESTED.format(due="auction.state = 'open' AND auction.closes_at <= %(now)s + interval '1 day'")}) AS reader
-  ON reader.auction_id = auction.id
+JOIN LATERAL ({INTERESTED}) AS reader ON true
 """  # noqa: S608  constants of this module
 
 ENDED = f"""
@@ -66,12 +62,11 @@ SELECT CASE auction.state WHEN 'settled' THEN 'lost' ELSE auction.state END AS k
        jsonb_build_object('price_rao', sale.price_rao::text) AS data
 FROM marketplace_auction AS auction
 LEFT JOIN marketplace_sale AS sale ON sale.auction_id = auction.id
-JOIN (
-    {INTERESTED.format(due="auction.ended_at > %(since)s AND auction.ended_at <= %(now)s")}
+JOIN LATERAL (
+    {INTERESTED}
     UNION
-    SELECT auction.id, auction.seller FROM marketplace_auction AS auction
-    WHERE auction.ended_at > %(since)s AND auction.ended_at <= %(now)s AND auction.state = 'unsold'
-) AS reader ON reader.auction_id = auction.id
+    SELECT auction.seller WHERE auction.state = 'unsold'
+) AS reader ON true
 WHERE auction.ended_at > %(since)s AND auction.ended_at <= %(now)s
   AND (auction.state IN ('unsold', 'cancelled')
        OR (sale.buyer <> reader.person
@@ -79,17 +74,17 @@ WHERE auction.ended_at > %(since)s AND auction.ended_at <= %(now)s
                        WHERE bid.auction_id = auction.id AND bid.bidder = reader.person)))
 """  # noqa: S608  constants of this module
 
+# Who agreed to a most they would pay took a price that stood there, and won against nobody.
 SOLD = """
 SELECT CASE reader.role
             WHEN 'seller' THEN 'sold'
             WHEN 'watcher' THEN 'changed_hands'
-            ELSE CASE WHEN auction.format IN ('english', 'sealed') THEN 'won' ELSE 'bought' END
+            ELSE CASE WHEN sale.auction_id IS NULL OR sale.max_cost_rao IS NOT NULL THEN 'bought' ELSE 'won' END
        END AS kind,
        sale.id::text AS about, reader.person, sale.sold_at AS at, sale.netuid::int AS netuid, sale.auction_id,
        jsonb_build_object('price_rao', sale.price_rao::text,
                           'earned_rao', (sale.price_rao - sale.fee_rao - sale.royalty_rao)::text) AS data
 FROM marketplace_sale AS sale
-LEFT JOIN marketplace_auction AS auction ON auction.id = sale.auction_id
 JOIN LATERAL (
     SELECT 'seller' AS role, sale.seller AS person WHERE sale.seller IS NOT NULL
     UNION ALL
@@ -123,6 +118,34 @@ JOIN LATERAL (
 WHERE rule.version > 1 AND rule.published_at > %(since)s AND rule.published_at <= %(now)s
 """
 
+# A move is told to the other side. What no move ended is told to both who waited, or to whose money is free.
+OFFERS = """
+SELECT CASE move.act
+            WHEN 'offer' THEN 'offer_made'
+            WHEN 'counter' THEN 'offer_countered'
+            WHEN 'accept' THEN 'offer_accepted'
+            WHEN 'decline' THEN 'offer_declined'
+            ELSE 'offer_withdrawn'
+       END AS kind,
+       move.id::text AS about, CASE move.side WHEN 'buyer' THEN offer.owner ELSE offer.buyer END AS person,
+       move.at, offer.netuid::int AS netuid, NULL::uuid AS auction_id,
+       jsonb_build_object('offer_id', offer.id, 'amount_rao', move.amount_rao::text,
+                          'expires_at', move.expires_at) AS data
+FROM marketplace_offermove AS move JOIN marketplace_offer AS offer ON offer.id = move.offer_id
+WHERE move.at > %(since)s AND move.at <= %(now)s
+UNION ALL
+SELECT CASE offer.state WHEN 'expired' THEN 'offer_lapsed' ELSE 'offer_superseded' END, offer.id::text, reader.person,
+       offer.ended_at, offer.netuid::int, NULL::uuid,
+       jsonb_build_object('offer_id', offer.id, 'amount_rao', offer.amount_rao::text)
+FROM marketplace_offer AS offer
+JOIN LATERAL (
+    SELECT offer.buyer AS person
+    UNION ALL
+    SELECT offer.owner WHERE offer.state = 'expired'
+) AS reader ON true
+WHERE offer.ended_at > %(since)s AND offer.ended_at <= %(now)s AND offer.state IN ('expired', 'superseded')
+"""
+
 SOURCES = {
     "outbid": OUTBID,
     "opened": OPENED,
@@ -130,4 +153,5 @@ SOURCES = {
     "ended": ENDED,
     "sold": SOLD,
     "rules": RULES,
+    "offers": OFFERS,
 }

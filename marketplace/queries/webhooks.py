@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
+from ledger.keyset import Window
 from marketplace.errors import DeliveryUnknown, EndpointUnknown
 from marketplace.models import Delivery, Letter, WebhookEndpoint
 
@@ -52,6 +53,12 @@ def deliveries_of(endpoint_id: UUID) -> list[Delivery]:
     """List an endpoint's newest deliveries with their notices, in one statement."""
     rows = Delivery.objects.filter(endpoint=endpoint_id).select_related("notice")
     return list(rows[:DELIVERIES_SHOWN])
+
+
+def deliveries_in(endpoint_id: UUID, *, window: Window) -> list[Delivery]:
+    """List a page of an endpoint's deliveries with their notices, in one statement."""
+    rows = Delivery.objects.filter(endpoint=endpoint_id).select_related("notice")
+    return list(window.cut(rows))
 
 
 def lock_delivery(delivery_id: UUID, *, endpoint_id: UUID) -> Delivery:

@@ -152,13 +152,14 @@ def test_mail_is_stopped_by_a_signed_link_without_signing_in_and_only_by_a_post(
 
     text = read(stranger, "unsubscribe", token)
     assert "You were outbid" in text
-    assert mailed(ada) == {"outbid", "won", "sold", "ending_hour"}
+    before = mailed(ada)
 
     for _ in range(2):
         answer = stranger.post(link, {"List-Unsubscribe": "One-Click"})
         assert answer.status_code == 200
 
-    assert mailed(ada) == {"sold", "ending_hour"}
+    assert before - mailed(ada) == {"outbid", "won"}
+    assert "sold" in mailed(ada)
 
 
 def test_a_link_that_was_changed_stops_nothing(client, ada, settings):

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from ledger.money import RAO_PER_TAO as TAO
 from marketplace import notices, operations, queries
-from marketplace.models import NewsCursor, Notice, User
+from marketplace.models import Letter, NewsCursor, Notice, User
 from marketplace.queries.news import SOURCES
 from subnets import operations as subnets
 from subnets.errors import SubnetUnknown
@@ -62,6 +63,9 @@ def test_every_kind_says_a_whole_sentence_of_what_its_source_knows():
         "price_rao": "12500000000",
         "start_rao": "10",
         "earned_rao": "3",
+        "amount_rao": "5",
+        "offer_id": "1",
+        "expires_at": "2026-11-22T13:00:00+00:00",
         "closes_at": "2026-11-22T13:00:00+00:00",
         "version": 3,
         "from_epoch": 9,
@@ -77,8 +81,70 @@ def test_every_kind_says_a_whole_sentence_of_what_its_source_knows():
 
 
 @pytest.mark.parametrize("kind", ["outbid", "of_a_time_to_come"])
-def test_a_notice_that_lacks_a_figure_or_a_kind_still_says_something(kind):
-    assert notices.sentence(kind, {"name": "Prime"}) == "There is news of Prime."
+@pytest.mark.parametrize("figures", [{}, {"price_rao": None}])
+def test_a_notice_that_lacks_a_figure_or_a_kind_still_says_something(kind, figures):
+    assert notices.sentence(kind, {"name": "Prime", **figures}) == "There is news of Prime."
+
+
+def test_a_move_of_an_offer_is_told_to_the_other_side(ada, seller):
+    netuid = world.subnet(seller)
+    sweep(NOW)
+    offer = world.offer(ada, netuid, 40, now=NOW + SECOND)
+    world.counter(offer, seller, 60, now=NOW + 2 * SECOND)
+    sweep(NOW + 3 * SECOND)
+    operations.decline_offer(offer_id=offer.id, who=ada.id, now=NOW + 4 * SECOND)
+    sweep(NOW + 5 * SECOND)
+
+    assert told(ada) == ["offer_countered"]
+    assert told(seller)[1:] == ["offer_made", "offer_declined"]
+    line = queries.notices_of(ada.id, limit=1)[0]
+    assert (line.type, line.path) == ("offer.countered", f"/offers/{offer.id}/")
+    assert "now names 60 TAO" in line.sentence
+
+
+def test_an_offer_that_nobody_answers_is_told_to_both_sides(ada, seller):
+    offer = world.offer(ada, world.subnet(seller), 40)
+    sweep(offer.expires_at)
+
+    operations.end_offer(offer_id=offer.id, now=offer.expires_at)
+    sweep(offer.expires_at + SECOND)
+
+    assert (told(ada)[-1], told(seller)[-1]) == ("offer_lapsed",) * 2
+
+
+def test_a_sale_by_one_offer_is_told_to_its_sides_and_to_whoever_offered_too(ada, ben, seller):
+    netuid = world.subnet(seller)
+    world.offer(ben, netuid, 30)
+    offer = world.offer(ada, netuid, 40)
+    sweep(NOW)
+
+    world.accept(offer, seller, 40, now=NOW + SECOND)
+    sweep(NOW + 2 * SECOND)
+
+    assert sorted(told(ada)) == ["bought", "offer_accepted"]
+    assert told(ben) == ["offer_superseded"]
+    assert told(seller)[-1] == "sold"
+
+
+def test_who_takes_a_price_that_stands_has_bought_and_not_won(ada, seller):
+    on = world.auction(seller=seller, buy_now_rao=60 * TAO)
+
+    world.take(on, ada, now=NOW + SECOND)
+    sweep(NOW + 2 * SECOND)
+
+    assert (told(ada), told(seller)) == (["bought"], ["bought", "sold"])
+
+
+def test_old_notices_are_forgotten_with_what_was_made_of_them_and_not_told_again(seller):
+    world.slot(seller)
+    sweep(NOW + SECOND)
+    Letter.objects.create(notice=Notice.objects.get(person=seller), person=seller, next_at=NOW)
+    old = NOW + SECOND + timedelta(days=180)
+    sweep(old)
+
+    counts = [operations.forget_notices(now=old + step * SECOND) for step in range(3)]
+
+    assert (counts, sweep(old + 3 * SECOND), told(seller)) == ([0, 1, 0], 0, [])
 
 
 def test_who_loses_the_lead_is_told_once_however_often_the_sweep_runs(ada, ben, seller):

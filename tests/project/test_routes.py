@@ -34,6 +34,9 @@ ONCE_ANYWAY = {
     "POST /api/v1/scores/": "the result and the validator are the key",
     "POST /api/v1/subnets/{netuid}/neurons/": "a hotkey is registered once",
     "POST /api/v1/subnets/{netuid}/rules/check/": "saves nothing",
+    "DELETE /api/v1/webhook-endpoints/{endpoint_id}/": "a removed endpoint stays removed",
+    "PATCH /api/v1/webhook-endpoints/{endpoint_id}/": "says what shall hold",
+    "POST /api/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/send-again/": "what waits waits",
     "POST /api/v1/webhooks/stripe/": "Stripe's event is the key",
 }
 
