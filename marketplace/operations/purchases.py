@@ -48,20 +48,11 @@ def buy_slot(
         }
         return _replay(earlier, asked, key=key)
 
+    words = {"name": name, "summary": summary, "blueprint": blueprint}
     premium_rao = _premium_rao(now)
-    try:
-        registered = subnets.register_subnet(
-            owner=buyer,
-            name=name,
-            summary=summary,
-            blueprint=blueprint,
-            max_cost_rao=max_cost_rao - premium_rao,
-            key=stored,
-            now=now,
-        )
-    except LockCostAboveLimit as refusal:
-        cost_rao = int(str(refusal.fields["cost_rao"])) + premium_rao
-        raise LockCostAboveLimit(cost_rao=cost_rao, max_cost_rao=max_cost_rao) from refusal
+    registered = _registered(
+        words, buyer=buyer, premium_rao=premium_rao, max_cost_rao=max_cost_rao, key=stored, now=now
+    )
     sale = Sale.objects.create(
         kind=Sale.Kind.SLOT,
         key=stored,
@@ -76,6 +67,25 @@ def buy_slot(
         paid = Move(debit=chart.wallet(buyer), credit=chart.FEES, amount_rao=premium_rao)
         ledger.post(Entry(key=f"premium:{sale.id}", code=Code.PREMIUM_PAID, at=now, steps=(paid,)))
     return sale
+
+
+def _registered(
+    words: Mapping[str, str],
+    *,
+    buyer: UUID,
+    premium_rao: int,
+    max_cost_rao: int,
+    key: str,
+    now: datetime,
+) -> subnets.Registered:
+    """Register the subnet at the lock cost. A refusal for its height names what lock cost and premium come to."""
+    try:
+        return subnets.register_subnet(
+            owner=buyer, max_cost_rao=max_cost_rao - premium_rao, key=key, now=now, **words
+        )
+    except LockCostAboveLimit as refusal:
+        cost_rao = int(str(refusal.fields["cost_rao"])) + premium_rao
+        raise LockCostAboveLimit(cost_rao=cost_rao, max_cost_rao=max_cost_rao) from refusal
 
 
 def _premium_rao(now: datetime) -> int:

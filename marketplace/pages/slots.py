@@ -139,11 +139,11 @@ def decay(now: datetime) -> list[tuple[datetime, int]]:
     ]
 
 
-def premium_curve(cost: market.SlotCost | None) -> list[tuple[datetime, int]]:
+def premium_curve(priced: market.SlotCost | None) -> list[tuple[datetime, int]]:
     """Return the premium from its start to its end; empty while none is open."""
-    if cost is None or cost.premium is None:
+    if priced is None or priced.premium is None:
         return []
-    return list(cost.premium.points(count=DECAY_POINTS))
+    return list(priced.premium.points(count=DECAY_POINTS))
 
 
 def typed_tao(rao: int | None) -> str:

@@ -8,6 +8,7 @@ from subnets.operations.network import accrue_emission, found_network, resume_cl
 from subnets.operations.neurons import register_neuron
 from subnets.operations.rules import discard_draft, publish_rule, restore_rule, save_draft
 from subnets.operations.slots import (
+    Registered,
     describe_subnet,
     register_subnet,
     transfer_ownership,
@@ -15,6 +16,7 @@ from subnets.operations.slots import (
 from subnets.operations.staking import add_stake, remove_stake
 
 __all__ = [
+    "Registered",
     "accrue_emission",
     "add_stake",
     "ask_backtest",

@@ -93,7 +93,7 @@ def test_an_outbid_page_shows_what_is_free_again_and_keeps_its_way_to_write_inst
 
     site.bid_first()
 
-    expect(page.get_by_text("You have been outbid.")).to_be_visible()
+    expect(page.get_by_text("You have been outbid.", exact=True)).to_be_visible()
     expect(available).to_have_text("1\u202f000.0000")
     expect(purse).to_have_text("1\u202f000.00")
     assert page.locator("[data-role=closes]").text_content() == ends

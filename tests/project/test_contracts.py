@@ -8,7 +8,7 @@ from tests.project import tree
 
 # Rooms that may know Django, in every app; whatever else an app holds has to be pure.
 DJANGO_ROOMS = {
-    "ledger": "admin books invariants management models operations queries rest tasks prepared",
+    "ledger": "admin books invariants keyset management models operations queries rest tasks prepared",
     "subnets": "admin api apps columns invariants limits management models operations queries tasks",
     "compute": "admin api apps invariants management models operations queries tasks",
     "marketplace": "admin api apps catalogue covers egress events fanout figures forfeits invariants live management models"
