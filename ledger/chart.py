@@ -141,6 +141,8 @@ class Code(StrEnum):
     """The treasury gives an owner TAO, as the demo does for a new account."""
     BID_PLACED = "auction:bid:placed"
     """A maximum bid is set aside, and the one it beats is released."""
+    BID_VOIDED = "auction:bid:voided"
+    """An operator took the leader out: their maximum is released, and that of who leads then is set aside."""
     BID_RELEASED = "auction:bid:released"
     """A bid is set free without a sale: the auction was cancelled or ended unsold."""
     SEALED_BID_PLACED = "auction:sealed:placed"

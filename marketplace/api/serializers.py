@@ -161,6 +161,9 @@ class AuctionOutput(serializers.Serializer):
     version = serializers.IntegerField()
     fee_bps = serializers.IntegerField()
     royalty_bps = serializers.IntegerField()
+    called_off_reason = serializers.CharField(
+        help_text="What an operator said who called it off; empty otherwise."
+    )
     server_now = serializers.DateTimeField()
 
 
@@ -174,6 +177,9 @@ class BidLineOutput(serializers.Serializer):
     price_rao = RaoField(help_text="The price this bid made; maxima stay secret.")
     placed_at = serializers.DateTimeField()
     is_yours = serializers.BooleanField()
+    is_void = serializers.BooleanField(
+        help_text="An operator took the bidder out; the bid counts no more."
+    )
 
 
 class SaleOutput(serializers.Serializer):

@@ -78,6 +78,37 @@ class BidUnknown(DomainError):
     message = "You have no bid {bid_id}."
 
 
+class BidderVoided(DomainError):
+    """An operator took the bidder out of this auction; they bid and buy there no more."""
+
+    code = "bidder_voided"
+    http_status = 403
+    message = "Your bids in this auction were taken out, so you cannot bid or buy in it."
+
+
+class BidderUnknown(DomainError):
+    """The account has no bid in this auction."""
+
+    code = "bidder_unknown"
+    http_status = 404
+    message = "Account {bidder} has no bid in this auction."
+
+
+class BidsNotVoidable(DomainError):
+    """Bidders are taken out of English auctions alone, where the price follows from whoever is left."""
+
+    code = "bids_not_voidable"
+    message = "Bids are taken out of English auctions only. Call this auction off instead."
+
+
+class ReasonMissing(DomainError):
+    """An operator says why; whoever is concerned reads it."""
+
+    code = "reason_missing"
+    http_status = 422
+    message = "Say why, in a sentence that the people concerned will read."
+
+
 class AuctionAlreadyOpen(DomainError):
     """The subnet stands in an auction; it can stand in one at a time."""
 

@@ -3,6 +3,7 @@
 User          somebody who signs in; their id is the `owner` of everything below the web
 Auction       a subnet offered in one of four formats, from opening to settlement
 Bid           one accepted maximum of an English auction: a fact; the standing is derived from all of them
+BidVoid       an operator takes a bidder out of an auction, and says why: a fact; the bids stay in the log
 SealedBid     one sealed maximum, encrypted, and its commitment: a fact; SealedOpening, what it hid: a fact
 SecondChance  the next bidder may have the subnet whose winner did not pay
 Strike        a winner did not pay, and the deposit was forfeited: a fact
@@ -36,6 +37,7 @@ from marketplace.models.sales import Sale
 from marketplace.models.sealed import SealedBid, SealedOpening
 from marketplace.models.searches import SavedSearch
 from marketplace.models.trust import AccountLink, Dispute
+from marketplace.models.voids import BidVoid
 from marketplace.models.webhooks import Delivery, WebhookEndpoint
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "ApiKey",
     "Auction",
     "Bid",
+    "BidVoid",
     "Delivery",
     "Deposit",
     "Dispute",

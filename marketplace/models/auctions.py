@@ -3,10 +3,14 @@
 import uuid
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
 from marketplace.bidding import INCREMENTS_NEWEST, ReserveUnmetPolicy
+
+# A sentence or two: it stands on pages, on statements and in the log.
+REASON_LENGTH_MAX = 300
 
 
 class Auction(models.Model):
@@ -42,7 +46,7 @@ class Auction(models.Model):
         UNSOLD = "unsold", "Unsold"
         """Ended without a bid, or below the reserve; every hold was released."""
         CANCELLED = "cancelled", "Cancelled"
-        """Withdrawn by the seller before the first bid, or voided by an operator."""
+        """Withdrawn by the seller before the first bid, or called off by an operator, who says why."""
 
     TRANSITIONS = {
         State.OPEN: {State.AWAITING, State.SETTLED, State.UNSOLD, State.CANCELLED},
@@ -87,6 +91,7 @@ class Auction(models.Model):
     bid_count = models.PositiveIntegerField(default=0)
     version = models.PositiveIntegerField(default=0)
     # The two maxima that decide what the next bid does, so that a bid reads one row whatever their number. Secret.
+    # lead_bid names the leader's hold: it is their bid, or the void by which they came to lead again.
     lead_bid = models.UUIDField(null=True, blank=True)
     lead_rao = models.BigIntegerField(null=True, blank=True)
     lead_sequence = models.PositiveIntegerField(null=True, blank=True)
@@ -96,11 +101,20 @@ class Auction(models.Model):
     # People appear in an auction as "bidder 1", "bidder 2": the leader's number, and how many there are.
     leader_place = models.PositiveIntegerField(null=True, blank=True)
     bidder_count = models.PositiveIntegerField(default=0)
+    # Whose bids an operator took out. They stand on the row, whose lock a bid waits for: what is seen there is the newest.
+    voided_bidders = ArrayField(models.UUIDField(), default=list, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    # Why an operator ended it; everybody reads it.
+    called_off_reason = models.CharField(max_length=REASON_LENGTH_MAX, blank=True, default="")
+    called_off_by = models.UUIDField(null=True, blank=True)
 
     class Meta:
         ordering = ["closes_at"]
+        permissions = [
+            ("void_bids", "Can take a bidder out of an auction"),
+            ("call_off_auction", "Can call an auction off"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["netuid"],
@@ -167,6 +181,11 @@ class Auction(models.Model):
                 condition=Q(leader__isnull=True, price_rao__isnull=True)
                 | Q(leader__isnull=False, price_rao__isnull=False),
                 name="marketplace_auction_leader_has_a_price",
+            ),
+            models.CheckConstraint(
+                condition=Q(called_off_reason="", called_off_by__isnull=True)
+                | Q(~Q(called_off_reason=""), called_off_by__isnull=False, state="cancelled"),
+                name="marketplace_auction_called_off_is_cancelled_by_somebody",
             ),
             models.CheckConstraint(
                 condition=Q(second__isnull=True) | Q(second_rao__lte=F("lead_rao")),

@@ -28,6 +28,7 @@ from marketplace.operations.hammer import (
     end_overdue_auction,
     pay_auction,
 )
+from marketplace.operations.interventions import call_off_auction, void_bids
 from marketplace.operations.letters import send_due_letters
 from marketplace.operations.notices import (
     choose_ways,
@@ -73,6 +74,7 @@ __all__ = [
     "add_document",
     "add_endpoint",
     "buy_slot",
+    "call_off_auction",
     "cancel_auction",
     "change_endpoint",
     "check_may_deal",
@@ -115,6 +117,7 @@ __all__ = [
     "tell_news",
     "test_endpoint",
     "unwatch",
+    "void_bids",
     "watch",
     "withdraw_document",
     "withdraw_offer",

@@ -17,6 +17,7 @@ from marketplace import bidding, hammer, live, queries
 from marketplace.errors import (
     AuctionClosed,
     AuctionTakesNoBids,
+    BidderVoided,
     SellerCannotBid,
     TooManyStrikes,
     WrongFormat,
@@ -49,8 +50,8 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
     Everybody wants the auction's row, so the fewest statements are sent under its lock: one that locks and reads, one
     that writes, and a posting. Whether the bid was placed before is asked only where it cannot be placed now.
     key: the client's words for this request; the same key with the same input gets the first answer.
-    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, AuctionTakesNoBids, WrongFormat,
-    AccountsLinked, AddressNotVerified, BidTooLow, MaximumNotRaised, InsufficientFunds, TooManyStrikes,
+    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, BidderVoided, AuctionTakesNoBids,
+    WrongFormat, AccountsLinked, AddressNotVerified, BidTooLow, MaximumNotRaised, InsufficientFunds, TooManyStrikes,
     IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("bid", caller=bidder, key=key)
@@ -68,8 +69,10 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
     live.announce_bid(auction, now=now)
 
     if accepted.leads:
-        steps: list[Step] = [] if outbid is None else [VoidHold(_hold(outbid))]
-        steps.append(PlaceHold(hold_of(bid), chart.wallet(bidder), held_rao(auction, max_rao)))
+        steps: list[Step] = [] if outbid is None else [VoidHold(hold_named(outbid))]
+        steps.append(
+            PlaceHold(hold_named(bid.id), chart.wallet(bidder), held_rao(auction, max_rao))
+        )
         entry = Entry(key=f"bid:{bid.id}", code=Code.BID_PLACED, at=now, steps=tuple(steps))
         ledger.post_at_last(entry)
     else:
@@ -77,13 +80,9 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
     return _answer(auction, bid, replayed=False)
 
 
-def hold_of(bid: Bid) -> UUID:
-    """Name the hold that backs a bid while it leads."""
-    return _hold(bid.id)
-
-
-def _hold(bid_id: UUID) -> UUID:
-    return hold_id(f"bid:{bid_id}")
+def hold_named(lead_bid: UUID) -> UUID:
+    """Return the id of the hold that backs a leader: named after their bid, or the void by which they lead again."""
+    return hold_id(f"bid:{lead_bid}")
 
 
 def held_rao(auction: Auction, max_rao: int) -> int:
@@ -102,6 +101,8 @@ def _check(
         raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
     if bidder == auction.seller:
         raise SellerCannotBid(auction_id=auction.id)
+    if bidder in auction.voided_bidders:
+        raise BidderVoided
     if not Format(auction.format).takes_bids:
         raise AuctionTakesNoBids(price_rao=queries.tag_of(auction).price_rao(now=now))
     require_may_deal(dealing)
@@ -113,7 +114,7 @@ def _check(
         queries.foremost_of(auction),
         bidder=bidder,
         max_rao=max_rao,
-        sequence=auction.bid_count + 1,
+        sequence=auction.version + 1,
         now=now,
     )
 
@@ -140,7 +141,7 @@ WITH fresh AS (
 )
 UPDATE marketplace_auction AS auction
 SET leader = %(leader)s::uuid, price_rao = %(price_rao)s::bigint, closes_at = %(closes_at)s::timestamptz,
-    bid_count = %(sequence)s::int, version = version + 1,
+    bid_count = bid_count + 1, version = version + 1,
     bidder_count = greatest(bidder_count, fresh.place),
     leader_place = CASE WHEN %(leader)s::uuid = %(bidder)s::uuid THEN fresh.place ELSE leader_place END,
     lead_bid = CASE WHEN %(leader)s::uuid = %(bidder)s::uuid THEN %(id)s::uuid ELSE lead_bid END,
@@ -195,8 +196,8 @@ def _record(auction: Auction, accepted: bidding.Accepted, *, key: str, now: date
         return None
     bid.place, auction.leader_place, auction.version = written[0]
     auction.leader, auction.price_rao = bid.leader, bid.price_rao
-    auction.closes_at, auction.bid_count = bid.closes_at, bid.sequence
-    assert auction.version == auction.bid_count, "every version of an open auction is a bid"
+    auction.closes_at, auction.bid_count = bid.closes_at, auction.bid_count + 1
+    assert auction.version == bid.sequence, "every version of an open auction is a bid or a void"
     return bid
 
 

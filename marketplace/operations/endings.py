@@ -17,7 +17,7 @@ from marketplace import bidding, live, queries
 from marketplace.models import Auction, Sale
 from marketplace.offering import Format
 from marketplace.operations import sealed
-from marketplace.operations.bids import hold_of
+from marketplace.operations.bids import hold_named
 from marketplace.operations.proceeds import Proceeds, proceeds_of
 from marketplace.operations.standings import superseded
 from subnets import operations as subnets
@@ -55,10 +55,9 @@ def backing_of(auction: Auction) -> dict[UUID, UUID]:
         case Format.SEALED:
             return sealed.covers_of(auction)
         case Format.ENGLISH:
-            leading = queries.leading_bid(auction)
-            if leading is None or queries.strike_of(auction.id):
-                return {}  # the deposit is gone, and a second chance is paid at once
-            return {leading.bidder: hold_of(leading)}
+            if auction.leader is None or auction.lead_bid is None or queries.strike_of(auction.id):
+                return {}  # nobody leads; or the deposit is gone, and a second chance is paid at once
+            return {auction.leader: hold_named(auction.lead_bid)}
         case Format.DUTCH | Format.FIXED:
             return {}
 
@@ -129,9 +128,8 @@ def end(auction: Auction, state: Auction.State, *, now: datetime) -> None:
     auction.state = state
     auction.ended_at = now
     auction.version += 1
-    auction.save(
-        update_fields=["state", "leader", "leader_place", "price_rao", "ended_at", "version"]
-    )
+    changed = ["state", "leader", "leader_place", "price_rao", "ended_at", "version"]
+    auction.save(update_fields=[*changed, "called_off_reason", "called_off_by"])
     if auction.format == Format.SEALED and state != Auction.State.CANCELLED:
         sealed.open_sealed_bids(auction, now=now)
     live.announce(auction.id)

@@ -24,7 +24,7 @@ from marketplace.errors import (
 )
 from marketplace.models import Auction, Sale, SecondChance, Strike
 from marketplace.operations import endings
-from marketplace.operations.bids import held_rao, hold_of
+from marketplace.operations.bids import held_rao, hold_named
 from subnets import queries as slots
 from subnets.errors import NotTheOwner
 
@@ -57,7 +57,7 @@ def pay_auction(*, auction_id: UUID, buyer: UUID, key: str, now: datetime) -> Sa
     price_rao = _price_to_pay(auction, buyer, now=now)
     try:
         with transaction.atomic():
-            _end_chance(auction, SecondChance.State.ACCEPTED, now=now)
+            end_chance(auction, SecondChance.State.ACCEPTED, now=now)
             sold = bidding.Sold(winner=buyer, price_rao=price_rao)
             paying = endings.Paying(key=f"auction:{auction.id}")
             return endings.sell(auction, sold, paying=paying, now=now)
@@ -81,7 +81,7 @@ def decline_second_chance(*, auction_id: UUID, bidder: UUID, now: datetime) -> S
         raise NoSecondChance(auction_id=auction_id)
     if now >= chance.expires_at:
         raise PaymentOverdue(due_at=chance.expires_at)
-    declined = _end_chance(auction, SecondChance.State.DECLINED, now=now)
+    declined = end_chance(auction, SecondChance.State.DECLINED, now=now)
     assert declined is not None
     _ask_next(auction, now=now)
     return declined
@@ -106,7 +106,7 @@ def end_overdue_auction(*, auction_id: UUID, now: datetime) -> Auction:
         return auction
 
     forfeit = None
-    if _end_chance(auction, SecondChance.State.EXPIRED, now=now) is None:
+    if end_chance(auction, SecondChance.State.EXPIRED, now=now) is None:
         forfeit = _strike(auction, now=now)
     _ask_next(auction, now=now)
     if forfeit:
@@ -131,6 +131,7 @@ def _strike(auction: Auction, *, now: datetime) -> Entry:
     """Write a strike against a winner who did not pay; return the entry that takes the deposit."""
     winning = queries.leading_bid(auction)
     assert winning is not None
+    assert auction.lead_bid is not None
     deposit_rao = held_rao(auction, winning.max_rao)
     split = fees.split(deposit_rao, fee_bps=auction.fee_bps, royalty_bps=0)
     Strike.objects.create(
@@ -143,7 +144,7 @@ def _strike(auction: Auction, *, now: datetime) -> Entry:
     logger.warning("auction:unpaid auction=%s owner=%s", auction.id, winning.bidder)
     parts = ((chart.FEES, split.fee_rao), (chart.wallet(auction.seller), split.seller_rao))
     steps: tuple[Step, ...] = (
-        PostHold(hold_of(winning), to=((chart.FORFEITS, deposit_rao),)),
+        PostHold(hold_named(auction.lead_bid), to=((chart.FORFEITS, deposit_rao),)),
         *(Move(chart.FORFEITS, address, rao) for address, rao in parts if rao),
     )
     return Entry(key=f"forfeit:{auction.id}", code=Code.DEPOSIT_FORFEITED, at=now, steps=steps)
@@ -179,7 +180,7 @@ def _wait(auction: Auction, *, until: datetime) -> None:
     live.announce(auction.id)
 
 
-def _end_chance(
+def end_chance(
     auction: Auction, state: SecondChance.State, *, now: datetime
 ) -> SecondChance | None:
     """End the second chance an auction waits for; None where it waits for its winner."""
@@ -196,4 +197,4 @@ def _cancel(auction: Auction, *, now: datetime) -> None:
     """End an auction whose seller has nothing to sell any more; who was to pay has lost nothing."""
     logger.warning("auction:cancelled auction=%s reason=seller_does_not_own", auction.id)
     endings.close(auction, Auction.State.CANCELLED, now=now)
-    _end_chance(auction, SecondChance.State.WITHDRAWN, now=now)
+    end_chance(auction, SecondChance.State.WITHDRAWN, now=now)

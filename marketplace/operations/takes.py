@@ -9,7 +9,7 @@ from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
 from marketplace import bidding, dutch, queries
 from marketplace.bidding import Sold
-from marketplace.errors import AuctionClosed, AuctionHasNoPrice, SellerCannotBid
+from marketplace.errors import AuctionClosed, AuctionHasNoPrice, BidderVoided, SellerCannotBid
 from marketplace.models import Auction, Sale
 from marketplace.offering import Format
 from marketplace.operations import endings
@@ -23,8 +23,8 @@ def take_subnet(
     """Pay a subnet's price of this moment, at most max_price_rao, and own it; everybody's bids are released.
 
     The same key with the same input buys once and returns the sale again.
-    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, AddressNotVerified, AccountsLinked,
-    AuctionHasNoPrice, BuyNowGone, PriceAboveLimit, InsufficientFunds, NotTheOwner (the seller lost the subnet),
+    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, BidderVoided, AddressNotVerified,
+    AccountsLinked, AuctionHasNoPrice, BuyNowGone, PriceAboveLimit, InsufficientFunds, NotTheOwner (the seller lost the subnet),
     IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("take", caller=buyer, key=key)
@@ -45,6 +45,8 @@ def _check(auction: Auction, *, buyer: UUID, max_price_rao: int, now: datetime) 
         raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
     if buyer == auction.seller:
         raise SellerCannotBid(auction_id=auction.id)
+    if buyer in auction.voided_bidders:
+        raise BidderVoided
     check_may_deal(buyer=buyer, seller=auction.seller)
     match Format(auction.format):
         case Format.DUTCH | Format.FIXED:

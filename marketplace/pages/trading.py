@@ -177,9 +177,11 @@ def auction_page(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
 def live_part(request: HttpRequest, seen: market.AuctionView) -> dict[str, Any]:
     """Return what changes with every bid: price, log, and the reader's standing."""
     viewer = request.user.id if request.user.is_authenticated else None
+    bids = market.bid_history(seen.id, viewer)
     return {
         "auction": seen,
-        "bids": market.bid_history(seen.id, viewer),
+        "bids": bids,
+        "has_void": any(bid.is_void for bid in bids),
         "standing": market.standing_of(viewer, seen.id) if viewer else None,
     }
 

@@ -145,6 +145,7 @@ BECAUSE = {
     Code.SUPPLY_ISSUED: "TAO issued to the treasury",
     Code.GRANT_MADE: "Grant from the treasury",
     Code.BID_PLACED: "Maximum bid",
+    Code.BID_VOIDED: "Bid taken out",
     Code.BID_RELEASED: "Bid released",
     Code.SEALED_BID_PLACED: "Sealed bid",
     Code.DEPOSIT_FORFEITED: "Deposit of a winner who did not pay",

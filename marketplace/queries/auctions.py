@@ -46,6 +46,7 @@ class AuctionView:
 
     price_rao: what the leader, or the first to take it, would pay now; None before the first bid.
     min_next_rao: None where no bids are taken.  buy_now_rao: None once it is off the table.
+    called_off_reason: what an operator said who ended it; empty otherwise.
     """
 
     id: UUID
@@ -75,6 +76,7 @@ class AuctionView:
     server_now: datetime
     fee_bps: int
     royalty_bps: int
+    called_off_reason: str
 
     @property
     def takes_bids(self) -> bool:
@@ -256,8 +258,9 @@ def terms_of(row: Auction) -> bidding.Terms:
 
 
 def play_of(row: Auction) -> bidding.Play:
-    """Read an auction with everybody's newest maximum; the caller holds its lock."""
-    newest = row.bids.order_by("bidder", "-sequence").distinct("bidder")
+    """Read an auction with the newest maximum of everybody who was not taken out; the caller holds its lock."""
+    standing = row.bids.exclude(bidder__in=row.voided_bidders)
+    newest = standing.order_by("bidder", "-sequence").distinct("bidder")
     return bidding.Play(
         terms=terms_of(row),
         maxima=tuple(
@@ -422,6 +425,7 @@ def _view(row: Any) -> AuctionView:  # noqa: ANN401  an auction with what _views
         server_now=row.server_now,
         fee_bps=row.fee_bps,
         royalty_bps=row.royalty_bps,
+        called_off_reason=row.called_off_reason,
     )
 
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from ledger.entries import hold_id
 from ledger.keyset import Window
 from marketplace.errors import BidUnknown
-from marketplace.models import Auction, Bid
+from marketplace.models import Auction, Bid, BidVoid
 from marketplace.queries.auctions import ROWS_MAX, AuctionView, alias, auctions_among
 from marketplace.receipts import Receipt
 
@@ -17,13 +19,17 @@ BID_HISTORY_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class BidLine:
-    """One bid in the public log: the price it made, never the maximum behind it."""
+    """One bid in the public log: the price it made, never the maximum behind it.
+
+    is_void: an operator took the bidder out; the bid counts no more.
+    """
 
     sequence: int
     alias: str
     price_rao: int
     placed_at: datetime
     is_yours: bool
+    is_void: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +37,13 @@ class MyStanding:
     """Where somebody stands in an auction; max_rao is their own newest maximum, None before their first bid.
 
     alias: the name under which they bid, as everybody reads it; None before their first bid.
+    void_reason: why an operator took them out of the auction; empty otherwise.
     """
 
     is_leading: bool
     max_rao: int | None
     alias: str | None = None
+    void_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class MyBid:
     auction: AuctionView
     max_rao: int
     is_leading: bool
+    is_void: bool
     placed_at: datetime
 
 
@@ -57,7 +66,8 @@ def bid_history(
     window: Window | None = None,
 ) -> list[BidLine]:
     """List an auction's bids under aliases, the newest first. An unknown auction has none."""
-    bids = Bid.objects.filter(auction=auction_id)
+    void = Exists(BidVoid.objects.filter(auction=auction_id, bidder=OuterRef("bidder")))
+    bids = Bid.objects.filter(auction=auction_id).annotate(is_void=void)
     shown = (
         window.cut(bids) if window else bids.order_by("-sequence")[: min(limit, BID_HISTORY_MAX)]
     )
@@ -68,9 +78,16 @@ def bid_history(
             price_rao=bid.price_rao,
             placed_at=bid.placed_at,
             is_yours=bid.bidder == viewer,
+            is_void=bid.is_void,
         )
         for bid in shown
     ]
+
+
+def bidders_of(row: Auction) -> list[tuple[UUID, int]]:
+    """List the bidders of an auction who were not taken out, each with the number they appear under."""
+    standing = row.bids.exclude(bidder__in=row.voided_bidders).order_by("place")
+    return list(standing.values_list("bidder", "place").distinct())
 
 
 def standing_of(user_id: UUID, auction_id: UUID) -> MyStanding:
@@ -85,7 +102,13 @@ def standing_of(user_id: UUID, auction_id: UUID) -> MyStanding:
         is_leading=newest.auction.leader == user_id,
         max_rao=newest.max_rao,
         alias=alias(newest.place),
+        void_reason=_void_reason(newest.auction, user_id),
     )
+
+
+def _void_reason(row: Auction, bidder: UUID) -> str:
+    """Say why somebody was taken out; only those who were are looked up."""
+    return row.voids.get(bidder=bidder).reason if bidder in row.voided_bidders else ""
 
 
 def bids_of(owner: UUID) -> list[MyBid]:
@@ -96,12 +119,16 @@ def bids_of(owner: UUID) -> list[MyBid]:
     mine = sorted(newest, key=lambda bid: bid.placed_at, reverse=True)[:ROWS_MAX]
     seen = {view.id: view for view in auctions_among([bid.auction_id for bid in mine])}
     led = set(Auction.objects.filter(pk__in=seen, leader=owner).values_list("pk", flat=True))
+    void = set(
+        BidVoid.objects.filter(auction__in=seen, bidder=owner).values_list("auction", flat=True)
+    )
     return [
         MyBid(
             bid_id=bid.id,
             auction=seen[bid.auction_id],
             max_rao=bid.max_rao,
             is_leading=bid.auction_id in led,
+            is_void=bid.auction_id in void,
             placed_at=bid.placed_at,
         )
         for bid in mine

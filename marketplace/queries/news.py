@@ -15,7 +15,7 @@ INTERESTED = """
 """
 
 # Who led before a bid and does not lead now, told of the last bid that took the lead from them.
-# A sealed auction has nobody who is known to lead.
+# A sealed auction has nobody who is known to lead. Bids and voids are counted together, each saying who leads after it.
 OUTBID = """
 SELECT DISTINCT ON (bid.auction_id, before.leader)
        'outbid' AS kind, bid.id::text AS about, before.leader AS person, bid.placed_at AS at,
@@ -23,7 +23,11 @@ SELECT DISTINCT ON (bid.auction_id, before.leader)
        jsonb_build_object('price_rao', bid.price_rao::text, 'closes_at', bid.closes_at) AS data
 FROM marketplace_bid AS bid
 JOIN marketplace_auction AS auction ON auction.id = bid.auction_id
-JOIN marketplace_bid AS before ON before.auction_id = bid.auction_id AND before.sequence = bid.sequence - 1
+JOIN (
+    SELECT auction_id, sequence, leader FROM marketplace_bid
+    UNION ALL
+    SELECT auction_id, sequence, leader FROM marketplace_bidvoid
+) AS before ON before.auction_id = bid.auction_id AND before.sequence = bid.sequence - 1
 WHERE auction.state = 'open' AND auction.format = 'english'
   AND bid.placed_at > %(since)s AND bid.placed_at <= %(now)s
   AND before.leader <> bid.leader AND before.leader <> auction.leader
@@ -65,7 +69,7 @@ LEFT JOIN marketplace_sale AS sale ON sale.auction_id = auction.id
 JOIN LATERAL (
     {INTERESTED}
     UNION
-    SELECT auction.seller WHERE auction.state = 'unsold'
+    SELECT auction.seller WHERE auction.state = 'unsold' OR auction.called_off_reason <> ''
 ) AS reader ON true
 WHERE auction.ended_at > %(since)s AND auction.ended_at <= %(now)s
   AND (auction.state IN ('unsold', 'cancelled')

@@ -50,6 +50,11 @@
       }
     }
     if (!isNews) return;
+    if (data.price_rao === null && data.bid_count > 0) {
+      // Every bid was taken out: the start price stands again, and with it other words.
+      location.reload();
+      return;
+    }
     if (part("leader")) {
       part("bid-count").textContent = data.bid_count;
       part("leader").textContent = data.leader_alias

@@ -11,7 +11,7 @@ from marketplace import operations
 from marketplace.invariants import check_books
 from marketplace.models import Bid, SealedBid
 from marketplace.offering import Backing, Format
-from marketplace.operations.bids import hold_of
+from marketplace.operations.bids import hold_named
 from marketplace.operations.sealed import cover_of
 from tests.marketplace import world
 from tests.marketplace.conftest import NOW
@@ -112,7 +112,7 @@ def test_an_outcome_that_does_not_follow_from_the_openings_is_found(covered, tab
 
 
 def test_a_winner_without_a_deposit_is_found(awaited):
-    post(VoidHold(hold_of(Bid.objects.get(sequence=2))), code=Code.BID_RELEASED)
+    post(VoidHold(hold_named(Bid.objects.get(sequence=2).id)), code=Code.BID_RELEASED)
 
     (fault,) = check_books()
     assert f"0 rao are held and {6 * TAO} rao are owed" in fault

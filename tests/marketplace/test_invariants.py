@@ -1,5 +1,7 @@
 """The check of the marketplace finds what it looks for."""
 
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 
@@ -7,9 +9,10 @@ from ledger import operations as ledger
 from ledger.chart import TREASURY, Code, wallet
 from ledger.entries import Entry, Move, PlaceHold, VoidHold, hold_id
 from ledger.money import RAO_PER_TAO as TAO
+from marketplace import operations
 from marketplace.invariants import check_books
 from marketplace.models import Auction, Bid
-from marketplace.operations.bids import hold_of
+from marketplace.operations.bids import hold_named
 from tests.marketplace import world
 from tests.marketplace.conftest import NOW
 
@@ -34,7 +37,7 @@ def test_a_leader_without_a_hold_is_found(led):
     on, _ = led
     leading = Bid.objects.get(auction=on, sequence=2)
 
-    post(VoidHold(hold_of(leading)))
+    post(VoidHold(hold_named(leading.id)))
 
     (fault,) = check_books()
     assert f"bid:{leading.id}" in fault
@@ -84,3 +87,53 @@ def test_tao_credited_for_no_deposit_is_found(led):
     (fault,) = check_books()
     assert "card deposits breaks the rule" in fault
     assert f"rows sum to 0 rao and the ledger moved {TAO} rao" in fault
+
+
+@pytest.fixture
+def voided(led):
+    """The same auction once its leader was taken out: the other leads, by the void."""
+    on, bob = led
+    operations.void_bids(
+        auction_id=on.id, bidder=bob.id, reason="A stolen card.", operator=uuid4(), now=NOW
+    )
+    assert check_books() == []
+    on.refresh_from_db()
+    return on, bob
+
+
+def test_a_leader_by_a_void_without_a_hold_is_found(voided):
+    on, _ = voided
+
+    post(VoidHold(hold_named(on.lead_bid)))
+
+    (fault,) = check_books()
+    assert f"bid:{on.lead_bid}" in fault
+    assert f"0 rao are held and {40 * TAO} rao are owed" in fault
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"voided_bidders": []}, "who was taken out of an auction bids there no more"),
+        ({"version": 2}, "has a version that is neither a bid nor a void"),
+        ({"lead_bid": uuid4()}, "does not keep the maxima that decide it"),
+        ({"price_rao": 60 * TAO}, "does not show what its bids derive"),
+    ],
+)
+def test_an_auction_that_does_not_show_its_voids_is_found(voided, change, found):
+    on, _ = voided
+
+    Auction.objects.update(**change)
+
+    assert any(str(on.id) in fault and found in fault for fault in check_books())
+
+
+def test_a_bid_of_somebody_who_was_taken_out_is_found(voided):
+    on, bob = voided
+
+    Bid.objects.create(
+        auction=on, bidder=bob.id, key="a fault", sequence=4, place=2, max_rao=TAO,
+        price_rao=on.price_rao, leader=on.leader, closes_at=on.closes_at, placed_at=NOW,
+    )  # fmt: skip
+
+    assert any("bids there no more" in fault for fault in check_books())

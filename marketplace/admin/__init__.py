@@ -1,7 +1,6 @@
 """The marketplace for staff: people can be let in or kept out; auctions, bids, offers, sales and deposits are read."""
 
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin
@@ -11,11 +10,10 @@ from django.utils import timezone
 
 from ledger.admin import ReadOnlyAdmin
 from marketplace import operations
+from marketplace.admin.auctions import AuctionAdmin, BidAdmin, BidVoidAdmin, staff
 from marketplace.models import (
     AccountLink,
     ApiKey,
-    Auction,
-    Bid,
     Deposit,
     Dispute,
     Document,
@@ -29,6 +27,8 @@ from marketplace.models import (
     User,
     WebhookEvent,
 )
+
+__all__ = ["AuctionAdmin", "BidAdmin", "BidVoidAdmin"]
 
 
 @admin.register(User)
@@ -57,30 +57,6 @@ class UserAdmin(admin.ModelAdmin):
         if request.user.is_superuser:
             return self.readonly_fields
         return (*self.readonly_fields, "is_staff", "groups")
-
-
-@admin.register(Auction)
-class AuctionAdmin(ReadOnlyAdmin):
-    """Auctions, the newest first; reserve and maxima are not for staff, who may bid too."""
-
-    list_display = [
-        "netuid", "state", "price_rao", "bid_count", "seller", "leader", "closes_at", "ended_at",
-    ]  # fmt: skip
-    list_filter = ["state"]
-    search_fields = ["id", "netuid", "seller", "leader"]
-    ordering = ["-opens_at"]
-    exclude = ["reserve_rao", "lead_rao", "second", "second_rao", "key"]
-
-
-@admin.register(Bid)
-class BidAdmin(ReadOnlyAdmin):
-    """Bids without their maxima: staff may bid too, and a maximum is for its bidder's eyes."""
-
-    list_display = ["placed_at", "auction", "sequence", "bidder", "price_rao", "leader"]
-    list_select_related = ["auction"]
-    search_fields = ["auction__id", "bidder"]
-    ordering = ["-placed_at"]
-    exclude = ["max_rao", "key"]
 
 
 @admin.register(Offer)
@@ -216,12 +192,6 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     list_filter = ["type"]
     search_fields = ["id", "outcome"]
     ordering = ["-received_at"]
-
-
-def staff(request: HttpRequest) -> UUID:
-    """Return who decides."""
-    assert isinstance(request.user, User)
-    return request.user.pk
 
 
 class AccountLinkForm(forms.ModelForm):
