@@ -69,6 +69,27 @@ KINDS = {
             "The auction of {name} was withdrawn. Nothing is set aside for it any more.",
         ),
         Kind(
+            "payment_due",
+            "auction",
+            "You won an auction and have to pay for it",
+            "You won {name} for {price_rao}. Pay until {due_at}, or your deposit is lost.",
+            by_email=True,
+        ),
+        Kind(
+            "second_chance",
+            "auction",
+            "A winner did not pay, and you may buy",
+            "The winner of {name} did not pay. You may have it for {price_rao} until {expires_at}; you owe nothing if you do not.",
+            by_email=True,
+        ),
+        Kind(
+            "struck",
+            "auction",
+            "You did not pay for an auction you won",
+            "You did not pay for {name} in time. Your deposit of {forfeited_rao} is lost, and a strike stands against you.",
+            by_email=True,
+        ),
+        Kind(
             "opened",
             "auction",
             "A subnet you watch is for sale",

@@ -12,7 +12,13 @@ INTERESTED = """
     WHERE watch.netuid = auction.netuid AND watch.person_id <> auction.seller
     UNION
     SELECT bid.bidder FROM marketplace_bid AS bid WHERE bid.auction_id = auction.id
+    UNION
+    SELECT bid.bidder FROM marketplace_sealedbid AS bid WHERE bid.auction_id = auction.id
 """
+HAS_BID = """(
+    EXISTS (SELECT FROM marketplace_bid AS bid WHERE bid.auction_id = {auction} AND bid.bidder = {person})
+    OR EXISTS (SELECT FROM marketplace_sealedbid AS bid WHERE bid.auction_id = {auction} AND bid.bidder = {person})
+)"""
 
 # Who led before a bid and does not lead now, told of the last bid that took the lead from them.
 # A sealed auction has nobody who is known to lead. Bids and voids are counted together, each saying who leads after it.
@@ -73,13 +79,11 @@ JOIN LATERAL (
 ) AS reader ON true
 WHERE auction.ended_at > %(since)s AND auction.ended_at <= %(now)s
   AND (auction.state IN ('unsold', 'cancelled')
-       OR (sale.buyer <> reader.person
-           AND EXISTS (SELECT FROM marketplace_bid AS bid
-                       WHERE bid.auction_id = auction.id AND bid.bidder = reader.person)))
+       OR (sale.buyer <> reader.person AND {HAS_BID.format(auction="auction.id", person="reader.person")}))
 """  # noqa: S608  constants of this module
 
 # Who agreed to a most they would pay took a price that stood there, and won against nobody.
-SOLD = """
+SOLD = f"""
 SELECT CASE reader.role
             WHEN 'seller' THEN 'sold'
             WHEN 'watcher' THEN 'changed_hands'
@@ -97,10 +101,32 @@ JOIN LATERAL (
     SELECT 'watcher', watch.person_id FROM marketplace_watch AS watch
     WHERE watch.netuid = sale.netuid AND watch.watched_at < sale.sold_at
       AND watch.person_id IS DISTINCT FROM sale.seller AND watch.person_id <> sale.buyer
-      AND NOT EXISTS (SELECT FROM marketplace_bid AS bid
-                      WHERE bid.auction_id = sale.auction_id AND bid.bidder = watch.person_id)
+      AND NOT {HAS_BID.format(auction="sale.auction_id", person="watch.person_id")}
 ) AS reader ON true
 WHERE sale.sold_at > %(since)s AND sale.sold_at <= %(now)s
+"""  # noqa: S608  constants of this module
+
+# Auctions that wait for payment are few at any time, and so are strikes ever.
+UNPAID = """
+SELECT 'payment_due' AS kind, auction.id::text AS about, auction.leader AS person,
+       auction.due_at - auction.pay_within_s * interval '1 second' AS at,
+       auction.netuid::int AS netuid, auction.id AS auction_id,
+       jsonb_build_object('price_rao', auction.price_rao::text, 'due_at', auction.due_at) AS data
+FROM marketplace_auction AS auction
+WHERE auction.state = 'awaiting'
+  AND auction.due_at - auction.pay_within_s * interval '1 second' > %(since)s
+  AND NOT EXISTS (SELECT FROM marketplace_secondchance AS chance WHERE chance.auction_id = auction.id)
+UNION ALL
+SELECT 'second_chance', chance.id::text, chance.bidder, chance.offered_at, auction.netuid::int, auction.id,
+       jsonb_build_object('price_rao', chance.price_rao::text, 'expires_at', chance.expires_at)
+FROM marketplace_auction AS auction
+JOIN marketplace_secondchance AS chance ON chance.auction_id = auction.id AND chance.state = 'offered'
+WHERE auction.state = 'awaiting' AND chance.offered_at > %(since)s AND chance.offered_at <= %(now)s
+UNION ALL
+SELECT 'struck', strike.id::text, strike.owner, strike.struck_at, auction.netuid::int, auction.id,
+       jsonb_build_object('forfeited_rao', strike.forfeited_rao::text)
+FROM marketplace_strike AS strike JOIN marketplace_auction AS auction ON auction.id = strike.auction_id
+WHERE strike.struck_at > %(since)s AND strike.struck_at <= %(now)s
 """
 
 # The first version came with the slot; nobody has anything to learn from it.
@@ -156,6 +182,7 @@ SOURCES = {
     "ending": ENDING,
     "ended": ENDED,
     "sold": SOLD,
+    "unpaid": UNPAID,
     "rules": RULES,
     "offers": OFFERS,
 }

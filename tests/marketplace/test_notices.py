@@ -7,6 +7,7 @@ import pytest
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import notices, operations, queries
 from marketplace.models import Letter, NewsCursor, Notice, User
+from marketplace.offering import Backing, Format
 from marketplace.queries.news import SOURCES
 from subnets import operations as subnets
 from subnets.errors import SubnetUnknown
@@ -64,6 +65,8 @@ def test_every_kind_says_a_whole_sentence_of_what_its_source_knows():
         "start_rao": "10",
         "earned_rao": "3",
         "amount_rao": "5",
+        "forfeited_rao": "5",
+        "due_at": "2026-11-22T13:00:00+00:00",
         "offer_id": "1",
         "expires_at": "2026-11-22T13:00:00+00:00",
         "closes_at": "2026-11-22T13:00:00+00:00",
@@ -133,6 +136,39 @@ def test_who_takes_a_price_that_stands_has_bought_and_not_won(ada, seller):
     sweep(NOW + 2 * SECOND)
 
     assert (told(ada), told(seller)) == (["bought"], ["bought", "sold"])
+
+
+def test_who_has_to_pay_who_may_instead_and_who_lost_a_deposit_are_told(ada, ben, seller):
+    terms = {"backing": Backing.DEPOSIT, "deposit_bps": 1_000, "pay_within_s": 2 * 86_400}
+    on = world.auction(seller=seller, **terms)
+    world.bid(on, ada, 100)
+    world.bid(on, ben, 150, now=NOW + SECOND)
+    world.settle(on)
+    on.refresh_from_db()
+    hammered_at = on.due_at - timedelta(days=2)
+
+    counts = [sweep(hammered_at + step * SECOND) for step in (1, 2)]
+    operations.end_overdue_auction(auction_id=on.id, now=on.due_at)
+    sweep(on.due_at + SECOND)
+
+    assert counts[1] == 0
+    assert (told(ben), told(ada)[-1]) == (["payment_due", "struck"], "second_chance")
+    assert "Pay until" in queries.notices_of(ben.id, limit=2)[1].sentence
+
+
+def test_a_sealed_auction_tells_nobody_who_leads_and_its_bidders_how_it_ended(ada, ben, seller):
+    on = world.auction(seller=seller, format=Format.SEALED)
+    world.seal(on, ada, 20)
+    world.seal(on, ben, 40, now=NOW + SECOND)
+    sweep(NOW + 2 * SECOND)
+    before = (told(ada), told(ben))
+
+    on.refresh_from_db()
+    world.settle(on)
+    sweep(on.closes_at + SECOND)
+
+    assert before == ([], [])
+    assert (told(ada), told(ben)) == (["lost"], ["won"])
 
 
 def test_old_notices_are_forgotten_with_what_was_made_of_them_and_not_told_again(seller):
