@@ -150,6 +150,9 @@ class AuctionOutput(serializers.Serializer):
     backing = serializers.ChoiceField(Auction.Backing.choices)
     deposit_bps = serializers.IntegerField(allow_null=True)
     pay_within_s = serializers.IntegerField(allow_null=True)
+    due_at = serializers.DateTimeField(
+        allow_null=True, help_text="Until when it has to be paid; null where nobody has to pay."
+    )
     has_reserve = serializers.BooleanField()
     reserve_met = serializers.BooleanField()
     reserve_policy = serializers.ChoiceField(Auction.ReservePolicy.choices)

@@ -14,7 +14,9 @@ from marketplace.pages.refusals import answered
 @login_required
 def bids(request: HttpRequest) -> HttpResponse:
     """List the reader's newest maximum in each auction."""
-    return render(request, "pages/bids.html", {"bids": market.bids_of(reader(request).id)})
+    owner = reader(request).id
+    page = {"bids": market.bids_of(owner), "sealed_bids": market.sealed_bids_of(owner)}
+    return render(request, "pages/bids.html", page)
 
 
 @login_required

@@ -19,8 +19,10 @@ from marketplace.models import Auction
 from marketplace.operations.rehearsal import rehearse
 from marketplace.pages import kept, wording
 from marketplace.pages.forms import AuctionFilter, BidForm
+from marketplace.pages.paying import backed_rao, paying_part
 from marketplace.pages.reader import available_rao, form_key, reader
 from marketplace.pages.refusals import answered, words
+from marketplace.pages.sealed import sealed_form, sealed_part
 from marketplace.pages.taking import falling_part
 from subnets import queries as subnets
 
@@ -170,6 +172,7 @@ def auction_page(request: HttpRequest, pk: UUID, form: BidForm) -> HttpResponse:
         "is_seller": request.user.is_authenticated and request.user.id == seen.seller,
         "available_rao": available_rao(request),
         **falling_part(seen),
+        **sealed_form(request, seen),
     }
     return render(request, "pages/auction.html", page)
 
@@ -178,11 +181,15 @@ def live_part(request: HttpRequest, seen: market.AuctionView) -> dict[str, Any]:
     """Return what changes with every bid: price, log, and the reader's standing."""
     viewer = request.user.id if request.user.is_authenticated else None
     bids = market.bid_history(seen.id, viewer)
+    standing = market.standing_of(viewer, seen.id) if viewer else None
     return {
         "auction": seen,
         "bids": bids,
         "has_void": any(bid.is_void for bid in bids),
-        "standing": market.standing_of(viewer, seen.id) if viewer else None,
+        "standing": standing,
+        "backed_rao": backed_rao(seen, standing.max_rao) if standing else None,
+        **sealed_part(viewer, seen),
+        **paying_part(viewer, seen),
     }
 
 
@@ -193,8 +200,9 @@ def review_of(request: HttpRequest, pk: UUID, form: BidForm) -> dict[str, Any]:
     standing = market.standing_of(reader(request).id, pk)
     # A leader who raises the maximum has the old one back at once.
     free_rao = (available_rao(request) or 0) + (
-        (standing.max_rao or 0) if standing.is_leading else 0
+        (backed_rao(seen, standing.max_rao) or 0) if standing.is_leading else 0
     )
+    held_rao = backed_rao(seen, max_rao) or 0
     guard_reason = guard(max_rao, price_rao=seen.price_rao or seen.start_rao, free_rao=free_rao)
     form.fields["repeat_rao"].required = bool(guard_reason)
     return {
@@ -202,7 +210,8 @@ def review_of(request: HttpRequest, pk: UUID, form: BidForm) -> dict[str, Any]:
         "form": form,
         "max_rao": max_rao,
         "standing": standing,
-        "left_rao": free_rao - max_rao,
+        "held_rao": held_rao,
+        "left_rao": free_rao - held_rao,
         "guard_reason": guard_reason,
         "needs_repeat": bool(guard_reason),
     }

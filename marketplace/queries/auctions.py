@@ -64,6 +64,7 @@ class AuctionView:
     backing: str
     deposit_bps: int | None
     pay_within_s: int | None
+    due_at: datetime | None
     has_reserve: bool
     reserve_met: bool
     reserve_policy: str
@@ -413,6 +414,7 @@ def _view(row: Any) -> AuctionView:  # noqa: ANN401  an auction with what _views
         backing=row.backing,
         deposit_bps=row.deposit_bps,
         pay_within_s=row.pay_within_s,
+        due_at=row.due_at,
         has_reserve=row.reserve_rao is not None,
         reserve_met=reserve_is_met(row),
         reserve_policy=row.reserve_policy,

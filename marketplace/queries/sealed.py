@@ -16,7 +16,7 @@ from marketplace.queries.auctions import (
     auction,
     auctions_among,
 )
-from marketplace.sealed import Claim, Opening
+from marketplace.sealed import Claim, Opening, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,11 @@ def sealed_claim(row: Auction) -> Claim:
         winner=alias(winning.place) if winning else None,
         price_rao=row.price_rao,
     )
+
+
+def sealed_faults(auction_id: UUID) -> list[str]:
+    """Say what is wrong with an ended auction, a sentence a fault, as anybody can find out from its openings."""
+    return verify(sealed_claim(Auction.objects.get(pk=auction_id)))
 
 
 def my_sealed_bid(auction_id: UUID, bidder: UUID) -> MySealedBid | None:

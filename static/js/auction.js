@@ -50,13 +50,13 @@
       }
     }
     if (!isNews) return;
-    if (data.price_rao === null && data.bid_count > 0) {
-      // Every bid was taken out: the start price stands again, and with it other words.
+    if (data.price_rao === null && data.bid_count > 0 && root.dataset.format !== "sealed") {
+      // Every bid was taken out: the start price stands again, and with it other words. Sealed bids make no price.
       location.reload();
       return;
     }
+    if (part("bid-count")) part("bid-count").textContent = data.bid_count;
     if (part("leader")) {
-      part("bid-count").textContent = data.bid_count;
       part("leader").textContent = data.leader_alias
         ? data.leader_alias[0].toUpperCase() + data.leader_alias.slice(1)
         : "Nobody yet";
