@@ -10,7 +10,7 @@ from compute import queries as compute
 from marketplace.browsing import Ask, Listing
 from marketplace.models import Auction
 from marketplace.offering import Format
-from marketplace.queries.auctions import price_shown
+from marketplace.queries.playing import price_shown
 from subnets import queries as subnets
 
 # The newest sale of each, found by the index marketplace_sale_history: not one pass over all sales.

@@ -9,13 +9,7 @@ from django.db.models import QuerySet
 
 from marketplace import sealing
 from marketplace.models import Auction, SealedBid
-from marketplace.queries.auctions import (
-    ROWS_MAX,
-    AuctionView,
-    alias,
-    auction,
-    auctions_among,
-)
+from marketplace.queries.auctions import ROWS_MAX, AuctionView, alias, auction, auctions_among
 from marketplace.sealed import Claim, Opening, verify
 
 
