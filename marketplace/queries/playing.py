@@ -105,6 +105,7 @@ def tag_of(row: Auction) -> dutch.Tag:
 def falling(
     start_rao: int, floor_rao: int, half_life_s: int, opens_at: datetime, closes_at: datetime
 ) -> dutch.Tag:
+    """Return the falling price of these terms."""
     lasts_s = dutch.seconds(closes_at - opens_at)
     curve = dutch.Exponential(start_rao, floor_rao, half_life_s, lasts_s)
     return dutch.Tag(curve=curve, opens_at=opens_at, closes_at=closes_at)
