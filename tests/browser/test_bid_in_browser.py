@@ -65,10 +65,7 @@ def test_back_after_each_step_shows_a_page_and_never_asks_to_send_again(site, br
     expect(page.get_by_text("You lead.", exact=False).first).to_be_visible()
     assert page.url.split("#")[0].endswith(path)
 
-
-def test_back_from_the_review_of_a_slot_shows_the_form(site, browsing):
     page = browsing.open("/slots/new/", person=site.bidder)
-
     page.get_by_label("Name").fill("Prime Products")
     page.get_by_label("Summary").fill("Multiplies.")
     page.get_by_role("button", name="Review the purchase").click()

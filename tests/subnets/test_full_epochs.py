@@ -75,27 +75,9 @@ def test_a_full_subnets_epoch_takes_as_many_statements_as_a_small_ones():
     assert Neuron.objects.filter(subnet=2, has_permit=True, emission_rao__gt=0).count() > 1
 
 
-def test_more_payees_than_an_entry_has_steps_are_paid_in_parts_and_at_once():
-    keys = _crowd.hotkeys()
-    _crowd.founded(range(1, 2), keys, backers_per_validator=70)
-
-    epoch = closed(1, keys)
-
-    payouts = epoch.bundle["payroll"]["payouts"]
-    assert len(payouts) > MAX_STEPS
-    entries = list(Entry.objects.filter(code="epoch:paid").order_by("id"))
-    assert [entry.key for entry in entries] == ["epoch:1:1", "epoch:1:1:2"]
-    assert entries[0].transfers.count() == MAX_STEPS
-    paid = {
-        str(transfer.credit.owner): str(transfer.amount_rao)
-        for entry in entries
-        for transfer in entry.transfers.select_related("credit").exclude(credit__code=BURNED.code)
-    }
-    assert paid == payouts
-    assert closed(1, keys).pk == epoch.pk
-
-
-def test_when_a_part_of_a_crowd_cannot_be_paid_nobody_is(monkeypatch):
+def test_more_payees_than_an_entry_has_steps_are_paid_in_parts_and_at_once_or_not_at_all(
+    monkeypatch,
+):
     keys = _crowd.hotkeys()
     _crowd.founded(range(1, 2), keys, backers_per_validator=70)
     post, issued_rao = ledger.post, books.issued_rao()
@@ -109,11 +91,25 @@ def test_when_a_part_of_a_crowd_cannot_be_paid_nobody_is(monkeypatch):
         patch.setattr("subnets.operations.epochs.ledger.post", refuse_the_second)
         with pytest.raises(ConnectionError):
             closed(1, keys)
-
     assert books.issued_rao() == issued_rao
     assert not Epoch.objects.exists()
     assert Subnet.objects.get().last_epoch_block == 0
-    assert closed(1, keys).emission_rao == TEMPO * TAO == books.issued_rao() - issued_rao
+
+    epoch = closed(1, keys)
+
+    assert epoch.emission_rao == TEMPO * TAO == books.issued_rao() - issued_rao
+    payouts = epoch.bundle["payroll"]["payouts"]
+    assert len(payouts) > MAX_STEPS
+    entries = list(Entry.objects.filter(code="epoch:paid").order_by("id"))
+    assert [entry.key for entry in entries] == ["epoch:1:1", "epoch:1:1:2"]
+    assert entries[0].transfers.count() == MAX_STEPS
+    paid = {
+        str(transfer.credit.owner): str(transfer.amount_rao)
+        for entry in entries
+        for transfer in entry.transfers.select_related("credit").exclude(credit__code=BURNED.code)
+    }
+    assert paid == payouts
+    assert closed(1, keys).pk == epoch.pk
 
 
 @pytest.mark.django_db(transaction=True)
