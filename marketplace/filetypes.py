@@ -41,3 +41,18 @@ def file_name(name: str, kind: str) -> str:
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     words = "".join(sign if sign.isalnum() or sign in "-_" else " " for sign in plain).split()
     return "-".join(words)[:60] + ENDINGS[kind] if words else f"document{ENDINGS[kind]}"
+
+
+def headers(name: str, kind: str) -> dict[str, str]:
+    """Return the headers of a stranger's file: kept and not shown, taken for what it is, and run by no browser.
+
+    Example:
+        >>> headers("books", "application/pdf")["Content-Disposition"]
+        'attachment; filename="books.pdf"'
+    """
+    return {
+        "Content-Disposition": f'attachment; filename="{file_name(name, kind)}"',
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cache-Control": "private, no-store",
+    }

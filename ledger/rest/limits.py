@@ -148,13 +148,6 @@ class ReadThrottle(Throttle):
     usual_rate = "600/60"
 
 
-class ExportThrottle(Throttle):
-    """Files made of many rows: each is a long read."""
-
-    bucket = "export"
-    usual_rate = "10/60"
-
-
 class AuthThrottle(AddressThrottle):
     """One address's wrong API keys: a typing error or two, no search."""
 

@@ -94,12 +94,8 @@ class DocumentView(PersonView):
         read = operations.read_document(
             document_id=document_id, reader=person(request).id, now=timezone.now()
         )
-        answer = HttpResponse(bytes(read.content), content_type=read.content_type)
-        name = filetypes.file_name(read.name, read.content_type)
-        answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        answer["Content-Security-Policy"] = "sandbox; default-src 'none'"
-        answer["Cache-Control"] = "private, no-store"
-        return answer
+        headers = filetypes.headers(read.name, read.content_type)
+        return HttpResponse(bytes(read.content), content_type=read.content_type, headers=headers)
 
 
 class WithdrawDocumentView(PersonView):

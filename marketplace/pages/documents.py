@@ -100,13 +100,8 @@ def documents_page(request: HttpRequest, netuid: int, form: DocumentForm) -> dic
 def read_document(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Hand a document out as a file: a browser that showed it would run what a stranger wrote."""
     read = marketplace.read_document(document_id=pk, reader=reader(request).id, now=timezone.now())
-    answer = HttpResponse(bytes(read.content), content_type=read.content_type)
-    name = filetypes.file_name(read.name, read.content_type)
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    answer["X-Content-Type-Options"] = "nosniff"
-    answer["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    answer["Cache-Control"] = "private, no-store"
-    return answer
+    headers = filetypes.headers(read.name, read.content_type)
+    return HttpResponse(bytes(read.content), content_type=read.content_type, headers=headers)
 
 
 @require_POST
