@@ -1,46 +1,13 @@
-"""The work and its proof.
-
-Machine  a computer that a hotkey reported: its processors, its GPUs, the blueprints it can run
-Job      one piece of work on one subnet, from submission to settlement
-Lease    one offer of a job to one machine, with a deadline
-Result   what came back on a lease, signed by the miner: a fact
-Score    what one validator says of one result, signed: a fact
-ScoreCommitment  the head of a validator's chain of scores after one request: public while they are sealed
-"""
+"""Jobs from submission to settlement, and the leases by which machines get them."""
 
 import uuid
 from datetime import datetime
 
-import pgtrigger
 from django.db import models
 from django.db.models import Q
 
+from compute.models.machines import Machine
 from subnets.models import Blueprint
-
-
-class Machine(models.Model):
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    hotkey = models.CharField(max_length=48)
-    owner = models.UUIDField(db_index=True)
-    name = models.CharField(max_length=40)
-    cpu_model = models.CharField(max_length=120)
-    cpu_count = models.PositiveIntegerField()
-    memory_bytes = models.BigIntegerField()
-    gpus = models.JSONField(default=list)
-    blueprints = models.JSONField()
-    concurrency = models.PositiveSmallIntegerField(default=1)
-    reported_at = models.DateTimeField()
-    last_seen_at = models.DateTimeField(db_index=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["hotkey", "name"], name="compute_machine_name_is_unique_per_hotkey"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} of {self.hotkey[:8]}…"
 
 
 class Job(models.Model):
@@ -204,98 +171,3 @@ class Lease(models.Model):
         if not self.TRANSITIONS[state]:
             self.ended_at = now
         self.save(update_fields=["state", "taken_at", "ended_at"])
-
-
-class Result(models.Model):
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    lease = models.OneToOneField(Lease, on_delete=models.PROTECT, related_name="result")
-    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="results")
-    netuid = models.PositiveSmallIntegerField()
-    hotkey = models.CharField(max_length=48)
-    output = models.JSONField()
-    output_digest = models.CharField(max_length=64)
-    signature = models.CharField(max_length=130)
-    latency_ms = models.PositiveIntegerField()
-    submitted_at = models.DateTimeField()
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["netuid", "-submitted_at"], name="compute_result_recent"),
-            models.Index(fields=["hotkey", "-submitted_at"], name="compute_result_of_hotkey"),
-        ]
-        triggers = [
-            pgtrigger.Protect(
-                name="results_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"result {self.id}"
-
-
-class Score(models.Model):
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    result = models.ForeignKey(Result, on_delete=models.PROTECT, related_name="scores")
-    netuid = models.PositiveSmallIntegerField()
-    validator = models.CharField(max_length=48)
-    miner = models.CharField(max_length=48)
-    score_ppm = models.PositiveIntegerField()
-    reason = models.CharField(max_length=200)
-    signature = models.CharField(max_length=130)
-    scored_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["result", "validator"], name="compute_score_one_per_validator"
-            ),
-            models.CheckConstraint(
-                condition=Q(score_ppm__lte=1_000_000), name="compute_score_is_at_most_one"
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["netuid", "scored_at"], name="compute_score_window"),
-        ]
-        triggers = [
-            pgtrigger.Protect(
-                name="scores_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"score of {self.result_id} by {self.validator[:8]}…"
-
-
-class ScoreCommitment(models.Model):
-    """One per request and subnet. count: scores of the request; total_count: of the chain ever."""
-
-    netuid = models.PositiveSmallIntegerField()
-    validator = models.CharField(max_length=48)
-    before = models.CharField(max_length=64)
-    count = models.PositiveIntegerField()
-    total_count = models.PositiveIntegerField()
-    digest = models.CharField(max_length=64)
-    committed_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["netuid", "validator", "total_count"],
-                name="compute_scorecommitment_chain_does_not_fork",
-            ),
-            models.CheckConstraint(
-                condition=Q(count__gt=0, total_count__gte=models.F("count")),
-                name="compute_scorecommitment_counts_its_scores",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["netuid", "committed_at"], name="compute_scorecommitment_window"),
-        ]
-        triggers = [
-            pgtrigger.Protect(
-                name="score_commitments_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.total_count} scores of {self.validator[:8]}… on subnet {self.netuid}"

@@ -1,0 +1,15 @@
+"""The work and its proof.
+
+Machine  a computer that a hotkey reported: its processors, its GPUs, the blueprints it can run
+Job      one piece of work on one subnet, from submission to settlement
+Lease    one offer of a job to one machine, with a deadline
+Result   what came back on a lease, signed by the miner: a fact
+Score    what one validator says of one result, signed: a fact
+ScoreCommitment  the head of a validator's chain of scores after one request: public while they are sealed
+"""
+
+from compute.models.jobs import Job, Lease
+from compute.models.machines import Machine
+from compute.models.results import Result, Score, ScoreCommitment
+
+__all__ = ["Job", "Lease", "Machine", "Result", "Score", "ScoreCommitment"]

@@ -1,0 +1,104 @@
+"""What came back, and what validators say of it: facts."""
+
+import uuid
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+
+from compute.models.jobs import Job, Lease
+
+
+class Result(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    lease = models.OneToOneField(Lease, on_delete=models.PROTECT, related_name="result")
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="results")
+    netuid = models.PositiveSmallIntegerField()
+    hotkey = models.CharField(max_length=48)
+    output = models.JSONField()
+    output_digest = models.CharField(max_length=64)
+    signature = models.CharField(max_length=130)
+    latency_ms = models.PositiveIntegerField()
+    submitted_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["netuid", "-submitted_at"], name="compute_result_recent"),
+            models.Index(fields=["hotkey", "-submitted_at"], name="compute_result_of_hotkey"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="results_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"result {self.id}"
+
+
+class Score(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    result = models.ForeignKey(Result, on_delete=models.PROTECT, related_name="scores")
+    netuid = models.PositiveSmallIntegerField()
+    validator = models.CharField(max_length=48)
+    miner = models.CharField(max_length=48)
+    score_ppm = models.PositiveIntegerField()
+    reason = models.CharField(max_length=200)
+    signature = models.CharField(max_length=130)
+    scored_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["result", "validator"], name="compute_score_one_per_validator"
+            ),
+            models.CheckConstraint(
+                condition=Q(score_ppm__lte=1_000_000), name="compute_score_is_at_most_one"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["netuid", "scored_at"], name="compute_score_window"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="scores_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"score of {self.result_id} by {self.validator[:8]}…"
+
+
+class ScoreCommitment(models.Model):
+    """One per request and subnet. count: scores of the request; total_count: of the chain ever."""
+
+    netuid = models.PositiveSmallIntegerField()
+    validator = models.CharField(max_length=48)
+    before = models.CharField(max_length=64)
+    count = models.PositiveIntegerField()
+    total_count = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    committed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["netuid", "validator", "total_count"],
+                name="compute_scorecommitment_chain_does_not_fork",
+            ),
+            models.CheckConstraint(
+                condition=Q(count__gt=0, total_count__gte=models.F("count")),
+                name="compute_scorecommitment_counts_its_scores",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["netuid", "committed_at"], name="compute_scorecommitment_window"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="score_commitments_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.total_count} scores of {self.validator[:8]}… on subnet {self.netuid}"
