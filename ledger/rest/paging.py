@@ -14,7 +14,7 @@
 A cursor is bound to its list and filters: on another list it is refused.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -78,11 +78,13 @@ def answer(
     output: type[Page],
     *,
     position: Callable[[Row], Sequence[object]] | None = None,
+    beside: Mapping[str, object] | None = None,
 ) -> Response:
     """Present a page of rows, and where the next one begins, in the body and as a Link.
 
     rows: as Window.cut returned them, with one beyond the page when there is another.
     position: row → its values of `by`; its attributes of these names unless told.
+    beside: what the list as a whole says, the same on every page.
     """
     shown = list(rows[: asked.limit])
     following = None
@@ -93,7 +95,7 @@ def answer(
             else [attrgetter(name)(shown[-1]) for name in asked.names]
         )
         following = address(request, write_cursor(request, place))
-    response = Response(output({"results": shown, "next": following}).data)
+    response = Response(output({**(beside or {}), "results": shown, "next": following}).data)
     if following:
         response.headers["Link"] = f'<{following}>; rel="next"'
     return response

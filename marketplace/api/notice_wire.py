@@ -2,18 +2,13 @@
 
 from rest_framework import serializers
 
+from ledger.rest.paging import Page, PageAsked
 from marketplace import notices
 from marketplace.queries import NOTICES_MAX
 
-NOTICES_USUAL = 50
 
-
-class NoticesAsked(serializers.Serializer):
-    before = serializers.IntegerField(
-        required=False, min_value=1, help_text="The last notice of the page before."
-    )
+class NoticesAsked(PageAsked):
     unread = serializers.BooleanField(required=False, default=False)
-    limit = serializers.IntegerField(min_value=1, max_value=NOTICES_MAX, default=NOTICES_USUAL)
 
 
 class ReadInput(serializers.Serializer):
@@ -57,11 +52,8 @@ class NoticeOutput(serializers.Serializer):
     read_at = serializers.DateTimeField(allow_null=True)
 
 
-class NoticesOutput(serializers.Serializer):
+class NoticesOutput(Page):
     results = NoticeOutput(many=True)
-    next_before = serializers.IntegerField(
-        allow_null=True, help_text="Send as `before` for the next page; null on the last."
-    )
 
 
 class ReadOutput(serializers.Serializer):

@@ -5,6 +5,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger.rest import paging
 from ledger.rest.scopes import Scopes
 from ledger.scopes import Scope
 from marketplace import operations, queries
@@ -41,15 +42,9 @@ class NoticesView(PersonView):
     def get(self, request: Request) -> Response:
         """List what you were told, the newest first."""
         asked = given(wire.NoticesAsked, request.query_params)
-        lines = queries.notices_of(
-            person(request).id,
-            limit=asked["limit"],
-            before_id=asked.get("before"),
-            is_unread=asked["unread"],
-        )
-        is_last = len(lines) < asked["limit"]
-        page = {"results": lines, "next_before": None if is_last else lines[-1].id}
-        return Response(wire.NoticesOutput(page).data)
+        window = paging.window(request, asked, by=("-id",))
+        lines = queries.notices_in(person(request).id, window=window, is_unread=asked["unread"])
+        return paging.answer(request, window, lines, wire.NoticesOutput)
 
 
 class ReadView(PersonView):

@@ -3,12 +3,10 @@
 from rest_framework import serializers
 
 from ledger.rest import RaoField
+from ledger.rest.paging import Page, PageAsked
 from marketplace.models import OfferMove
 from marketplace.negotiating import VALID_S_MAX, VALID_S_MIN
 from marketplace.operations.offers import MESSAGE_LENGTH_MAX
-from marketplace.queries import ROWS_MAX
-
-OFFERS_SHOWN = 20
 
 # In -----------------------------------------------------------------------------------------------
 
@@ -37,15 +35,13 @@ class AcceptInput(serializers.Serializer):
     )
 
 
-class OffersAsked(serializers.Serializer):
+class OffersAsked(PageAsked):
     side = serializers.ChoiceField(
         OfferMove.Side.choices,
         required=False,
         help_text="The side you are on; both where left out.",
     )
     netuid = serializers.IntegerField(min_value=1, max_value=128, required=False)
-    limit = serializers.IntegerField(min_value=1, max_value=ROWS_MAX, default=OFFERS_SHOWN)
-    before = serializers.UUIDField(required=False, help_text="From `next`: where a page ended.")
 
 
 # Out ----------------------------------------------------------------------------------------------
@@ -78,9 +74,8 @@ class OfferOutput(serializers.Serializer):
     )
 
 
-class OffersOutput(serializers.Serializer):
+class OffersOutput(Page):
     results = OfferOutput(many=True)
-    next = serializers.URLField(allow_null=True, help_text="The page of older offers.")
 
 
 class OfferMoveOutput(serializers.Serializer):

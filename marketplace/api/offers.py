@@ -1,7 +1,6 @@
 """Offers over REST: everybody's own, as buyer and as owner; others' are not found."""
 
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.utils import timezone
@@ -9,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
+from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
 from ledger.rest.scopes import ScopeMissing, Scopes, grant_of
 from ledger.scopes import Scope
 from marketplace import operations, queries
@@ -27,12 +26,9 @@ class OffersView(PersonView):
     def get(self, request: Request) -> Response:
         """List your offers, those you made and those for subnets of yours, the newest first."""
         asked = given(wire.OffersAsked, request.query_params)
-        rows = queries.offers_of(person(request).id, **asked)
-        following = None
-        if len(rows) == asked["limit"]:
-            query = {**request.query_params.dict(), "before": str(rows[-1].id)}
-            following = request.build_absolute_uri(f"?{urlencode(query)}")
-        return Response(wire.OffersOutput({"results": rows, "next": following}).data)
+        window = paging.window(request, asked, by=("-made_at", "-id"))
+        rows = queries.offers_of(person(request).id, window=window, **asked)
+        return paging.answer(request, window, rows, wire.OffersOutput)
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY],

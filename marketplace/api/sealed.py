@@ -1,5 +1,6 @@
 """Sealed bids, and payment after the hammer, over REST."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 from django.utils import timezone
@@ -9,13 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.errors import InsufficientFunds
-from ledger.rest import IDEMPOTENCY_KEY, RaoField, idempotency_key
+from ledger.rest import IDEMPOTENCY_KEY, RaoField, idempotency_key, paging
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from marketplace import errors, operations, queries
 from marketplace.api.limits import BidThrottle
 from marketplace.api.views import OpenView, PersonView, given, person
-from marketplace.queries import ROWS_MAX
 
 
 class SealedBidInput(serializers.Serializer):
@@ -28,13 +28,6 @@ class SealedBidInput(serializers.Serializer):
         help_text="What to set aside until the end, at least max_rao. Left out, max_rao is rounded up to "
         "1, 2 or 5 times a power of ten of TAO, as far as the wallet goes.",
     )
-
-
-class SealedBidsAsked(serializers.Serializer):
-    after = serializers.IntegerField(
-        min_value=0, default=0, help_text="The last sequence of the page before."
-    )
-    limit = serializers.IntegerField(min_value=1, max_value=ROWS_MAX, default=ROWS_MAX)
 
 
 class SealedPlacedOutput(serializers.Serializer):
@@ -59,11 +52,8 @@ class SealedLineOutput(serializers.Serializer):
     nonce = serializers.CharField(allow_null=True, help_text="null before the end.")
 
 
-class SealedBidsOutput(serializers.Serializer):
+class SealedBidsOutput(paging.Page):
     results = SealedLineOutput(many=True)
-    next_after = serializers.IntegerField(
-        allow_null=True, help_text="Send as `after` for the next page; null on the last."
-    )
     start_rao = RaoField()
     reserve_rao = RaoField(
         allow_null=True, help_text="null before the end, and where there is none."
@@ -103,12 +93,15 @@ class SealedBidsView(OpenView):
         ),
     }
 
-    @extend_schema(parameters=[SealedBidsAsked], responses=SealedBidsOutput)
+    @extend_schema(parameters=[paging.PageAsked], responses=SealedBidsOutput)
     def get(self, request: Request, auction_id: UUID) -> Response:
         """List an auction's sealed bids in order: commitments; after the end what each hid, and how it was decided."""
-        asked = given(SealedBidsAsked, request.query_params)
+        asked = given(paging.PageAsked, request.query_params)
+        decided = asdict(queries.sealed_decision(auction_id))
+        window = paging.window(request, asked, by=("sequence",))
         viewer = person(request).id if request.user.is_authenticated else None
-        return Response(SealedBidsOutput(queries.sealed_page(auction_id, viewer, **asked)).data)
+        lines = queries.sealed_lines(auction_id, viewer, window=window)
+        return paging.answer(request, window, lines, SealedBidsOutput, beside=decided)
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY],

@@ -148,7 +148,7 @@ def sealed_part(viewer: UUID | None, seen: market.AuctionView) -> dict[str, Any]
     return {
         "openings": market.highest_openings(seen.id, viewer, limit=OPENINGS_SHOWN),
         "faults": market.sealed_faults(seen.id),
-        "reserve_rao": market.sealed_page(seen.id, limit=1).reserve_rao,
+        "reserve_rao": market.sealed_decision(seen.id).reserve_rao,
         **own_bid(viewer, seen),
     }
 

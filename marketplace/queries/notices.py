@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
+
+from ledger.keyset import Window
 from marketplace import notices
 from marketplace.models import NewsCursor, Notice, NoticePreference, Watch
 
@@ -40,16 +43,20 @@ class Choice:
     by_webhook: bool
 
 
-def notices_of(
-    person: UUID, *, limit: int, before_id: int | None = None, is_unread: bool = False
-) -> list[NoticeLine]:
+def notices_of(person: UUID, *, limit: int, before_id: int | None = None) -> list[NoticeLine]:
     """List somebody's notices, the newest first, in one statement. before_id: the last of the page before."""
     rows = Notice.objects.filter(person=person)
     if before_id is not None:
         rows = rows.filter(pk__lt=before_id)
+    return [notice_line(row) for row in rows.order_by("-id")[: min(limit, NOTICES_MAX)]]
+
+
+def notices_in(person: UUID, *, window: Window, is_unread: bool = False) -> list[NoticeLine]:
+    """List a page of somebody's notices, all or the unread, in one statement."""
+    rows: QuerySet[Notice] = Notice.objects.filter(person=person)
     if is_unread:
         rows = rows.filter(read_at__isnull=True)
-    return [notice_line(row) for row in rows.order_by("-id")[: min(limit, NOTICES_MAX)]]
+    return [notice_line(row) for row in window.cut(rows)]
 
 
 def notice_line(row: Notice) -> NoticeLine:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
+from ledger.keyset import Window
 from marketplace import negotiating
 from marketplace.errors import OfferUnknown
 from marketplace.models import Auction, Offer, OfferMove, Sale
@@ -70,20 +71,15 @@ def offers_of(
     *,
     side: str | None = None,
     netuid: int | None = None,
-    limit: int = ROWS_MAX,
-    before: UUID | None = None,
+    window: Window | None = None,
 ) -> list[OfferView]:
-    """List somebody's offers, made and received, the newest first.
-
-    side: one side's alone.  before: the last one of the page before.  Raises: OfferUnknown when that is none.
-    """
+    """List somebody's offers, made and received, the newest first. side: one side's alone."""
     rows = _between(Offer.objects.all(), viewer, side=side)
     if netuid is not None:
         rows = rows.filter(netuid=netuid)
-    if before is not None:
-        last = offer_between(before, viewer).made_at
-        rows = rows.filter(Q(made_at__lt=last) | Q(made_at=last, pk__lt=before))
-    return _views(rows.order_by("-made_at", "-pk")[: min(limit, ROWS_MAX)], viewer)
+    if window is not None:
+        return _views(window.cut(rows), viewer)
+    return _views(rows.order_by("-made_at", "-pk")[:ROWS_MAX], viewer)
 
 
 def moves_of(offer_id: UUID) -> list[OfferMoveLine]:

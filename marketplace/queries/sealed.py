@@ -7,10 +7,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import QuerySet
 
+from ledger.keyset import Window
 from marketplace import sealing
 from marketplace.models import Auction, SealedBid
 from marketplace.queries.auctions import ROWS_MAX, AuctionView, alias, auction, auctions_among
 from marketplace.sealed import Claim, Opening, verify
+
+FIRST_LINES = Window(by=("sequence",), limit=ROWS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,9 @@ class SealedLine:
 
 
 @dataclass(frozen=True, slots=True)
-class SealedPage:
-    """A page of an auction's sealed bids, and after the end what they are to be checked against."""
+class SealedDecision:
+    """How a sealed auction was decided, against which its bids are checked. Before the end only the start is told."""
 
-    results: list[SealedLine]
-    next_after: int | None
     start_rao: int
     reserve_rao: int | None
     winner_alias: str | None
@@ -63,30 +64,22 @@ class MySealedAuction:
 
 
 def sealed_lines(
-    auction_id: UUID, viewer: UUID | None = None, *, after: int = 0, limit: int = ROWS_MAX
+    auction_id: UUID, viewer: UUID | None = None, *, window: Window = FIRST_LINES
 ) -> list[SealedLine]:
-    """List an auction's sealed bids in the order they were placed. after: the last sequence of the page before."""
-    rows = SealedBid.objects.filter(auction=auction_id, sequence__gt=after)
-    return [
-        _line(bid, viewer)
-        for bid in rows.select_related("opening").order_by("sequence")[: min(limit, ROWS_MAX)]
-    ]
+    """List an auction's sealed bids in the order they were placed: a page and one more, as Window.cut does."""
+    rows = SealedBid.objects.filter(auction=auction_id).select_related("opening")
+    return [_line(bid, viewer) for bid in window.cut(rows)]
 
 
-def sealed_page(
-    auction_id: UUID, viewer: UUID | None = None, *, after: int = 0, limit: int = ROWS_MAX
-) -> SealedPage:
-    """Return a page of sealed bids with their auction. The reserve is told once it has decided. Raises: AuctionUnknown."""
+def sealed_decision(auction_id: UUID) -> SealedDecision:
+    """Return how a sealed auction was decided. The reserve is told once it has decided. Raises: AuctionUnknown."""
     seen = auction(auction_id)
-    lines = sealed_lines(auction_id, viewer, after=after, limit=limit)
     decided = Auction.objects.filter(
         pk=auction_id,
         format=Auction.Format.SEALED,
         state__in=[Auction.State.SETTLED, Auction.State.UNSOLD],
     )
-    return SealedPage(
-        results=lines,
-        next_after=lines[-1].sequence if len(lines) == limit else None,
+    return SealedDecision(
         start_rao=seen.start_rao,
         reserve_rao=decided.values_list("reserve_rao", flat=True).first(),
         winner_alias=seen.leader_alias,

@@ -197,14 +197,14 @@ def test_notices_over_rest_come_in_pages_and_are_read(at_home, ada):
     told(world.person())
 
     page = at_home.get("/api/v1/notices/", {"limit": 2}).json()
-    rest = at_home.get("/api/v1/notices/", {"limit": 2, "before": page["next_before"]}).json()
+    rest = at_home.get(page["next"]).json()
     read_now = at_home.post("/api/v1/notices/read/", {"ids": [rows[0].id]}, "application/json")
     unread = at_home.get("/api/v1/notices/", {"unread": "true"}).json()
 
     assert [one["id"] for one in page["results"] + rest["results"]] == [
         row.id for row in reversed(rows)
     ]
-    assert rest["next_before"] is None
+    assert rest["next"] is None
     assert page["results"][0]["type"] == "sale.bought"
     assert page["results"][0]["facts"]["price_rao"] == "1500000000"
     assert read_now.json() == {"read_count": 1}

@@ -48,13 +48,14 @@ def test_everybody_reads_commitments_before_and_openings_after_the_end(ada, on, 
 
     before = sealed_bids(client, on)
     mine = sealed_bids(signed_in(ada), on, limit=1)
+    rest = signed_in(ada).get(mine["next"]).json()
     world.settle(on)
     after = sealed_bids(client, on)
 
     assert [line["is_yours"] for line in mine["results"]] == [True]
-    assert mine["next_after"] == 1
+    assert [line["sequence"] for line in mine["results"] + rest["results"]] == [1, 2]
     assert {line["max_rao"] for line in before["results"]} == {None}
-    assert (before["winner_alias"], before["price_rao"], before["next_after"]) == (None,) * 3
+    assert (before["winner_alias"], before["price_rao"], before["next"]) == (None,) * 3
     assert [line["commitment"] for line in after["results"]] == [
         line["commitment"] for line in before["results"]
     ]
