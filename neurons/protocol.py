@@ -293,6 +293,34 @@ def score_message(*, result_id: str, digest: str, score_ppm: int, reason: str) -
     return f"btscore/1\n{result_id}\n{digest}\n{score_ppm}\n{reason_hash}".encode()
 
 
+class AnswerHash:
+    """The digest of an answer while its texts pass by: each text and a line feed behind it."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, data: str) -> None:
+        """Take the next text of the answer. Raises: UnicodeEncodeError for half a surrogate pair."""
+        self._hash.update(data.encode() + b"\n")
+
+    def hexdigest(self) -> str:
+        """Tell the digest of what was added so far: 64 hex digits."""
+        return self._hash.hexdigest()
+
+
+def answer_digest(datas: Iterable[str]) -> str:
+    """Hash an answer of the gateway, given as the texts of its chunks in order."""
+    answer = AnswerHash()
+    for data in datas:
+        answer.add(data)
+    return answer.hexdigest()
+
+
+def answer_message(request_id: str, digest: str) -> bytes:
+    """Build what a miner signs to stand for an answer of the gateway (docs/gateway.md)."""
+    return f"btanswer/1\n{request_id}\n{digest}".encode()
+
+
 def score_chain_start(*, netuid: int, validator: str) -> str:
     """Name the beginning of a validator's chain of scores on a subnet: 64 hex digits."""
     return hashlib.sha256(f"btscores/1\n{netuid}\n{validator}".encode()).hexdigest()
