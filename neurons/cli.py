@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx
 import numpy as np
 
 from neurons.amounts import format_tao, parse_tao
@@ -23,6 +24,9 @@ from neurons.keys import Keypair, KeyUnusable
 from neurons.machine import machine_report
 from neurons.miner import Miner, MinerPlan
 from neurons.running import Say, Stop, Stopped
+from neurons.tunnel import SLOTS_MAX, Plan
+from neurons.tunnels import Tunnels
+from neurons.upstream import KEY_VARIABLE, Upstream, upstream_key
 from neurons.validator import Validator, ValidatorPlan
 from neurons.wire import AnswerMalformed
 from neurons.workloads import WORKLOADS, embeddings, matmul
@@ -32,6 +36,13 @@ SEED_FILE_MAX_BYTES = 1_024
 DEFAULT_URL = "http://127.0.0.1:8000"
 CHECK_N = 128
 EXIT_REFUSED, EXIT_USAGE, EXIT_UNREACHABLE = 1, 2, 3
+
+SLOTS = 4  # What a small model server runs side by side.
+
+
+class UpstreamUnnamed(Exception):
+    """The model server is named by half."""
+
 
 COMMANDS = {
     "miner": "Wait for jobs, do them, sign the results.",
@@ -134,6 +145,14 @@ def parser() -> argparse.ArgumentParser:
         )
     for command in (miner, validator):
         _add_membership(command)
+    _add_upstream(miner)
+    miner.add_argument(
+        "--slots",
+        type=slots,
+        default=SLOTS,
+        metavar="N",
+        help="requests served at once through a gateway (%(default)s)",
+    )
     validator.add_argument(
         "--stake-tao",
         type=tao,
@@ -177,6 +196,51 @@ def _add_membership(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_upstream(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--upstream",
+        type=upstream_url,
+        metavar="URL",
+        help="your OpenAI-compatible server, such as http://127.0.0.1:8080/v1; "
+        f"its key, if it wants one, in the variable {KEY_VARIABLE}",
+    )
+    command.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME[=UPSTREAM_NAME]",
+        help="a model you serve, and what your server calls it; repeat for more than one",
+    )
+
+
+def upstream_url(text: str) -> str:
+    """Read the address of a model server for argparse; without a path its API is at /v1."""
+    url = httpx.URL(text)
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.userinfo:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as http://127.0.0.1:8080/v1")
+    return str(url).rstrip("/") + ("" if url.path.strip("/") else "/v1")
+
+
+def slots(text: str) -> int:
+    """Read how many requests may run at once, for argparse."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= SLOTS_MAX):
+        raise argparse.ArgumentTypeError(f"slots are 1 to {SLOTS_MAX}")
+    return int(text)
+
+
+def upstream_of(arguments: argparse.Namespace) -> Upstream | None:
+    """Take what is said of the model server; None when there is none. Raises: UpstreamUnnamed."""
+    if arguments.upstream is None and not arguments.model:
+        return None
+    if arguments.upstream is None or not arguments.model:
+        raise UpstreamUnnamed(
+            "Name your model server and a model of it: --upstream URL --model NAME."
+        )
+    named = (text.partition("=") for text in arguments.model)
+    models = {name.strip(): (other or name).strip() for name, _, other in named}
+    return Upstream(url=arguments.upstream, models=models, api_key=upstream_key())
+
+
 def tao(text: str) -> int:
     """Read an amount for argparse, in rao."""
     try:
@@ -199,8 +263,11 @@ def run_miner(arguments: argparse.Namespace, say: Say, miner: type[Miner] = Mine
     """Run a miner until a signal stops it."""
     stop = Stop()
     stop.on_signals()
+    client = Client(arguments.url, keypair_of(arguments), sleep=stop.sleep)
+    upstream = upstream_of(arguments)
+    plan = None if upstream is None else Plan(upstream=upstream, slots=arguments.slots)
     miner(
-        client=Client(arguments.url, keypair_of(arguments), sleep=stop.sleep),
+        client=client,
         plan=MinerPlan(
             membership=membership_of(arguments),
             machine_name=arguments.name[:40],
@@ -208,6 +275,7 @@ def run_miner(arguments: argparse.Namespace, say: Say, miner: type[Miner] = Mine
         ),
         say=say,
         stop=stop,
+        tunnels=None if plan is None else Tunnels(client=client, plan=plan, say=say),
     ).run()
 
 
@@ -284,7 +352,7 @@ def main(argv: Sequence[str] | None = None, *, miner: type[Miner] = Miner) -> in
                 run_check(arguments, say)
             case _:
                 run_key(arguments, say)
-    except KeyUnusable as error:
+    except (KeyUnusable, UpstreamUnnamed) as error:
         return _failed(str(error), EXIT_USAGE)
     except Refused as error:
         return _failed(f"{error.detail} ({error.code})", EXIT_REFUSED)

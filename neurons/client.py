@@ -6,6 +6,7 @@ stake by its Idempotency-Key, a score by its result. That is why a lost answer c
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -61,6 +62,7 @@ class Client:
         self._clock_ns = clock_ns
         self._receiver: str | None = None
         self._last_nonce_ns = 0
+        self._nonce_lock = threading.Lock()
         self._http = httpx.Client(
             transport=transport,
             timeout=TIMEOUT_S,
@@ -189,10 +191,25 @@ class Client:
             headers = headers | {"Content-Type": "application/json"}
         return self._http.build_request(method, url, content=content, headers=headers)
 
+    def signed_headers(self, method: str, path: str) -> dict[str, str]:
+        """Sign a request without a body that another connection sends; any thread may ask."""
+        if self._receiver is None:
+            self.network()
+        assert self._receiver is not None
+        return protocol.auth_headers(
+            keypair=self.keypair,
+            method=method,
+            path=path,
+            body=b"",
+            receiver=self._receiver,
+            nonce_ns=self._nonce_ns(),
+        )
+
     def _nonce_ns(self) -> int:
         """Name the time, later than any time named before: clocks have coarse ticks and step back."""
-        self._last_nonce_ns = max(self._clock_ns(), self._last_nonce_ns + 1)
-        return self._last_nonce_ns
+        with self._nonce_lock:
+            self._last_nonce_ns = max(self._clock_ns(), self._last_nonce_ns + 1)
+            return self._last_nonce_ns
 
 
 def pause_s(attempt: int) -> float:

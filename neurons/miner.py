@@ -11,6 +11,7 @@ from neurons.client import Client, Refused
 from neurons.joining import Membership, join
 from neurons.machine import machine_report
 from neurons.running import Say, Stop, run_until_stopped
+from neurons.tunnels import Tunnels
 from neurons.wire import Lease, SignedResult
 from neurons.workloads import WORKLOADS, Workload
 
@@ -38,12 +39,14 @@ class Miner:
         say: Say,
         stop: Stop,
         workloads: Mapping[str, Workload] = WORKLOADS,
+        tunnels: Tunnels | None = None,
     ) -> None:
         self.client = client
         self.plan = plan
         self.say = say
         self.stop = stop
         self.workloads = workloads
+        self.tunnels = tunnels
         self._machine_id: str | None = None
         self._reported_s = 0.0
         self._told_s: float | None = None
@@ -51,7 +54,11 @@ class Miner:
     def run(self) -> None:
         """Work until stopped. Raises: Refused when only the operator can help."""
         self.say("miner_started", hotkey=self.client.keypair.ss58_address, url=self.client.url)
-        run_until_stopped(self.step, say=self.say, sleep=self.stop.sleep)
+        try:
+            run_until_stopped(self.step, say=self.say, sleep=self.stop.sleep)
+        finally:
+            if self.tunnels is not None:
+                self.tunnels.close()
         self.say("miner_stopped", hotkey=self.client.keypair.ss58_address)
 
     def step(self) -> None:
@@ -95,6 +102,9 @@ class Miner:
             if machine_id != self._machine_id:
                 self.say("machine_reported", machine=machine_id, gpu_count=len(report.gpus))
             self._machine_id, self._reported_s = machine_id, now_s
+            if self.tunnels is not None:
+                gateways = self.client.network().gateways
+                self.tunnels.point_at(gateways=gateways, machine_id=machine_id)
         return self._machine_id
 
     def _lease(self, machine_id: str) -> Lease | None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
+GATEWAYS_MAX = 16  # A miner holds a tunnel to each.
 Fields = Mapping[str, Any]
 Kind = TypeVar("Kind", str, int, dict, list, bool)
 
@@ -52,6 +53,7 @@ class Network:
     block: int
     block_ms: int
     subnet_count: int
+    gateways: tuple[str, ...] = ()
 
     @classmethod
     def from_wire(cls, fields: object) -> Self:
@@ -61,7 +63,22 @@ class Network:
             block=read(fields, "block", int),
             block_ms=read(fields, "block_ms", int),
             subnet_count=read(fields, "subnet_count", int),
+            gateways=_gateways(fields),
         )
+
+
+def _gateways(fields: object) -> tuple[str, ...]:
+    """Read the addresses of gateways; a network without any does not name them. Raises: AnswerMalformed."""
+    if not isinstance(fields, Mapping) or fields.get("gateways") is None:
+        return ()
+    urls = read(fields, "gateways", list)
+    if len(urls) > GATEWAYS_MAX or not all(_is_address(url) for url in urls):
+        raise AnswerMalformed(f"gateways must be at most {GATEWAYS_MAX} addresses.")
+    return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+
+
+def _is_address(url: object) -> bool:
+    return isinstance(url, str) and url.startswith(("http://", "https://"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,3 +182,30 @@ def test_a_broken_driver_means_no_card(monkeypatch):
     monkeypatch.setattr(machine, "pynvml", Card(broken=True))
 
     assert machine.gpus() == ()
+
+
+def test_a_model_server_is_named_with_its_models(monkeypatch):
+    monkeypatch.setenv("NEURON_UPSTREAM_KEY", "secret")
+    words = ["miner", "--netuid", "1", "--upstream", "http://127.0.0.1:8080", "--slots", "9"]
+    read = cli.parser().parse_args([*words, "--model", "a", "--model", "b=B:latest"])
+
+    upstream = cli.upstream_of(read)
+
+    assert (upstream.url, read.slots) == ("http://127.0.0.1:8080/v1", 9)
+    assert upstream.models == {"a": "a", "b": "B:latest"}
+    assert "secret" not in repr(upstream)
+
+
+@pytest.mark.parametrize("words", [["--upstream", "http://127.0.0.1:1/v1"], ["--model", "m"]])
+def test_half_a_model_server_is_refused_with_the_remedy(words, monkeypatch, capsys):
+    monkeypatch.setenv(cli.SEED_VARIABLE, "22" * 32)
+
+    assert cli.main(["miner", "--netuid", "1", *words]) == cli.EXIT_USAGE
+    assert "--upstream URL --model NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["ftp://a/v1", "127.0.0.1:8080", "http://u:p@a/v1", "http:///v1"])
+def test_an_address_that_is_none_is_refused(url, capsys):
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["miner", "--netuid", "1", "--upstream", url])
+    assert "no address such as" in capsys.readouterr().err
