@@ -14,13 +14,15 @@ from marketplace.offering import Format
 
 TENTHS = 10  # a price is set against emission in tenths of a day
 ANY_FORMAT = "any"
+AWAITING = "awaiting"
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """An open offer of a subnet. price_rao: what it stands at; of an auction without bids, its start.
+    """A live offer of a subnet. price_rao: what it stands at; of an auction without bids, its start.
 
     is_open: bids and purchases are taken now, not at a later `opens_at`.
+    due_at: it is sold at this price, to whoever has until then to pay; None before the end.
     """
 
     auction_id: UUID
@@ -31,6 +33,12 @@ class Ask:
     opens_at: datetime
     closes_at: datetime
     is_open: bool
+    due_at: datetime | None = None
+
+    @property
+    def is_awaiting(self) -> bool:
+        """Tell whether the auction has ended and waits for payment: nobody else can take it up."""
+        return self.due_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A filter. format: "" for all, ANY_FORMAT for whatever is for sale, or one of Format. Bounds are inclusive."""
+    """A filter. Bounds are inclusive.
+
+    format: "" for all, ANY_FORMAT for whatever is for sale, AWAITING for what is sold and not paid yet, or one of Format.
+    """
 
     format: str = ""
     price_min_rao: int | None = None
@@ -90,7 +101,9 @@ class Wanted:
     def _takes_offer(self, ask: Ask | None) -> bool:
         if not self.format:
             return True
-        return ask is not None and self.format in {ANY_FORMAT, ask.format}
+        if ask is None or ask.is_awaiting:
+            return ask is not None and self.format == AWAITING
+        return self.format in {ANY_FORMAT, ask.format}
 
 
 @dataclass(frozen=True, slots=True)

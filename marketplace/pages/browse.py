@@ -16,7 +16,7 @@ from marketplace.catalogue import catalogue
 from marketplace.models import Auction
 from marketplace.pages import wording
 from marketplace.pages.explaining import why_paid
-from marketplace.pages.finding import subnet_lines
+from marketplace.pages.finding import written_rows
 from marketplace.pages.hyperparameters import hyperparameter_figures
 from marketplace.pages.refusals import answered
 from marketplace.pages.rule_words import rule_words
@@ -56,7 +56,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "figures": network_figures(now),
         "work": compute.compute_figures(now),
         "auctions": auctions,
-        "lines": subnet_lines(chosen(listings, Wanted(), sort="emission")[:TOP_SUBNETS]),
+        "rows": written_rows(chosen(listings, Wanted(), sort="emission")[:TOP_SUBNETS]),
         "sales": market.recent_sales(SALES_SHOWN),
         "floor": market.floor_ask(asks),
     }

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from marketplace.browsing import ANY_FORMAT, Search, Wanted
+from marketplace.browsing import ANY_FORMAT, AWAITING, Search, Wanted
 from marketplace.models import Auction
 from marketplace.pages.forms import TaoField
 from marketplace.pages.wording import count, tao
@@ -27,7 +27,13 @@ SORTS = (
     ("netuid", "Number"),
     ("name", "Name"),
 )
-OFFERS = (("", "All"), (ANY_FORMAT, "For sale"), *Auction.Format.choices)
+AWAITING_WORDS = "Sold, awaiting payment"
+OFFERS = (
+    ("", "All"),
+    (ANY_FORMAT, "For sale"),
+    *Auction.Format.choices,
+    (AWAITING, AWAITING_WORDS),
+)
 MINERS_MAX = 256  # the places of a subnet
 
 

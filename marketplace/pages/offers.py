@@ -66,7 +66,7 @@ def make_offer(request: HttpRequest, netuid: int) -> HttpResponse:
     form = kept.kept_form(request, refused_offer(netuid), OfferForm) or OfferForm()
     kept.forget(request, refused_offer(netuid))
     page = {"subnet": subnet, "form": form, "available_rao": available_rao(request)}
-    page |= {"sales": market.sales_of(netuid), "auction": market.open_auction_of(netuid)}
+    page |= {"sales": market.sales_of(netuid), "ask": market.ask_of(netuid)}
     return render(request, "pages/make_offer.html", page)
 
 

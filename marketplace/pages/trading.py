@@ -42,6 +42,7 @@ def auction_list(request: HttpRequest) -> HttpResponse:
         "auctions": market.auctions(
             state=Auction.State.OPEN, sort=form.cleaned_data.get("sort") or "closing"
         ),
+        "awaiting": market.auctions(state=Auction.State.AWAITING),
         "sales": market.recent_sales(SALES_SHOWN),
         "floor": market.floor_ask(market.asks()),
     }

@@ -18,7 +18,6 @@ from marketplace.queries.auctions import (
     auctions_among,
     auctions_of_seller,
     leader_alias,
-    open_auction_of,
     order_of,
 )
 from marketplace.queries.bids import (
@@ -280,7 +279,6 @@ __all__ = [
     "offer_between",
     "offer_move_by_key",
     "offers_of",
-    "open_auction_of",
     "open_offer_of",
     "open_second_chance",
     "openings",

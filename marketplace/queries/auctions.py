@@ -198,12 +198,6 @@ def auctions_of_seller(owner: UUID) -> list[AuctionView]:
     return _views(Auction.objects.filter(seller=owner).order_by("-opens_at", "id")[:ROWS_MAX])
 
 
-def open_auction_of(netuid: int) -> AuctionView | None:
-    """Return the auction a subnet stands in now, if any."""
-    found = _views(Auction.objects.filter(netuid=netuid, state=Auction.State.OPEN))
-    return found[0] if found else None
-
-
 BUYER_ALIAS = "the buyer"
 
 

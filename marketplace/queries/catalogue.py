@@ -22,15 +22,31 @@ CROSS JOIN LATERAL (
 ) AS sale
 """
 
+LIVE = (Auction.State.OPEN, Auction.State.AWAITING)
+# What an ask is made of: every reader of a list pays for each column of an auction.
+ASKED = (
+    "netuid",
+    "state",
+    "format",
+    "price_rao",
+    "start_rao",
+    "floor_rao",
+    "half_life_s",
+    "bid_count",
+    "opens_at",
+    "closes_at",
+    "due_at",
+)
+
 
 def asks() -> list[Ask]:
-    """List every open offer, the first to end first. One statement."""
-    return _asks(Auction.objects.filter(state=Auction.State.OPEN).order_by("closes_at", "id"))
+    """List every live offer, the first to end first. One statement."""
+    return _asks(Auction.objects.filter(state__in=LIVE).order_by("closes_at", "id"))
 
 
 def ask_of(netuid: int) -> Ask | None:
-    """Return the open offer of a subnet, if any."""
-    found = _asks(Auction.objects.filter(netuid=netuid, state=Auction.State.OPEN))
+    """Return the live offer of a subnet, if any."""
+    found = _asks(Auction.objects.filter(netuid=netuid, state__in=LIVE))
     return found[0] if found else None
 
 
@@ -44,9 +60,10 @@ def _asks(rows: QuerySet[Auction]) -> list[Ask]:
             bid_count=row.bid_count,
             opens_at=row.opens_at,
             closes_at=row.closes_at,
-            is_open=row.opens_at <= row.server_now,
+            is_open=row.state == Auction.State.OPEN and row.opens_at <= row.server_now,
+            due_at=row.due_at if row.state == Auction.State.AWAITING else None,
         )
-        for row in rows.annotate(server_now=Now())
+        for row in rows.only(*ASKED).annotate(server_now=Now())
     ]
 
 

@@ -37,6 +37,11 @@ def asked(netuid, *, price_rao, form=Format.ENGLISH, opens_at=NOW):
     return replace(PLAIN, netuid=netuid, ask=ask)
 
 
+def unpaid(netuid, *, price_rao):
+    row = asked(netuid, price_rao=price_rao)
+    return replace(row, ask=replace(row.ask, is_open=False, due_at=NOW + timedelta(days=1)))
+
+
 def sold(netuid, price_rao):
     return replace(PLAIN, netuid=netuid, last_price_rao=price_rao)
 
@@ -48,16 +53,18 @@ def numbers(listings, wanted=Wanted(), **asked):  # noqa: B008  frozen
 @pytest.mark.parametrize(
     ("wanted", "left"),
     [
-        (Wanted(), [1, 2, 3, 4]),
+        (Wanted(), [1, 2, 3, 4, 5]),
         (Wanted(format="any"), [3, 4]),
         (Wanted(format="fixed"), [4]),
-        (Wanted(price_min_rao=500), [2, 4]),
+        (Wanted(format="english"), [3]),
+        (Wanted(format="awaiting"), [5]),
+        (Wanted(price_min_rao=500), [2, 4, 5]),
         (Wanted(price_max_rao=500), [2, 3]),
         (Wanted(price_min_rao=500, price_max_rao=500), [2]),
         (Wanted(emission_min_rao=101), []),
-        (Wanted(emission_max_rao=100, miners_min=3), [1, 2, 3, 4]),
+        (Wanted(emission_max_rao=100, miners_min=3), [1, 2, 3, 4, 5]),
         (Wanted(miners_min=4), []),
-        (Wanted(registrations_open=True), [1, 2, 3, 4]),
+        (Wanted(registrations_open=True), [1, 2, 3, 4, 5]),
     ],
 )
 def test_a_filter_keeps_what_is_within_its_bounds(wanted, left):
@@ -66,6 +73,7 @@ def test_a_filter_keeps_what_is_within_its_bounds(wanted, left):
         sold(2, 500),
         asked(3, price_rao=400),
         asked(4, price_rao=900, form=Format.FIXED),
+        unpaid(5, price_rao=600),
     ]
 
     assert numbers(rows, wanted) == left

@@ -9,6 +9,7 @@ from django.utils import timezone
 from compute import operations as compute
 from compute.queries import job_shares, work_figures
 from marketplace import facts, queries
+from marketplace.offering import Backing
 from subnets import queries as subnets
 from tests import make
 from tests.marketplace import world
@@ -181,3 +182,25 @@ def test_the_floor_and_the_last_sales_stand_where_people_look_first(client, page
 
     assert "floor 50 TAO" in text
     assert "Slot bought" in text
+
+
+def test_a_subnet_that_waits_for_payment_is_shown_as_sold_and_is_not_for_sale(client):
+    terms = {"backing": Backing.DEPOSIT, "deposit_bps": 1_000, "pay_within_s": 86_400}
+    on = world.auction(start=50, now=timezone.now(), **terms)
+    world.bid(on, world.person(tao=100), 60, now=timezone.now())
+    world.settle(on)
+    cache.clear()
+
+    page = read(client, "subnet", on.netuid)
+    sold = read(client, "subnets", sale="awaiting")
+    for_sale = read(client, "subnets", sale="any")
+    auctions = read(client, "auctions")
+
+    assert 'Sold <span class="chip is-wait">awaiting payment</span>' in page
+    assert f'href="/auctions/{on.id}/"' in page
+    assert f'<a class="chip is-wait" href="/auctions/{on.id}/">50.00</a>' in sold
+    assert "0 are for sale" in sold
+    assert str(on.id) not in for_sale
+    assert "No subnet is for sale right now" in auctions
+    assert 'id="awaiting"' in auctions
+    assert queries.floor_ask(queries.asks()) is None
