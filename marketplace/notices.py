@@ -69,6 +69,14 @@ KINDS = {
             "The auction of {name} was withdrawn. Nothing is set aside for it any more.",
         ),
         Kind(
+            "voided",
+            "auction",
+            "An operator took your bids out of an auction",
+            "An operator took your bids out of the auction of {name}, and you can bid there no more. "
+            "Nothing of yours is set aside for it any more. The reason given: “{reason}”.",
+            by_email=True,
+        ),
+        Kind(
             "payment_due",
             "auction",
             "You won an auction and have to pay for it",

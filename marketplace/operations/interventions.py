@@ -21,7 +21,7 @@ from subnets import naming
 
 logger = logging.getLogger(__name__)
 
-MONEY_SPENT = "They were to lead again, and the money for their maximum was spent meanwhile."
+MONEY_SPENT = "This bidder was to lead again, and the money for the maximum was spent meanwhile."
 
 
 @transaction.atomic

@@ -5,13 +5,15 @@ happened. It sees the facts of a stretch of time, from since to now; told twice 
 overlap the one before. A new kind of notice is one more source here, and an entry of `marketplace.notices.KINDS`.
 """
 
-# Whoever bids in an auction, or watches its subnet, has an interest in it. The seller has one of their own.
+# Whoever bids in an auction, or watches its subnet, has an interest in it. The seller has one of their own; who was taken
+# out has none.
 # Asked of each auction in turn, so that the bids of those that have no news are not read.
 INTERESTED = """
     SELECT watch.person_id AS person FROM marketplace_watch AS watch
     WHERE watch.netuid = auction.netuid AND watch.person_id <> auction.seller
     UNION
-    SELECT bid.bidder FROM marketplace_bid AS bid WHERE bid.auction_id = auction.id
+    SELECT bid.bidder FROM marketplace_bid AS bid
+    WHERE bid.auction_id = auction.id AND bid.bidder <> ALL (auction.voided_bidders)
     UNION
     SELECT bid.bidder FROM marketplace_sealedbid AS bid WHERE bid.auction_id = auction.id
 """
@@ -106,6 +108,15 @@ JOIN LATERAL (
 WHERE sale.sold_at > %(since)s AND sale.sold_at <= %(now)s
 """  # noqa: S608  constants of this module
 
+# The reason is the operator's to the bidder; nobody else is told of it. Bidders who were taken out are few ever.
+VOIDED = """
+SELECT 'voided' AS kind, void.id::text AS about, void.bidder AS person, void.voided_at AS at,
+       auction.netuid::int AS netuid, auction.id AS auction_id,
+       jsonb_build_object('reason', rtrim(void.reason, '. ')) AS data
+FROM marketplace_bidvoid AS void JOIN marketplace_auction AS auction ON auction.id = void.auction_id
+WHERE void.voided_at > %(since)s AND void.voided_at <= %(now)s
+"""
+
 # Auctions that wait for payment are few at any time, and so are strikes ever.
 UNPAID = """
 SELECT 'payment_due' AS kind, auction.id::text AS about, auction.leader AS person,
@@ -182,6 +193,7 @@ SOURCES = {
     "ending": ENDING,
     "ended": ENDED,
     "sold": SOLD,
+    "voided": VOIDED,
     "unpaid": UNPAID,
     "rules": RULES,
     "offers": OFFERS,

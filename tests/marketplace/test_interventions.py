@@ -136,7 +136,7 @@ def test_next_leaders_whose_money_is_spent_are_taken_out_as_well(three):
     void(on, bob)
 
     assert [row.bidder for row in BidVoid.objects.all()] == [bob.id, cy.id]
-    assert "the money for their maximum was spent" in queries.standing_of(cy.id, on.id).void_reason
+    assert "the money for the maximum was spent" in queries.standing_of(cy.id, on.id).void_reason
     assert shown(on)[:2] == ("bidder 1", 10 * TAO)
     assert world.purse(ada)[1] == 100 * TAO
 
