@@ -52,8 +52,10 @@ def home(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     auctions, asks = market.auctions(state=Auction.State.OPEN), market.asks()
     listings = catalogue(now=now, asks=asks)
+    figures = network_figures(now)
     page = {
-        "figures": network_figures(now),
+        "figures": figures,
+        "slot_cost": figures and market.slot_cost(now, lock_rao=figures.lock_cost_rao),
         "work": compute.compute_figures(now),
         "auctions": auctions,
         "rows": written_rows(chosen(listings, Wanted(), sort="emission")[:TOP_SUBNETS]),

@@ -2,12 +2,39 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from ledger.rest.limits import Throttle
 
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
 STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class ExportThrottle(Throttle):
+    """One person's files: each reads all there is of its kind, and a person opens one at a time."""
+
+    bucket = "export"
+    usual_rate = "20/min"
+
+
+def paced(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answer who asks for more files than ExportThrottle allows with how long to wait."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        wait_s = ExportThrottle().wait_s(request)
+        if not wait_s:
+            return view(request, *args, **kwargs)
+        page = {"sentence": f"You asked for many files just now. Try again in {wait_s} s."}
+        refusal = render(request, "refusal.html", page, status=429)
+        refusal["Retry-After"] = str(wait_s)
+        return refusal
+
+    return answer
 
 
 def cell(value: object) -> str:

@@ -19,7 +19,7 @@ from marketplace import queries as market
 from marketplace.offering import Offering
 from marketplace.operations.rehearsal import rehearsed
 from marketplace.pages import kept
-from marketplace.pages.exports import csv_file
+from marketplace.pages.exports import csv_file, paced
 from marketplace.pages.reader import form_key, reader
 from marketplace.pages.refusals import answered, words
 from marketplace.pages.sale_forms import (
@@ -212,6 +212,7 @@ def step_page(subnet: Subnet, step: str, form: forms.Form) -> dict[str, Any]:
 
 
 @login_required
+@paced
 def sales_file(request: HttpRequest) -> HttpResponse:
     """Hand out the reader's sales and purchases as CSV."""
     owner = reader(request).id
@@ -230,6 +231,7 @@ def sales_file(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@paced
 @answered
 def bids_file(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Hand out the bids of the reader's own auction as CSV, under aliases as everybody sees them."""

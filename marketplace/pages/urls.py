@@ -102,6 +102,7 @@ urlpatterns = [
     path("webhooks/<uuid:pk>/", webhooks.webhook, name="webhook"),
     path("webhooks/<uuid:pk>/secret/", webhooks.rotate_webhook, name="rotate_webhook"),
     path("webhooks/<uuid:pk>/state/", webhooks.move_webhook, name="move_webhook"),
+    path("webhooks/<uuid:pk>/kinds/", webhooks.choose_webhook_kinds, name="choose_webhook_kinds"),
     path("webhooks/<uuid:pk>/test/", webhooks.test_webhook, name="test_webhook"),
     path(
         "webhooks/<uuid:pk>/deliveries/<uuid:delivery>/",

@@ -21,19 +21,24 @@ from marketplace.pages.reader import form_key, reader
 from marketplace.pages.refusals import answered, words
 
 
-class EndpointForm(forms.Form):
+class KindsForm(forms.Form):
+    """Which notices go to an endpoint."""
+
+    kinds = forms.MultipleChoiceField(
+        label="Notices",
+        required=False,
+        choices=[(kind.word, kind.label) for kind in notices.KINDS.values()],
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
+class EndpointForm(KindsForm):
     """Where notices are to go, and which."""
 
     url = forms.CharField(
         label="Address",
         max_length=500,
         help_text="A public https:// address of a program of yours that takes POST requests.",
-    )
-    kinds = forms.MultipleChoiceField(
-        label="Notices",
-        required=False,
-        choices=[(kind.word, kind.label) for kind in notices.KINDS.values()],
-        widget=forms.CheckboxSelectMultiple,
     )
 
 
@@ -77,8 +82,23 @@ def webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     ]
     kinds = [notices.KINDS[kind].label for kind in row.kinds if kind in notices.KINDS]
     page = {"endpoint": row, "deliveries": deliveries, "kinds": kinds, "now": timezone.now()}
-    page["key"] = uuid.uuid4()
+    page |= {"form": KindsForm(initial={"kinds": row.kinds}), "key": uuid.uuid4()}
     return render(request, "webhooks/webhook.html", page)
+
+
+@login_required
+@require_POST
+@answered
+def choose_webhook_kinds(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Choose which notices go to an endpoint; none chosen are all. What waits already still goes out."""
+    form = KindsForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "One of the notices is not known here. Nothing was changed.")
+        return redirect("webhook", pk=pk)
+    kinds = form.cleaned_data["kinds"]
+    marketplace.change_endpoint(endpoint_id=pk, owner=reader(request).id, kinds=kinds)
+    messages.success(request, "Saved. From now on the notices you chose go there.")
+    return redirect("webhook", pk=pk)
 
 
 @login_required

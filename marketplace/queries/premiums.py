@@ -40,12 +40,12 @@ def premium_tag(row: SlotPremium) -> dutch.Tag:
     return dutch.Tag(curve=curve, opens_at=row.starts_at, closes_at=row.ends_at)
 
 
-def slot_cost(now: datetime) -> SlotCost:
-    """Return what a free slot costs at an instant."""
+def slot_cost(now: datetime, *, lock_rao: int | None = None) -> SlotCost:
+    """Return what a free slot costs at an instant. lock_rao: the lock cost then, of who has read it already."""
     row = slot_premium(now)
     tag = None if row is None else premium_tag(row)
     return SlotCost(
-        lock_rao=subnets.lock_cost(now),
+        lock_rao=subnets.lock_cost(now) if lock_rao is None else lock_rao,
         premium_rao=0 if tag is None else tag.price_rao(now=now),
         premium=tag,
     )

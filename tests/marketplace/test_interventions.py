@@ -23,6 +23,7 @@ from marketplace.offering import Backing
 from subnets.errors import TextRefused
 from tests.marketplace import world
 from tests.marketplace.conftest import NOW
+from tests.marketplace.test_notices import SECOND, sweep, told
 
 pytestmark = pytest.mark.django_db
 
@@ -301,3 +302,24 @@ def test_an_outbid_notice_follows_who_led_by_a_void(three):
         operations.tell_news(source="outbid", now=NOW + timedelta(seconds=s))
 
     assert Notice.objects.filter(person=cy.id, kind="outbid").exists()
+
+
+def test_who_was_taken_out_is_told_why_and_hears_no_more_of_the_auction(three):
+    on, ada, bob, _ = three
+    User.objects.update(joined_at=NOW - timedelta(days=1))
+    for at in (NOW - SECOND, NOW):  # the first sweep plants the cursors
+        sweep(at)
+
+    void(on, bob, reason="A false name.", now=NOW + SECOND)
+    counts = [sweep(NOW + 2 * SECOND), sweep(NOW + 3 * SECOND)]
+    world.settle(on)
+    sweep(on.closes_at + SECOND)
+
+    assert (counts, told(bob)) == ([1, 0], ["voided"])
+    line = queries.notices_of(bob.id, limit=1)[0]
+    assert (line.type, line.path) == ("auction.voided", f"/auctions/{on.id}/")
+    assert line.sentence.endswith(
+        "Nothing of yours is set aside for it any more. The reason given: “A false name”."
+    )
+    assert world.purse(bob)[1] == 0
+    assert told(ada)[-1] == "lost"

@@ -157,29 +157,6 @@ def test_who_has_to_pay_who_may_instead_and_who_lost_a_deposit_are_told(ada, ben
     assert "Pay until" in queries.notices_of(ben.id, limit=2)[1].sentence
 
 
-def test_who_was_taken_out_is_told_why_and_hears_no_more_of_the_auction(ada, ben, seller):
-    on = world.auction(seller=seller)
-    world.bid(on, ben, 30)
-    world.bid(on, ada, 40)
-    sweep(NOW)
-
-    operations.void_bids(
-        auction_id=on.id, bidder=ada.id, reason="A false name.", operator=seller.id, now=NOW + SECOND
-    )
-    counts = [sweep(NOW + 2 * SECOND), sweep(NOW + 3 * SECOND)]
-    world.settle(on)
-    sweep(on.closes_at + SECOND)
-
-    assert (counts, told(ada)) == ([1, 0], ["voided"])
-    line = queries.notices_of(ada.id, limit=1)[0]
-    assert (line.type, line.path) == ("auction.voided", f"/auctions/{on.id}/")
-    assert line.sentence.endswith(
-        "Nothing of yours is set aside for it any more. The reason given: “A false name”."
-    )
-    assert world.purse(ada)[1] == 0
-    assert told(ben)[-1] == "won"
-
-
 def test_a_sealed_auction_tells_nobody_who_leads_and_its_bidders_how_it_ended(ada, ben, seller):
     on = world.auction(seller=seller, format=Format.SEALED)
     world.seal(on, ada, 20)

@@ -1,17 +1,21 @@
 """Premiums on free slots: what a slot costs above the lock cost while staff says so."""
 
+import re
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations, queries
 from marketplace.errors import PremiumAlreadyOpen, PremiumTermsInvalid
 from marketplace.models import Sale
+from marketplace.pages import wording
 from subnets.errors import LockCostAboveLimit
 from tests.marketplace import world
 from tests.marketplace.conftest import NOW
+from tests.marketplace.reading import names_must_exist, read  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 OPERATOR = uuid4()
@@ -50,6 +54,19 @@ def test_a_premium_halves_and_ends_at_nothing():
     tag = queries.premium_tag(opened)
     assert 49 * TAO < tag.price_rao(now=NOW + timedelta(hours=2)) < 50 * TAO
     assert queries.slot_cost(NOW + timedelta(days=1)).premium is None
+
+
+def test_the_first_page_names_the_whole_cost_of_a_slot(client):
+    world.network()
+    without = read(client, "home")
+
+    now = timezone.now()
+    premium(100, half_life_s=30 * 86_400, starts_at=now, ends_at=now + timedelta(days=60), now=now)
+    text = read(client, "home")
+
+    assert "falls until the next sale" in without
+    assert f"{wording.short_tao(world.LOCK_RAO)} <span" in without
+    assert re.search(r"<dd>1(10|09) <span.*a premium of (100|99\.9) TAO included", text)
 
 
 def test_the_limit_of_a_buyer_bounds_lock_and_premium_together():

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import queries as market
-from marketplace.pages.exports import cell
+from marketplace.pages.exports import ExportThrottle, cell
 from tests.marketplace import world
 from tests.marketplace.reading import names_must_exist, open_auction, read  # noqa: F401
 
@@ -31,6 +31,10 @@ def sent(desk, step, **typed):
     answer = client.post(f"{reverse('sell_subnet', args=[netuid])}?step={step}", typed)
     assert answer.status_code == 302
     return answer["Location"].partition("step=")[2]
+
+
+def live_auction(netuid):
+    return next(iter(market.auctions(netuid=netuid, state="open")), None)
 
 
 def page(desk, step):
@@ -69,13 +73,13 @@ def test_a_seller_walks_the_steps_of_every_format_and_opens(desk, kind):
     review = page(desk, "review")
     assert "at the start price" in review
     assert "9.7500" in review  # what is left of 10 TAO after the fee of 2.5 %
-    assert market.open_auction_of(netuid) is None
+    assert live_auction(netuid) is None
     place = f"{reverse('sell_subnet', args=[netuid])}?step=review"
     assert "This field is required" in client.post(place, {}).content.decode()
     answer = client.post(place, {"is_agreed": "on"}, follow=True)
 
     assert "The auction is open" in answer.content.decode()
-    row = market.lock_auction(market.open_auction_of(netuid).id)
+    row = market.lock_auction(live_auction(netuid).id)
     assert (row.format, row.start_rao) == (kind, 10 * TAO)
     assert {name: getattr(row, name) for name in kept} == kept
     assert row.statement == "Runs on\nten machines."
@@ -105,7 +109,7 @@ def test_what_cannot_be_is_refused_at_its_step_and_kept(desk, step, typed, sente
     assert sent(desk, "words", statement="") == "review"
     answer = desk[0].get(reverse("sell_subnet", args=[desk[1]]), {"step": "review"})
     assert answer.status_code == 302
-    assert market.open_auction_of(desk[1]) is None
+    assert live_auction(desk[1]) is None
 
 
 def test_a_step_of_another_format_is_asked_for_again(desk):
@@ -129,7 +133,7 @@ def test_a_sale_is_scheduled(desk):
 
     desk[0].post(f"{reverse('sell_subnet', args=[desk[1]])}?step=review", {"is_agreed": "on"})
 
-    seen = market.open_auction_of(desk[1])
+    seen = live_auction(desk[1])
     assert (seen.opens_at, seen.closes_at) == (opens_at, opens_at + timedelta(hours=1))
 
 
@@ -165,6 +169,20 @@ def test_files_hold_ones_own_sales_and_the_bids_of_ones_own_auction(client):
     assert "bidder 1" in bids.content.decode()
     client.force_login(buyer)
     assert client.get(reverse("bids_file", args=[sold.id])).status_code == 403
+
+
+def test_files_are_handed_out_at_a_persons_pace(client, monkeypatch):
+    monkeypatch.setattr(ExportThrottle, "usual_rate", "2/min")
+    client.force_login(world.person())
+
+    answers = [client.get(reverse("sales_file")) for _ in range(3)]
+    client.force_login(world.person())
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "Try again in" in answers[2].content.decode()
+    assert int(answers[2]["Retry-After"]) <= 60
+    assert answers[2]["RateLimit"].startswith('"export";r=0')
+    assert client.get(reverse("sales_file")).status_code == 200
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])

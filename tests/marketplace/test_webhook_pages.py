@@ -42,6 +42,29 @@ def test_an_endpoint_is_added_tried_switched_off_and_removed_from_its_pages(at_h
     read(at_home, "webhook", row.pk, status=404)
 
 
+def test_which_notices_go_to_an_endpoint_is_changed_on_its_page(at_home):
+    with receiver(says(200)) as (url, _):
+        at_home.post(reverse("webhooks"), {"url": url, "key": "1", "kinds": ["won"]})
+    row = WebhookEndpoint.objects.get()
+    address = reverse("choose_webhook_kinds", args=[row.pk])
+
+    at_home.post(address, {"kinds": ["outbid", "voided"]})
+    chosen = read(at_home, "webhook", row.pk)
+    row.refresh_from_db()
+    kept = row.kinds
+    at_home.post(address, {"kinds": ["of_a_time_to_come"]})
+    refused = read(at_home, "webhook", row.pk)
+    at_home.post(address, {})
+
+    assert kept == ["outbid", "voided"]
+    assert "You were outbid; An operator took your bids out of an auction" in chosen
+    assert chosen.count("checked") == 2
+    assert "Nothing was changed" in refused
+    assert "go by webhook" in read(at_home, "webhook", row.pk)
+    row.refresh_from_db()
+    assert (row.kinds, row.state) == ([], "enabled")
+
+
 def test_an_address_that_leads_inside_is_refused_on_the_form(at_home):
     answer = at_home.post(reverse("webhooks"), {"url": "https://169.254.169.254/", "key": "1"})
 
