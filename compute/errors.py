@@ -122,3 +122,76 @@ class OutputInvalid(DomainError):
     code = "output_invalid"
     http_status = 422
     message = "The output has the wrong form: {problem}"
+
+
+class ModelUnknown(DomainError):
+    """No subnet serves a model of this name."""
+
+    code = "model_unknown"
+    http_status = 404
+    message = "There is no model {model!r}. The page of prices lists those that are served."
+
+
+class ModelNameTaken(DomainError):
+    """Another subnet serves a model of this name."""
+
+    code = "model_name_taken"
+    message = "Subnet {netuid} serves {model!r} already. Choose another name."
+
+
+class ModelTermsInvalid(DomainError):
+    """The terms of a model do not fit each other, or a bound."""
+
+    code = "model_terms_invalid"
+    http_status = 422
+    message = "The model cannot be served so: {problem}"
+
+
+class TooManyModels(DomainError):
+    """A subnet lists more models than it may."""
+
+    code = "too_many_models"
+    http_status = 429
+    message = "A subnet may list {limit} models. Change one that you no longer serve."
+
+
+class SpendingLimitReached(DomainError):
+    """The API key may not spend as much more in this calendar month."""
+
+    code = "spending_limit_reached"
+    http_status = 402
+    message = (
+        "This API key may spend {limit_rao} rao a month, and {spent_rao} rao are spent or set aside. "
+        "The next month begins at {resets_at}; its owner can raise the limit before."
+    )
+
+
+class TabUnknown(DomainError):
+    """No tab has this id."""
+
+    code = "tab_unknown"
+    http_status = 404
+    message = "There is no tab {tab_id}."
+
+
+class UsageBacklog(DomainError):
+    """So many finished requests wait to be written into the books that no more are begun."""
+
+    code = "usage_backlog"
+    http_status = 503
+    message = "The books are out of reach, and {limit} requests wait for them. Nothing was charged. Try again in a minute."
+
+
+class UsageUnknown(DomainError):
+    """No such request, or not one of the caller's."""
+
+    code = "usage_unknown"
+    http_status = 404
+    message = "There is no request {usage_id} of yours. It may take a second until one is listed."
+
+
+class AnswerReported(DomainError):
+    """The answer was reported before, with other words."""
+
+    code = "answer_reported"
+    message = "You reported this answer before; the first report stands."

@@ -1,4 +1,4 @@
-"""What must always hold between jobs, leases and the ledger, asked of the database in one statement."""
+"""What must always hold between jobs, leases, tabs and the ledger, asked of the database in one statement."""
 
 from django.db import connection
 
@@ -7,7 +7,7 @@ from ledger.chart import Code
 # A fault seldom comes alone; the first twenty of a kind say where to look.
 FAULTS_SHOWN = 20
 
-# Each query returns the faults of its claim as (job, what differs).
+# Each query returns the faults of its claim as (job or tab, what differs).
 CLAIMS = {
     "a job's whole price is set aside for it, once": """
         SELECT id, format('price %%s, set aside %%s', price_rao, coalesce(amount_rao::text, 'nothing'))
@@ -65,9 +65,36 @@ CLAIMS = {
         WHERE (lease.job_id, lease.hotkey, lease.state)
               IS DISTINCT FROM (result.job_id, result.hotkey, 'returned')
     """,
+    "a tab's money is set aside for it, and stays so while it is open": """
+        SELECT id, format('%%s with %%s rao, its hold is %%s with %%s', state, held_rao,
+               coalesce(hold_state, 'missing'), amount_rao)
+        FROM kept WHERE amount_rao IS DISTINCT FROM held_rao OR (state = 'open') <> (hold_state = 'open')
+    """,
+    "what is used of a tab stays within it": """
+        SELECT id, format('holds %%s, used %%s', held_rao, used_rao) FROM kept WHERE used_rao > held_rao
+    """,
+    "a settled tab is what its usages cost": """
+        SELECT id, format('spent %%s, used %%s', spent_rao, used_rao)
+        FROM kept WHERE state = 'settled' AND spent_rao <> used_rao
+    """,
+    # Who answers requests of their own, or owns the subnet, pays that part to nobody.
+    "a settled tab is paid by its one entry": """
+        SELECT id, format('spent %%s, %%s paid by %%s', spent_rao, posted_rao, coalesce(ended_by, 'nothing'))
+        FROM kept
+        WHERE state = 'settled' AND (
+            ended_by IS DISTINCT FROM CASE WHEN spent_rao > 0 THEN 'tab:settled:' ELSE 'tab:released:' END || id
+            OR posted_rao > spent_rao
+            OR posted_rao < spent_rao AND NOT EXISTS (
+                SELECT 1 FROM compute_usage AS usage
+                LEFT JOIN subnets_hotkey AS hotkey ON hotkey.ss58 = usage.hotkey
+                LEFT JOIN subnets_ownership AS ownership ON ownership.subnet_id = usage.netuid
+                WHERE usage.tab_id = kept.tab_id AND kept.owner IN (hotkey.owner, ownership.owner)
+            )
+        )
+    """,
 }
 
-PRICED = """
+SUBJECTS = """
 WITH priced AS (
     SELECT job.id::text, job.netuid, job.owner, job.state, job.price_rao, hold.state AS hold_state,
            hold.amount_rao, hold.posted_rao, resolved.key AS ended_by
@@ -76,19 +103,29 @@ WITH priced AS (
     LEFT JOIN ledger_hold AS hold ON hold.placed_by_id = placed.id
     LEFT JOIN ledger_entry AS resolved ON resolved.id = hold.resolved_by_id
     WHERE job.price_rao > 0
+), kept AS (
+    SELECT tab.id::text, tab.id AS tab_id, tab.owner, tab.state, tab.held_rao, tab.spent_rao, hold.state AS hold_state,
+           hold.amount_rao, hold.posted_rao, resolved.key AS ended_by, coalesce(used.rao, 0) AS used_rao
+    FROM compute_tab AS tab
+    LEFT JOIN ledger_entry AS opened ON opened.key = 'tab:opened:' || tab.id
+    LEFT JOIN ledger_hold AS hold ON hold.placed_by_id = opened.id
+    LEFT JOIN ledger_entry AS resolved ON resolved.id = hold.resolved_by_id
+    LEFT JOIN (
+        SELECT tab_id, sum(price_rao)::bigint AS rao FROM compute_usage WHERE tab_id IS NOT NULL GROUP BY tab_id
+    ) AS used ON used.tab_id = tab.id
 )
 """
 
 
 def check_books() -> list[str]:
-    """Return what is wrong with jobs and leases, one sentence a fault; empty means all is well."""
+    """Return what is wrong with jobs, leases and tabs, one sentence a fault; empty means all is well."""
     parts = [
         f"SELECT $claim${claim}$claim$, fault.* FROM ({query} LIMIT {FAULTS_SHOWN}) AS fault (subject, difference)"  # noqa: S608  constants above
         for claim, query in CLAIMS.items()
     ]
     with connection.cursor() as cursor:
-        cursor.execute(PRICED + "\nUNION ALL\n".join(parts), {"settled": Code.JOB_SETTLED.value})
+        cursor.execute(SUBJECTS + "\nUNION ALL\n".join(parts), {"settled": Code.JOB_SETTLED.value})
         return [
-            f"compute: job {subject} breaks the rule that {claim}: {difference}"
+            f"compute: {subject} breaks the rule that {claim}: {difference}"
             for claim, subject, difference in cursor.fetchall()
         ]

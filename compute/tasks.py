@@ -7,6 +7,7 @@ from compute import operations, queries
 from ledger import sweeps
 from subnets import queries as subnets
 
+TABS_PER_SWEEP = 50  # each pays as many miners as answered on it
 # One sweep's batch: small enough to finish well within the sweep's own interval.
 JOBS_PER_SWEEP = 200
 
@@ -50,4 +51,13 @@ def close_due_epochs() -> None:
     sweeps.each(
         subnets.due_epochs(timezone.now()),
         lambda due: operations.close_epoch(due=due, now=timezone.now()),
+    )
+
+
+@shared_task
+def settle_left_tabs() -> None:
+    """Settle tabs whose gateway never came back: what was recorded is paid, the rest released."""
+    sweeps.each(
+        queries.left_tab_ids(timezone.now(), limit=TABS_PER_SWEEP),
+        lambda tab_id: operations.settle_tab(tab_id=tab_id, now=timezone.now()),
     )

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from compute import operations as compute
-from compute.models import Job, Lease, Result
+from compute.models import Job, Lease, Result, Tab
 from compute.operations.scores import ScoreInput
 from ledger import chart
 from ledger import queries as books
@@ -219,6 +219,13 @@ def scored(result: Result, by: Neuron, *, ppm: int = 1_000_000, now: datetime = 
     """Give a score; return what became of it."""
     return compute.submit_scores(
         validator=by.hotkey, owner=by.owner, scores=[score(result, by, ppm=ppm)], now=now
+    )
+
+
+def tab(owner: UUID, payer: str, *, need_rao: int = 1_000, now: datetime = NOW) -> Tab:
+    """Open a tab for an API key."""
+    return compute.open_tab(
+        tab_id=uuid4(), owner=owner, payer=payer, need_rao=need_rao, limit_rao=None, now=now
     )
 
 

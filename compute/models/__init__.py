@@ -6,10 +6,27 @@ Lease    one offer of a job to one machine, with a deadline
 Result   what came back on a lease, signed by the miner: a fact
 Score    what one validator says of one result, signed: a fact
 ScoreCommitment  the head of a validator's chain of scores after one request: public while they are sealed
+ServedModel  a model that a subnet answers with, and what it costs now; PriceChange what it cost when: a fact
+Tab      money set aside in advance for one API key, from which a gateway pays requests
+Usage    one request and what it came to: a fact
+AnswerReport  what a consumer says of a bad answer: a fact
 """
 
 from compute.models.jobs import Job, Lease
 from compute.models.machines import Machine
 from compute.models.results import Result, Score, ScoreCommitment
+from compute.models.serving import AnswerReport, PriceChange, ServedModel, Tab, Usage
 
-__all__ = ["Job", "Lease", "Machine", "Result", "Score", "ScoreCommitment"]
+__all__ = [
+    "AnswerReport",
+    "Job",
+    "Lease",
+    "Machine",
+    "PriceChange",
+    "Result",
+    "Score",
+    "ScoreCommitment",
+    "ServedModel",
+    "Tab",
+    "Usage",
+]

@@ -8,15 +8,19 @@ from compute.operations.machines import report_machine, see_machine
 from compute.operations.results import submit_result
 from compute.operations.scores import submit_scores
 from compute.operations.settlement import settle_job
+from compute.operations.tabs import open_tab, record_usages, settle_tab
 
 __all__ = [
     "close_epoch",
     "dispatch_queued",
     "expire_lease",
+    "open_tab",
     "plant_known_answers",
+    "record_usages",
     "report_machine",
     "see_machine",
     "settle_job",
+    "settle_tab",
     "submit_job",
     "submit_result",
     "submit_scores",

@@ -8,6 +8,7 @@ from compute import operations as compute
 from compute.invariants import CLAIMS, check_books
 from compute.models import Job
 from tests import make
+from tests.compute.serving_world import line, payer
 from tests.faults import forced
 from tests.make import NOW
 
@@ -73,12 +74,30 @@ FAULTS = [
     ("one open lease", "DELETE FROM compute_lease WHERE state = 'offered'"),
     ("has a result", "DELETE FROM compute_result"),
     ("came back on a lease", "UPDATE compute_result SET hotkey = 'x'"),
+    ("money is set aside", "UPDATE compute_tab SET held_rao = held_rao + 1"),
+    ("money is set aside", "UPDATE ledger_entry SET key = 'lost' || id WHERE code = 'tab:opened'"),
+    (
+        "money is set aside",
+        LOOSE_HOLDS,
+        "UPDATE ledger_hold SET state = 'voided' WHERE state = 'open'",
+    ),
+    ("stays within it", "UPDATE compute_usage SET price_rao = 1000 * price_rao"),
+    (
+        "what its usages cost",
+        "UPDATE compute_tab SET spent_rao = spent_rao - 1 WHERE spent_rao > 0",
+    ),
+    ("what its usages cost", "UPDATE compute_usage SET price_rao = price_rao + 1"),
+    ("paid by its one entry", "UPDATE ledger_entry SET key = 'lost' WHERE code = 'tab:settled'"),
+    (
+        "tab is paid by its one entry",
+        "UPDATE ledger_hold SET posted_rao = posted_rao - 1 WHERE posted_rao = 100",
+    ),
 ]
 
 
 @pytest.fixture
 def _history():
-    """Leave a verified job, a failed one and a leased one."""
+    """Leave a verified job, a failed one and a leased one; a tab that was used, an unused and an open one."""
     netuid = make.subnet()
     miner, judge = make.miner(netuid), make.validator(netuid)
     make.job(netuid)
@@ -92,6 +111,12 @@ def _history():
     compute.expire_lease(lease_id=lease.pk, now=NOW + timedelta(hours=1))
     make.job(netuid)
     make.dispatched()
+    who = payer(owner=make.rich_owner(10))
+    tabs = [make.tab(who.owner, who.key_id) for _ in range(3)]
+    answered = line(tab=tabs[0].pk, price_rao=100, who=who, netuid=netuid, hotkey=miner.hotkey)
+    compute.record_usages([answered], now=NOW)
+    for tab in tabs[:2]:
+        compute.settle_tab(tab_id=tab.pk, now=NOW)
     assert sorted(Job.objects.values_list("state", flat=True)) == ["failed", "leased", "verified"]
 
 
