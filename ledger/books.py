@@ -4,7 +4,6 @@ The ORM would send one statement a row and hold the locks meanwhile, so this mod
 plans once a connection. Only ledger.operations calls it.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +15,6 @@ from ledger.chart import AccountKind, Address
 from ledger.entries import Entry
 from ledger.postings import HoldStanding, Posting, Standing
 from ledger.states import HoldState
-
-_NEEDS_ESCAPES = re.compile(r'["\\]')
 
 
 class AccountsMissing(Exception):
@@ -157,9 +154,11 @@ def lock(entry: Entry) -> tuple[dict[str, LockedAccount], dict[UUID, HoldStandin
     holds = list(entry.holds())
     rows = _rows(
         LOCK_ACCOUNTS + (AND_LOCK_HOLDS if holds else AND_NAME_THEM),
-        counted=_texts(code for code, address in wanted.items() if address.kind.is_counted),
-        uncounted=_texts(code for code, address in wanted.items() if not address.kind.is_counted),
-        holds=_texts(holds),
+        counted=prepared.texts(code for code, address in wanted.items() if address.kind.is_counted),
+        uncounted=prepared.texts(
+            code for code, address in wanted.items() if not address.kind.is_counted
+        ),
+        holds=prepared.texts(holds),
     )
     accounts: dict[str, LockedAccount] = {}
     found: dict[UUID, HoldStanding] = {}
@@ -183,7 +182,7 @@ def _lock_holds(holds: list[UUID], accounts: dict[str, LockedAccount]) -> dict[U
     """Lock the holds of locked accounts; one whose account is not locked counts as unknown."""
     return {
         hold: _hold(account, hold, *facts)
-        for hold, account, *facts in _rows(LOCK_HOLDS, holds=_texts(holds))
+        for hold, account, *facts in _rows(LOCK_HOLDS, holds=prepared.texts(holds))
         if account in accounts
     }
 
@@ -205,10 +204,10 @@ def open_accounts(addresses: Iterable[Address]) -> None:
     fresh = list(addresses)
     _rows(
         OPEN_ACCOUNTS,
-        codes=_texts(address.code for address in fresh),
-        kinds=_texts(address.kind.value for address in fresh),
-        owners=_texts(address.owner for address in fresh),
-        assets=_numbers(address.asset for address in fresh),
+        codes=prepared.texts(address.code for address in fresh),
+        kinds=prepared.texts(address.kind.value for address in fresh),
+        owners=prepared.texts(address.owner for address in fresh),
+        assets=prepared.numbers(address.asset for address in fresh),
         may_overdraw=[address.kind.may_overdraw for address in fresh],
     )
 
@@ -228,43 +227,25 @@ def write(entry: Entry, posting: Posting, accounts: dict[str, LockedAccount]) ->
         at=entry.at,
         note=entry.note,
         digest=entry.digest(),
-        accounts=_numbers(change[0] for change in counted),
-        credits=_numbers(change[1] for change in counted),
-        debits=_numbers(change[2] for change in counted),
-        held=_numbers(change[3] for change in counted),
-        placed=_texts(step.hold for step in posting.placed),
-        placed_in=_numbers(accounts[step.account.code].id for step in posting.placed),
-        placed_rao=_numbers(step.amount_rao for step in posting.placed),
+        accounts=prepared.numbers(change[0] for change in counted),
+        credits=prepared.numbers(change[1] for change in counted),
+        debits=prepared.numbers(change[2] for change in counted),
+        held=prepared.numbers(change[3] for change in counted),
+        placed=prepared.texts(step.hold for step in posting.placed),
+        placed_in=prepared.numbers(accounts[step.account.code].id for step in posting.placed),
+        placed_rao=prepared.numbers(step.amount_rao for step in posting.placed),
         expire=[step.expires_at for step in posting.placed],
-        resolved=_texts(ending.hold for ending in posting.resolved),
-        states=_texts(ending.state.value for ending in posting.resolved),
-        posted_rao=_numbers(ending.posted_rao for ending in posting.resolved),
-        debit=_numbers(accounts[line.debit].id for line in lines),
-        credit=_numbers(accounts[line.credit].id for line in lines),
-        moved_rao=_numbers(line.amount_rao for line in lines),
-        by_hold=_texts(line.hold for line in lines),
-        debit_balance=_numbers(line.debit_balance_rao for line in lines),
-        credit_balance=_numbers(line.credit_balance_rao for line in lines),
+        resolved=prepared.texts(ending.hold for ending in posting.resolved),
+        states=prepared.texts(ending.state.value for ending in posting.resolved),
+        posted_rao=prepared.numbers(ending.posted_rao for ending in posting.resolved),
+        debit=prepared.numbers(accounts[line.debit].id for line in lines),
+        credit=prepared.numbers(accounts[line.credit].id for line in lines),
+        moved_rao=prepared.numbers(line.amount_rao for line in lines),
+        by_hold=prepared.texts(line.hold for line in lines),
+        debit_balance=prepared.numbers(line.debit_balance_rao for line in lines),
+        credit_balance=prepared.numbers(line.credit_balance_rao for line in lines),
     )
     return rows[0][0] if rows else None
-
-
-def _numbers(values: Iterable[int | None]) -> str:
-    """Write an array of numbers as PostgreSQL reads it: the driver takes ten times as long for a list."""
-    return "{" + ",".join(map(str, values)).replace("None", "NULL") + "}"
-
-
-def _texts(values: Iterable[str | UUID | None]) -> str:
-    """Write an array of texts or ids as PostgreSQL reads it."""
-    return (
-        "{" + ",".join("NULL" if value is None else _quoted(str(value)) for value in values) + "}"
-    )
-
-
-def _quoted(text: str) -> str:
-    if not _NEEDS_ESCAPES.search(text):
-        return f'"{text}"'
-    return '"' + _NEEDS_ESCAPES.sub(r"\\\g<0>", text) + '"'
 
 
 def _rows(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  what SQL takes and gives

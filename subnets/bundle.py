@@ -10,8 +10,9 @@ the SHA-256 of the canonical JSON of the other members.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from neurons.protocol import canonical_json
@@ -19,34 +20,77 @@ from subnets.commitments import Commitment, continued
 from subnets.metrics import Delivery
 from subnets.payroll import Payroll
 from subnets.record import Backing, Record, RuleVersion, Seat, Tenure
+from subnets.signed_scores import SignedScores
 
 FORMAT = 3
 FORMATS_READ = (1, 2, FORMAT)
 # As many neurons as a subnet holds, which the database enforces. What consensus computes grows with the
 # square of them: a file of strangers' making has to stop here.
 SEATS_MAX = 256
+# What an epoch hands on to the next, of its payroll.
+HANDED_ON = ("smoothed", "incumbents")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A bundle as it is published: its canonical JSON, of megabytes, and its digest.
+
+    handed_on: the part of its payroll that the next epoch takes up, as JSON of its own.
+    """
+
+    text: bytes
+    digest: str
+    handed_on: bytes
 
 
 def made(record: Record, payroll: Payroll, *, previous_digest: str) -> dict[str, Any]:
     """Return the bundle of an epoch."""
-    return written(record, payroll, previous_digest=previous_digest)[0]
+    public: dict[str, Any] = json.loads(
+        written(record, payroll, previous_digest=previous_digest).text
+    )
+    return public
 
 
-def written(
-    record: Record, payroll: Payroll, *, previous_digest: str
-) -> tuple[dict[str, Any], bytes]:
-    """Return the bundle of an epoch and its canonical JSON, which is made once: it has megabytes."""
-    body = {
-        "format": FORMAT,
-        "record": record_json(record),
-        "payroll": payroll_json(payroll),
-        "previous_digest": previous_digest,
-    }
-    text = canonical_json(body)
-    stated = hashlib.sha256(text).hexdigest()
+def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Written:
+    """Write the bundle of an epoch, member by member: each is spelled once, and scores from their columns."""
+    scores = record.scores
+    if not isinstance(scores, SignedScores):
+        scores = [dict(score) for score in scores]
+    paid = _spelled(payroll_json(payroll))
+    facts = _spelled(
+        _first_format(record) | _proof_json(record) | _tenures_json(record) | {"scores": scores}
+    )
+    body = _spelled({"format": FORMAT, "previous_digest": previous_digest})
+    brace, *rest = _object(body | {"record": _object(facts), "payroll": _object(paid)})
+    hashed = hashlib.sha256(brace)
+    for part in rest:
+        hashed.update(part)
+    stated = hashed.hexdigest()
     assert min(body) > "digest", "the digest comes first among the sorted names"
-    head = f'{{"digest":"{stated}",'.encode()
-    return body | {"digest": stated}, b"".join((head, memoryview(text)[1:]))
+    return Written(
+        text=b"".join([brace, f'"digest":"{stated}",'.encode(), *rest]),
+        digest=stated,
+        handed_on=b"".join(_object({name: paid[name] for name in HANDED_ON})),
+    )
+
+
+def _spelled(members: Mapping[str, Any]) -> dict[str, list[bytes]]:
+    """Spell each member of an object canonically."""
+    return {
+        name: [value.spelled() if isinstance(value, SignedScores) else canonical_json(value)]
+        for name, value in members.items()
+    }
+
+
+def _object(members: Mapping[str, list[bytes]]) -> list[bytes]:
+    """Put members that are spelled already into an object, canonically: sorted by name, no spaces.
+
+    In parts, the opening brace alone: they have megabytes, and each copy of them takes milliseconds.
+    """
+    parts = [b"{"]
+    for place, name in enumerate(sorted(members)):
+        parts += [b"," if place else b"", canonical_json(name), b":", *members[name]]
+    return [*parts, b"}"]
 
 
 def digest(bundle: Mapping[str, Any]) -> str:
@@ -58,11 +102,11 @@ def digest(bundle: Mapping[str, Any]) -> str:
 def record_json(record: Record, *, form: int = FORMAT) -> dict[str, Any]:
     """Write a record as JSON, in one of the formats that can be read."""
     assert form in FORMATS_READ
-    written = _first_format(record)
+    written = _first_format(record) | {"scores": [dict(score) for score in record.scores]}
     if form > 1:
         written |= _proof_json(record)
     if form > 2:
-        written["tenures"] = [asdict(tenure) for tenure in record.tenures]
+        written |= _tenures_json(record)
     return written
 
 
@@ -79,7 +123,13 @@ def _proof_json(record: Record) -> dict[str, Any]:
     }
 
 
+def _tenures_json(record: Record) -> dict[str, Any]:
+    """Write what format 3 added."""
+    return {"tenures": [asdict(tenure) for tenure in record.tenures]}
+
+
 def _first_format(record: Record) -> dict[str, Any]:
+    """Write what every format has, but the scores."""
     return {
         "netuid": record.netuid,
         "number": record.number,
@@ -94,7 +144,6 @@ def _first_format(record: Record) -> dict[str, Any]:
             for item in record.versions
         ],
         "neurons": [_seat_json(seat) for seat in record.seats],
-        "scores": [dict(score) for score in record.scores],
         "deliveries": [asdict(delivery) for delivery in record.deliveries],
         "smoothed": _smoothed_json(record.smoothed),
         "incumbents": dict(record.incumbents),

@@ -61,7 +61,7 @@ class PackedField(models.BinaryField):
     _pyi_private_get_type: dict[str, Any]  # type: ignore[assignment]  # what is read is unpacked
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002
-        """Pack the object, unless it was prepared before."""
+        """Pack the object."""
         at_rest = None if value is None else packing.packed(value)
         return super().get_db_prep_value(at_rest, connection, prepared)
 

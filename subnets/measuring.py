@@ -7,18 +7,75 @@ holds exactly are Python's own integers.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from itertools import compress
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subnets.metrics import LATENCY_FLOOR_MS, PPM, Delivery, Table
+from subnets.signed_scores import SignedScores
 
 Column: TypeAlias = NDArray[Any]
 Score: TypeAlias = Mapping[str, Any]  # as it stands in a bundle
 
 EXACT_MAX = 2**53  # up to here floats hold every integer, and a quotient of two is rounded once
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The scores that count, in columns; what is the same in every score of a result may stand once.
+
+    validators, scores_ppm: one value a score. places: where a score's result stands in the columns after it.
+    """
+
+    validators: Sequence[str]
+    scores_ppm: Sequence[int]
+    places: Column
+    result_ids: Sequence[str]
+    miners: Sequence[str]
+    latencies_ms: Sequence[int]
+    work_units: Sequence[int]
+    are_canaries: Sequence[bool]
+
+    @classmethod
+    def of(cls, scores: Iterable[Score], *, seated: Collection[str]) -> Self:
+        """Take the scores by and of hotkeys that hold a seat."""
+        if isinstance(scores, SignedScores):
+            return cls._of_columns(scores, seated)
+        rows = [one for one in scores if one["validator"] in seated and one["miner"] in seated]
+        return cls(
+            validators=[one["validator"] for one in rows],
+            scores_ppm=[one["score_ppm"] for one in rows],
+            places=np.arange(len(rows)),
+            result_ids=[one["result_id"] for one in rows],
+            miners=[one["miner"] for one in rows],
+            latencies_ms=[one["latency_ms"] for one in rows],
+            work_units=[one["work_units"] for one in rows],
+            are_canaries=[one["is_canary"] for one in rows],
+        )
+
+    @classmethod
+    def _of_columns(cls, scores: SignedScores, seated: Collection[str]) -> Self:
+        results = [result for result in scores.results.values() if result.miner in seated]
+        place_of = {result.result_id: place for place, result in enumerate(results)}
+        counts = [
+            validator in seated and result_id in place_of
+            for validator, result_id in zip(scores.validators, scores.result_ids, strict=True)
+        ]
+        counted = (place_of[result_id] for result_id in compress(scores.result_ids, counts))
+        return cls(
+            validators=list(compress(scores.validators, counts)),
+            scores_ppm=list(compress(scores.scores_ppm, counts)),
+            places=np.fromiter(counted, dtype=np.int64),
+            result_ids=[result.result_id for result in results],
+            miners=[result.miner for result in results],
+            latencies_ms=[result.latency_ms for result in results],
+            work_units=[result.work_units for result in results],
+            are_canaries=[result.is_canary for result in results],
+        )
 
 
 def measured(
@@ -31,15 +88,14 @@ def measured(
     Raises: ValueError when a validator scored a result twice, a miner has two deliveries, or a number is one
     that nobody can have measured.
     """
-    given = [one for one in scores if one["validator"] in seated and one["miner"] in seated]
+    given = Given.of(scores, seated=seated)
     counts = _counted(deliveries)
-    if not given:
+    if not given.validators:
         return {}
-    _refuse_repeated(given)
-    validators = sorted({one["validator"] for one in given})
-    miners = sorted({one["miner"] for one in given})
-    judge, judged = _places(given, "validator", validators), _places(given, "miner", miners)
-    cells = judge * len(miners) + judged
+    validators, judge = _places(given.validators)
+    miners, judged = _places(given.miners)
+    _refuse_repeated(given, validators, judge)
+    cells = judge * len(miners) + judged[given.places]
     columns = _columns(given, cells)
     pairs = np.unique(cells)
     columns |= _delivered(counts, miners, pairs % len(miners))
@@ -53,18 +109,19 @@ def measured(
     }
 
 
-def _columns(given: Sequence[Score], cells: Column) -> dict[str, Column]:
+def _columns(given: Given, cells: Column) -> dict[str, Column]:
     """Measure the scores of each cell, a validator's of a miner; cells ascending."""
-    latency = _whole(given, "latency_ms")
+    latency = _whole(given.latencies_ms)[given.places]
     order = np.lexsort((latency, cells))
     starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
     counts = np.diff(np.append(starts, len(order)))
-    score, work = _whole(given, "score_ppm")[order], _whole(given, "work_units")[order]
+    score = _whole(given.scores_ppm)[order]
+    work = _whole(given.work_units)[given.places][order]
     if score.min() < 0 or score.max() > PPM:
         raise ValueError(f"a score_ppm is not within 0..{PPM}")
     if latency.min() < 0 or work.min() < 0:
         raise ValueError("latency_ms and work_units cannot be negative")
-    is_canary = np.fromiter((one["is_canary"] for one in given), dtype=np.int64)[order]
+    is_canary = np.fromiter(given.are_canaries, dtype=np.int64)[given.places][order]
     canary_counts = _summed(is_canary, starts)
     sorted_latency = latency[order]
     middle = [sorted_latency[starts + (counts - odd) // 2] for odd in (1, 0)]
@@ -78,9 +135,9 @@ def _columns(given: Sequence[Score], cells: Column) -> dict[str, Column]:
         "latency_ms": np.maximum(
             LATENCY_FLOOR_MS, _quotients(middle[0] + middle[1], counts * 0 + 2)
         ),
-        "work_units": _narrow(_summed(_wide(work, len(given)), starts)),
+        "work_units": _narrow(_summed(_wide(work, len(cells)), starts)),
         "credited_work_units": _quotients(
-            _summed(_wide(work, PPM * len(given)) * score, starts), counts * 0 + PPM
+            _summed(_wide(work, PPM * len(cells)) * score, starts), counts * 0 + PPM
         ),
     }
 
@@ -110,23 +167,24 @@ def _counted(deliveries: Iterable[Delivery]) -> dict[str, Delivery]:
     return counted
 
 
-def _refuse_repeated(given: Sequence[Score]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for one in given:
-        pair = (one["validator"], one["result_id"])
-        if pair in seen:
-            raise ValueError(f"result {pair[1]} was scored twice by {pair[0]}")
-        seen.add(pair)
+def _refuse_repeated(given: Given, validators: Sequence[str], judge: Column) -> None:
+    result_ids, result_at = _places(given.result_ids)
+    pairs, times = np.unique(judge * len(result_ids) + result_at[given.places], return_counts=True)
+    repeated = pairs[times > 1].tolist()
+    if repeated:
+        who, what = divmod(repeated[0], len(result_ids))
+        raise ValueError(f"result {result_ids[what]} was scored twice by {validators[who]}")
 
 
-def _places(given: Sequence[Score], name: str, hotkeys: Sequence[str]) -> Column:
-    place = {hotkey: index for index, hotkey in enumerate(hotkeys)}
-    return np.fromiter((place[one[name]] for one in given), dtype=np.int64)
+def _places(names: Sequence[str]) -> tuple[list[str], Column]:
+    """Return the different names, sorted, and the place of each name among them."""
+    different = sorted(set(names))
+    place = {name: index for index, name in enumerate(different)}
+    return different, np.fromiter((place[name] for name in names), dtype=np.int64)
 
 
-def _whole(given: Sequence[Score], name: str) -> Column:
+def _whole(values: Sequence[int]) -> Column:
     """Return a column of integers; those that pass 64 bits as Python's own."""
-    values = [one[name] for one in given]
     fits = min(values) > -(2**62) and max(values) < 2**62
     return np.array(values, dtype=np.int64 if fits else object)
 

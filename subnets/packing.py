@@ -17,18 +17,6 @@ from neurons.protocol import canonical_json
 LEVEL = 1
 
 
-class Prepared(dict[str, Any]):
-    """A JSON object that was packed already, so that no lock is held while it is.
-
-    canonical: its canonical JSON, where that was made before.
-    """
-
-    def __init__(self, value: Mapping[str, Any], *, canonical: bytes | None = None) -> None:
-        super().__init__(value)
-        written = canonical_json(dict(value)) if canonical is None else canonical
-        self.at_rest = deflated(written)
-
-
 def deflated(content: bytes) -> bytes:
     """Return bytes in zlib's format, made by ISA-L: a sixth of zlib's time for the same room."""
     return isal_zlib.compress(content, LEVEL)
@@ -36,7 +24,7 @@ def deflated(content: bytes) -> bytes:
 
 def packed(value: Mapping[str, Any]) -> bytes:
     """Return a JSON object as it is stored. Raises: ValueError when it is no JSON."""
-    return value.at_rest if isinstance(value, Prepared) else Prepared(value).at_rest
+    return deflated(canonical_json(dict(value)))
 
 
 def text(at_rest: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """All that an epoch depends on: read by the network in one instant, written into the public bundle, read by auditors. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,7 @@ class Record:
     """Everything an epoch depends on.
 
     versions: the rule in force, then its predecessors, tried in turn should one fail. seats: by uid, 0 to
-    n - 1. scores: the signed scores of the window as plain data. smoothed, incumbents: what each
+    n - 1. scores: the signed scores of the window, as they stand in a bundle. smoothed, incumbents: what each
     validator's evaluation handed on from the epoch before. results: what the miners signed of the scored
     results. commitments: what was public of each validator's scores while they were sealed; None where
     nobody scored before. Nothing is paid by these two: they prove that the scores are genuine and whole.
@@ -72,7 +72,7 @@ class Record:
     hyperparameters: Mapping[str, int]
     versions: tuple[RuleVersion, ...]
     seats: tuple[Seat, ...]
-    scores: tuple[Mapping[str, Any], ...]
+    scores: Sequence[Mapping[str, Any]]
     deliveries: tuple[metrics.Delivery, ...]
     smoothed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     incumbents: Mapping[str, str] = field(default_factory=dict)

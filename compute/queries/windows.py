@@ -6,19 +6,29 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Q, TextField
-from django.db.models.functions import Cast
+from django.db.models import Count, Q
 
 from compute.blueprints import blueprint
-from compute.models import Job, Lease, Result, Score
+from compute.models import Job, Lease, Result
 from compute.queries.commitments import window_commitments
 from subnets import clock
 from subnets import queries as subnets
 from subnets.commitments import Proof
 from subnets.metrics import Delivery
+from subnets.signed_scores import ScoredResult, SignedScores
 
 # The first half of an advisory lock's name ("SCOR"), so that no other use of such locks meets this one.
 SCORE_WRITERS = 0x53434F52
+# A column a field, each one value: twelve thousand rows take longer to be sent and made than to be found. Within an
+# instant scores come by result id, as they were committed to. An aggregate takes the rows in their subquery's order.
+GIVEN = """
+SELECT json_agg(result_id), json_agg(validator), json_agg(score_ppm), json_agg(reason), json_agg(signature)
+FROM (
+    SELECT result_id, validator, score_ppm, reason, signature FROM compute_score
+    WHERE netuid = %s AND scored_at >= %s AND scored_at < %s
+    ORDER BY scored_at, result_id, validator COLLATE "C"
+) AS given
+"""
 ONE_INSTANT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
@@ -26,7 +36,7 @@ ONE_INSTANT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 class Gathered:
     """An epoch's evidence, as it goes into the bundle, its proof, and the platform's own counts."""
 
-    scores: tuple[dict[str, Any], ...]
+    scores: SignedScores
     proof: Proof
     deliveries: tuple[Delivery, ...]
 
@@ -67,43 +77,28 @@ def gather(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathered:
 def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathered:
     """Collect the scores given in [starts_at, ends_at) and the leases that ended in it. Four statements.
 
-    Within an instant scores come by result id, as they were committed to. How many there can be is
-    bounded where they are taken.
+    How many there can be is bounded where they are taken.
     """
-    window = Score.objects.filter(netuid=netuid, scored_at__gte=starts_at, scored_at__lt=ends_at)
-    # As text from the start: that many ids take longer to be made than to be read.
-    given = list(
-        window.annotate(result_text=Cast("result_id", TextField()))
-        .order_by("scored_at", "result_id", "validator")
-        .values_list("result_text", "validator", "miner", "score_ppm", "reason", "signature")
-    )
-    # A result is scored by every validator, so it is read once.
-    found = (
-        Result.objects.filter(pk__in=window.values("result_id"))
-        .select_related("job")
-        .defer("output", "job__known_answer")
-    )
-    results = {str(result.pk): result for result in found}
-    facts = {result_id: _facts(result) for result_id, result in results.items()}
-    scored = {result_id for result_id, *_ in given}
+    with connection.cursor() as cursor:
+        cursor.execute(GIVEN, [netuid, starts_at, ends_at])
+        result_ids, *columns = (column or [] for column in cursor.fetchone())
+    rows = _results(result_ids)
     return Gathered(
-        scores=tuple(
-            {
-                **facts[result_id],
-                "validator": validator,
-                "miner": miner,
-                "score_ppm": score_ppm,
-                "reason": reason,
-                "signature": signature,
-            }
-            for result_id, validator, miner, score_ppm, reason, signature in given
+        scores=SignedScores(
+            {result_id: _facts(row) for result_id, row in rows.items()}, result_ids, *columns
         ),
         proof=Proof(
-            results=tuple(_signed_result(results[result_id]) for result_id in sorted(scored)),
+            results=tuple(_signed_result(rows[result_id]) for result_id in sorted(rows)),
             commitments=window_commitments(netuid, starts_at=starts_at, ends_at=ends_at),
         ),
         deliveries=_deliveries(netuid, starts_at=starts_at, ends_at=ends_at),
     )
+
+
+def _results(result_ids: Iterable[str]) -> dict[str, Result]:
+    """Read results by their ids, each once: it is scored by every validator."""
+    rows = Result.objects.filter(pk__in=set(result_ids)).select_related("job")
+    return {str(row.pk): row for row in rows.defer("output", "job__known_answer")}
 
 
 def _signed_result(result: Result) -> dict[str, Any]:
@@ -116,16 +111,17 @@ def _signed_result(result: Result) -> dict[str, Any]:
     }
 
 
-def _facts(result: Result) -> dict[str, Any]:
+def _facts(result: Result) -> ScoredResult:
     """Return what is the same in every score of a result."""
     work = blueprint(result.job.blueprint)
-    return {
-        "result_id": str(result.pk),
-        "latency_ms": result.latency_ms,
-        "work_units": work.work_units(result.job.payload),
-        "is_canary": result.job.origin == Job.Origin.CANARY,
-        "output_digest": result.output_digest,
-    }
+    return ScoredResult(
+        result_id=str(result.pk),
+        miner=result.hotkey,
+        output_digest=result.output_digest,
+        latency_ms=result.latency_ms,
+        work_units=work.work_units(result.job.payload),
+        is_canary=result.job.origin == Job.Origin.CANARY,
+    )
 
 
 def _deliveries(netuid: int, *, starts_at: datetime, ends_at: datetime) -> tuple[Delivery, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 
@@ -25,7 +25,8 @@ from ledger.entries import MAX_STEPS, Entry, Move
 from subnets import bundle, clock, emission, evidence, packing, payroll, queries
 from subnets.commitments import NO_PROOF, Proof
 from subnets.metrics import Delivery
-from subnets.models import Epoch, EpochEvidence, EpochTerm, IncentiveRule, Network, Neuron, Subnet
+from subnets.models import Epoch, IncentiveRule, Network, Subnet
+from subnets.operations.epoch_facts import EpochFacts, write_epoch
 from subnets.operations.handing_on import hand_on
 from subnets.operations.network import accrue_emission
 from subnets.queries import Handover
@@ -37,21 +38,12 @@ RULES_TRIED_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An epoch that is being computed. neurons: the row of each uid when it began."""
+    """An epoch that is being computed. neurons: the row of each uid when it began; rules: of each version."""
 
     record: Record
     previous: Handover | None
     neurons: Mapping[int, int]
-    rules: Mapping[int, IncentiveRule]
-
-
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """An epoch's rows, ready to be written."""
-
-    epoch: Epoch
-    terms: Sequence[EpochTerm]
-    evidence: EpochEvidence
+    rules: Mapping[int, int]
 
 
 def run_epoch(
@@ -119,7 +111,7 @@ def begin(
         end_block=subnet.next_epoch_block,
         accrued_block=max(network.accrued_block, subnet.next_epoch_block),
     )
-    neurons = list(Neuron.objects.filter(subnet=subnet).select_related("hotkey").order_by("uid"))
+    neurons = queries.seated(netuid)
     versions = queries.rules_by_force(netuid, number)
     # The first version is the network's own default: with it as the last resort an epoch can be paid.
     tried = versions[: RULES_TRIED_MAX - 1] + versions[RULES_TRIED_MAX - 1 :][-1:]
@@ -129,8 +121,8 @@ def begin(
     return Begun(
         record=replace(record, emission_rao=due_rao, tenures=owners(subnet, network)),
         previous=previous,
-        neurons={neuron.uid: neuron.pk for neuron in neurons},
-        rules={rule.version: rule for rule in tried},
+        neurons={neuron.uid: neuron.id for neuron in neurons},
+        rules={rule.version: rule.pk for rule in tried},
     )
 
 
@@ -151,7 +143,7 @@ def recorded(
     deliveries: Sequence[Delivery],
     proof: Proof,
     *,
-    neurons: Sequence[Neuron],
+    neurons: Sequence[queries.Seated],
     rules: Sequence[IncentiveRule],
     previous: Handover | None,
 ) -> Record:
@@ -167,7 +159,7 @@ def recorded(
         hyperparameters=subnet.hyperparameters,
         versions=tuple(RuleVersion(rule.version, rule.digest, rule.document) for rule in rules),
         seats=tuple(seats(subnet.netuid, neurons)),
-        scores=tuple(scores),
+        scores=scores,
         deliveries=tuple(deliveries),
         smoothed=bundle.smoothed_read(previous.smoothed) if previous else {},
         incumbents=previous.incumbents if previous else {},
@@ -176,7 +168,7 @@ def recorded(
     )
 
 
-def seats(netuid: int, neurons: Sequence[Neuron]) -> Iterator[Seat]:
+def seats(netuid: int, neurons: Sequence[queries.Seated]) -> Iterator[Seat]:
     """Yield each neuron with the stake behind it, by uid."""
     backing: dict[str, list[Backing]] = {}
     for hotkey, owner, amount_rao in sorted(books.stakes(netuid)):
@@ -185,80 +177,58 @@ def seats(netuid: int, neurons: Sequence[Neuron]) -> Iterator[Seat]:
     for neuron in neurons:
         yield Seat(
             uid=neuron.uid,
-            hotkey=neuron.hotkey_id,
-            owner=str(neuron.hotkey.owner),
+            hotkey=neuron.hotkey,
+            owner=str(neuron.owner),
             registered_block=neuron.registered_block,
             last_update_block=neuron.last_update_block,
             has_permit=neuron.has_permit,
             bonds={int(uid): value for uid, value in neuron.bonds.items()},
-            backing=tuple(backing.get(neuron.hotkey_id, ())),
+            backing=tuple(backing.get(neuron.hotkey, ())),
         )
 
 
-def prove(begun: Begun, paid: payroll.Payroll, seen: payroll.Measured, *, now: datetime) -> Proven:
-    """Make the rows of an epoch and its public bundle; nothing is written, and nobody waits meanwhile."""
+def prove(
+    begun: Begun, paid: payroll.Payroll, seen: payroll.Measured, *, now: datetime
+) -> EpochFacts:
+    """Make an epoch's row and its public bundle; nothing is written, and nobody waits meanwhile."""
     record, previous = begun.record, begun.previous
-    public, text = bundle.written(record, paid, previous_digest=previous.digest if previous else "")
-    handed_on = {name: public["payroll"][name] for name in ("smoothed", "incumbents")}
-    epoch = Epoch(
+    written = bundle.written(record, paid, previous_digest=previous.digest if previous else "")
+    return EpochFacts(
+        id=uuid4(),
         subnet_id=record.netuid,
         number=record.number,
         start_block=record.start_block,
         end_block=record.end_block,
         closed_at=now,
-        rule=begun.rules[paid.rule_version],
+        rule_id=begun.rules[paid.rule_version],
         emission_rao=record.emission_rao,
         owner_rao=paid.owner_rao,
         miners_rao=paid.miners_rao,
         validators_rao=paid.validators_rao,
         burned_rao=paid.burned_rao,
         rule_fault=paid.rule_fault,
-        bundle=packing.Prepared(public, canonical=text),
-        handed_on=packing.Prepared(handed_on),
-        digest=public["digest"],
-    )
-    kept = EpochEvidence(epoch=epoch, packed=evidence.packed(record, seen))
-    return Proven(epoch, [_term(epoch, term) for term in paid.terms], kept)
-
-
-def _term(epoch: Epoch, term: payroll.Term) -> EpochTerm:
-    return EpochTerm(
-        epoch=epoch,
-        uid=term.uid,
-        hotkey=term.hotkey,
-        owner=UUID(term.owner),
-        stake_rao=term.stake_rao,
-        is_active=term.is_active,
-        has_permit=term.has_permit,
-        consensus_u16=term.consensus_u16,
-        incentive_u16=term.incentive_u16,
-        dividends_u16=term.dividends_u16,
-        validator_trust_u16=term.validator_trust_u16,
-        miner_rao=term.miner_rao,
-        validator_rao=term.validator_rao,
+        bundle=packing.deflated(written.text),
+        handed_on=packing.deflated(written.handed_on),
+        digest=written.digest,
+        evidence=evidence.packed(record, seen),
     )
 
 
 @transaction.atomic(durable=True)
-def conclude(begun: Begun, paid: payroll.Payroll, proven: Proven, *, now: datetime) -> Epoch:
+def conclude(begun: Begun, paid: payroll.Payroll, facts: EpochFacts, *, now: datetime) -> Epoch:
     """Write the epoch and pay everyone it names, all or nothing. A closed one is returned as it is."""
     record = begun.record
     subnet = queries.lock_subnet(record.netuid)
     closed = queries.closed_epoch(record.netuid, record.number)
     if closed is not None:
         return closed
-    write_epoch(proven)
+    write_epoch(facts, paid.terms)
     hand_on(begun.neurons, paid.terms)
     advance(subnet, record, paid)
     pay(record, paid, now=now)
-    return proven.epoch
-
-
-def write_epoch(proven: Proven) -> None:
-    """Write the epoch and its terms: facts, with the bundle that proves them and what a replay needs."""
-    proven.epoch.save(force_insert=True)
-    EpochTerm.objects.bulk_create(proven.terms)
-    proven.evidence.save(force_insert=True)
+    written = queries.closed_epoch(record.netuid, record.number)
+    assert written is not None, "this transaction wrote it"
+    return written
 
 
 def advance(subnet: Subnet, record: Record, paid: payroll.Payroll) -> None:

@@ -1,10 +1,10 @@
 """What an epoch hands on to the neurons' rows: permits, bonds, last updates, and what each was paid."""
 
-import json
 from collections.abc import Mapping, Sequence
 
-from django.db import connection
+import orjson
 
+from ledger import prepared
 from subnets.payroll import Term
 
 # One statement for a whole subnet. Neurons are told by their rows, not by their uids: one that was pruned
@@ -29,16 +29,19 @@ WHERE neuron.id = term.neuron_id
 
 def hand_on(neurons: Mapping[int, int], terms: Sequence[Term]) -> None:
     """Write an epoch's terms to the neurons it was computed for; neurons: uid → row. The subnet is locked."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            HAND_ON,
-            {
-                "neurons": [neurons[term.uid] for term in terms],
-                "uids": [term.uid for term in terms],
-                "permits": [term.has_permit for term in terms],
-                # One text: the driver takes an array of them apart letter by letter.
-                "bonds": json.dumps([dict(term.bonds) for term in terms]),
-                "updates": [term.last_update_block for term in terms],
-                "emissions_rao": [term.miner_rao + term.validator_rao for term in terms],
-            },
-        )
+    prepared.rows(
+        HAND_ON,
+        {
+            "neurons": prepared.numbers(neurons[term.uid] for term in terms),
+            "uids": prepared.numbers(term.uid for term in terms),
+            "permits": prepared.texts(term.has_permit for term in terms),
+            # One text: the driver takes an array of them apart letter by letter.
+            "bonds": orjson.dumps(
+                [dict(term.bonds) for term in terms], option=orjson.OPT_NON_STR_KEYS
+            ).decode(),
+            "updates": prepared.numbers(term.last_update_block for term in terms),
+            "emissions_rao": prepared.numbers(
+                term.miner_rao + term.validator_rao for term in terms
+            ),
+        },
+    )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import Subquery
@@ -41,6 +42,26 @@ def neurons_of_hotkey(ss58: str) -> list[Neuron]:
 def hotkeys_on(netuid: int) -> dict[str, UUID]:
     """Return hotkey → owner of everyone registered on the subnet."""
     return dict(Neuron.objects.filter(subnet=netuid).values_list("hotkey_id", "hotkey__owner"))
+
+
+class Seated(NamedTuple):
+    """What an epoch reads of a neuron, the row's id included; bonds: miner uid as text → u16."""
+
+    id: int
+    uid: int
+    hotkey: str
+    owner: UUID
+    registered_block: int
+    last_update_block: int
+    has_permit: bool
+    bonds: dict[str, int]
+
+
+def seated(netuid: int) -> list[Seated]:
+    """List the subnet's neurons by uid, without making a row and a hotkey of each."""
+    columns = ["pk", "uid", "hotkey_id", "hotkey__owner", *Seated._fields[4:]]
+    rows = Neuron.objects.filter(subnet=netuid).order_by("uid").values_list(*columns)
+    return [Seated(*row) for row in rows]
 
 
 def stake_by_subnet() -> dict[int, int]:

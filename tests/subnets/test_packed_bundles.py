@@ -27,16 +27,12 @@ def migrate(*targets):
     call_command("migrate", *targets, verbosity=0)
 
 
-def test_what_was_packed_comes_back_and_what_was_prepared_is_packed_once():
+def test_what_was_packed_comes_back():
     value = {"b": [1, 2.5, None], "a": {"ß": "x" * 1_000}}
-    prepared = packing.Prepared(value)
-    prepared.at_rest = b"as it was"
 
     assert packing.unpacked(packing.packed(value)) == value
     assert packing.text(packing.packed(value)) == canonical_json(value)
     assert len(packing.packed(value)) < 200
-    assert packing.packed(prepared) == b"as it was"
-    assert packing.text(packing.Prepared({}, canonical=b"[1]").at_rest) == b"[1]"
 
 
 def test_what_zlib_deflated_is_read_like_what_is_deflated_today():

@@ -1,0 +1,94 @@
+"""Scores in columns are read, spelled and measured as the list of them that stands in a bundle."""
+
+import dataclasses
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurons.protocol import canonical_json
+from subnets import bundle, measuring, payroll
+from subnets.signed_scores import ScoredResult, SignedScores
+from tests.subnets import worlds
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    ['","', '\\","', '"', "\\", "\n\x00\x7f", "ß€😀"]
+)
+
+
+@st.composite
+def windows(draw):
+    """Draw scores of a few results by a few validators, no result scored twice by one."""
+    results = [
+        ScoredResult(
+            result_id=f"r{place}",
+            miner=draw(st.sampled_from(["m1", "m2", 'm"3'])),
+            output_digest=draw(texts),
+            latency_ms=draw(st.integers(0, 2**31 - 1)),
+            work_units=draw(st.integers(0, 2**70)),
+            is_canary=draw(st.booleans()),
+        )
+        for place in range(draw(st.integers(1, 4)))
+    ]
+    pairs = st.tuples(st.sampled_from(results), st.sampled_from(["alice", "bob", 'c"l']))
+    given = draw(st.lists(pairs, max_size=8, unique_by=lambda pair: (pair[0].result_id, pair[1])))
+    some = {"min_size": len(given), "max_size": len(given)}
+    return SignedScores(
+        results={result.result_id: result for result in results},
+        result_ids=[result.result_id for result, _ in given],
+        validators=[validator for _, validator in given],
+        scores_ppm=draw(st.lists(st.integers(0, 1_000_000), **some)),
+        reasons=draw(st.lists(texts, **some)),
+        signatures=draw(st.lists(texts, **some)),
+    )
+
+
+@given(windows())
+def test_columns_are_spelled_as_the_list_they_read_like(scores):
+    assert scores.spelled() == canonical_json(list(scores))
+    assert scores[1:] == list(scores)[1:]
+
+
+@given(windows(), st.sets(st.sampled_from(["alice", "bob", 'c"l', "m1", "m2", 'm"3'])))
+def test_columns_are_measured_as_the_list_they_read_like(scores, seated):
+    by_columns, by_rows = (
+        measuring.measured(given, [], seated=seated) for given in (scores, list(scores))
+    )
+
+    assert {who: dict(table) for who, table in by_columns.items()} == {
+        who: dict(table) for who, table in by_rows.items()
+    }
+
+
+def test_a_bundle_of_columns_is_that_of_their_list():
+    record = worlds.record(scores=worlds.scores(worlds.AGREED, worlds.AGREED))
+    rows = record.scores
+    results = [
+        ScoredResult(**{field.name: row[field.name] for field in dataclasses.fields(ScoredResult)})
+        for row in rows
+    ]
+    columns = SignedScores(
+        {result.result_id: result for result in results},
+        *(
+            [row[name] for row in rows]
+            for name in ("result_id", "validator", "score_ppm", "reason", "signature")
+        ),
+    )
+    with worlds.quick_cel():
+        paid = payroll.settle(record)
+        assert payroll.settle(dataclasses.replace(record, scores=columns)) == paid
+
+    by_rows, by_columns = (
+        bundle.written(dataclasses.replace(record, scores=one), paid, previous_digest="")
+        for one in (rows, columns)
+    )
+
+    assert by_rows == by_columns
+    public = json.loads(by_rows.text)
+    assert canonical_json(public) == by_rows.text
+    assert public["record"] == bundle.record_json(record)
+    assert public["payroll"] == bundle.payroll_json(paid)
+    assert public["digest"] == by_rows.digest == bundle.digest(public)
+    assert json.loads(by_rows.handed_on) == {
+        name: public["payroll"][name] for name in bundle.HANDED_ON
+    }
