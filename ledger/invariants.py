@@ -4,8 +4,9 @@ An app above that has invariants of its own keeps them in its `invariants` modul
 `check_books() -> list[str]`; check_all_books finds them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 
 from django.apps import apps
@@ -139,13 +140,19 @@ def check_books() -> list[str]:
 
 def check_all_books() -> list[str]:
     """Return the faults of the ledger and of every installed app that keeps invariants."""
-    faults: list[str] = []
     with planned_for_whole_tables():
-        for app in apps.get_app_configs():
-            if app.module is not None and module_has_submodule(app.module, "invariants"):
-                check = getattr(import_module(f"{app.name}.invariants"), "check_books", None)
-                faults += check() if check else []
-    return faults
+        return [fault for check in _checks() for fault in check()]
+
+
+@cache
+def _checks() -> list[Callable[[], list[str]]]:
+    """Find the check of every installed app that has one."""
+    modules = [
+        import_module(f"{app.name}.invariants")
+        for app in apps.get_app_configs()
+        if app.module is not None and module_has_submodule(app.module, "invariants")
+    ]
+    return [module.check_books for module in modules if hasattr(module, "check_books")]
 
 
 @contextmanager
