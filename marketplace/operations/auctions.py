@@ -119,7 +119,7 @@ def open_auction(
 def cancel_auction(
     *, auction_id: UUID, seller: UUID, now: datetime, versions: Collection[int] | None = None
 ) -> Auction:
-    """Withdraw an auction that nobody has bid in. Withdrawing it again changes nothing.
+    """Withdraw an auction that nobody has bid in, or whose every bidder was taken out. Again, and nothing changes.
 
     versions: the seller's idea of the auction's version; None when any will do.
     Raises: AuctionUnknown, NotTheSeller, PreconditionFailed (it is at another version), AuctionHasBids,
@@ -134,7 +134,8 @@ def cancel_auction(
         raise PreconditionFailed(version=auction.version)
     if auction.state != Auction.State.OPEN:
         raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
-    if auction.bid_count:
+    were_taken_out = auction.format == Auction.Format.ENGLISH and auction.leader is None
+    if auction.bid_count and not were_taken_out:
         raise AuctionHasBids(bid_count=auction.bid_count)
     endings.close(auction, Auction.State.CANCELLED, now=now)
     return auction

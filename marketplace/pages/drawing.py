@@ -9,6 +9,8 @@ from math import cos, pi, sin
 
 WIDTH, HEIGHT = 600, 160
 PAD = 4  # room for half a stroke at the edges
+SPACES = 4  # between the rules of an axis: about so many stand apart on a phone
+ROUND = (1, 2, 5, 10)
 
 SEAL_RADIUS = 47
 LOBE_KINDS, DEPTH_KINDS, WAVE_KINDS = 8, 4, 4  # 8 x 4 x 4 = 128 seals
@@ -17,12 +19,19 @@ SINE_PULL = 0.3642  # a cubic whose controls stand this share of a half wave awa
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A curve and the area under it."""
+    """A curve and the area under it.
+
+    ticks: the values of the axis, the highest first, at equal distances; grid: a rule at each.
+    low, high: of the values drawn.  spots: where each point lies.
+    """
 
     path: str
     area: str
+    grid: str
+    ticks: tuple[int, ...]
     low: int
     high: int
+    spots: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +63,43 @@ def line(
     """Draw (x, y) points as a line; as steps, where a value holds until the next. None below two points.
 
     The floor is zero unless the values vary by less than a quarter: then the low end is cut, so that change shows.
+    Floor and top are round numbers.
     """
     if len(points) < 2:
         return None
     xs = [x for x, _ in points]
     ys = [y for _, y in points]
-    low, high = floor_of(ys), max(ys)
-    spread_x, spread_y = max(xs[-1] - xs[0], 1), max(high - low, 1)
-    spots = [
-        (
-            round((x - xs[0]) / spread_x * width, 1),
-            round(height - PAD - (y - low) / spread_y * (height - 2 * PAD), 1),
-        )
-        for x, y in points
-    ]
+    ticks = axis(floor_of(ys), max(ys))
+    floor, spread_x, spread_y = ticks[0], max(xs[-1] - xs[0], 1), ticks[-1] - ticks[0]
+
+    def level(value: int) -> float:
+        return round(height - PAD - (value - floor) / spread_y * (height - 2 * PAD), 1)
+
+    spots = [(round((x - xs[0]) / spread_x * width, 1), level(y)) for x, y in points]
     path = "M" + (steps(spots) if is_step else "L".join(f"{x:g} {y:g}" for x, y in spots))
-    area = f"{path}V{height}H{spots[0][0]:g}Z"
-    return Line(path=path, area=area, low=low, high=high)
+    return Line(
+        path=path,
+        area=f"{path}V{height}H{spots[0][0]:g}Z",
+        grid="".join(f"M0 {level(tick):g}H{width}" for tick in ticks),
+        ticks=ticks[::-1],
+        low=min(ys),
+        high=max(ys),
+        spots=tuple(spots),
+    )
+
+
+def axis(low: int, high: int) -> tuple[int, ...]:
+    """Return round values at equal distances that reach from below low to above high, the lowest first.
+
+    Example:
+        >>> axis(0, 130), axis(96, 118), axis(0, 0)
+        ((0, 50, 100, 150), (90, 100, 110, 120), (0, 1))
+    """
+    rough = max(1, -(-(high - low) // SPACES))
+    size = 10 ** (len(str(rough)) - 1)
+    step = next(size * factor for factor in ROUND if size * factor >= rough)
+    first, last = low // step, max(-(-high // step), low // step + 1)
+    return tuple(step * place for place in range(first, last + 1))
 
 
 def floor_of(values: Sequence[int]) -> int:

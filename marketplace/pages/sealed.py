@@ -21,6 +21,7 @@ from marketplace.offering import Format
 from marketplace.operations.rehearsal import rehearsed
 from marketplace.pages import kept, wording
 from marketplace.pages.forms import TaoField
+from marketplace.pages.guarding import guard
 from marketplace.pages.reader import available_rao, form_key, reader
 from marketplace.pages.refusals import answered, words
 
@@ -39,6 +40,7 @@ class SealedForm(forms.Form):
         required=False,
         help_text="Left empty, a round amount above your maximum, so that it tells nobody your bid.",
     )
+    repeat_rao = TaoField(label="The same amount again", required=False)
 
 
 @login_required
@@ -48,18 +50,31 @@ def seal_review(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST":
         return seal(request, pk)
     form = kept.kept_form(request, reviewed(pk), SealedForm)
-    if form is None or not form.is_valid():
+    if form is None or not {"max_rao", "cover_rao"} <= form.cleaned_data.keys():
         return redirect("auction", pk=pk)
-    own = market.my_sealed_bid(pk, reader(request).id)
+    page = review_of(request, pk, form) | {"key": kept.kept_key(request, reviewed(pk))}
+    return render(request, "pages/seal_confirm.html", page)
+
+
+def review_of(request: HttpRequest, pk: UUID, form: SealedForm) -> dict[str, Any]:
+    """Return what a bidder should see before the bid binds. A sealed auction has no price to hold an amount against."""
+    seen, own = market.auction(pk), market.my_sealed_bid(pk, reader(request).id)
     free_rao = (available_rao(request) or 0) + (own.cover_rao if own else 0)
-    page = {
-        "auction": market.auction(pk),
+    reference_rao = own.max_rao if own else seen.start_rao
+    guard_reason = guard(
+        form.cleaned_data["max_rao"],
+        reference_rao=reference_rao,
+        reference="maximum you sealed before" if own else "start price",
+        free_rao=free_rao,
+    )
+    form.fields["repeat_rao"].required = bool(guard_reason)
+    return {
+        "auction": seen,
         "form": form,
-        "key": kept.kept_key(request, reviewed(pk)),
         "own": own,
         "left_rao": free_rao - form.cleaned_data["cover_rao"],
+        "guard_reason": guard_reason,
     }
-    return render(request, "pages/seal_confirm.html", page)
 
 
 def seal(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -67,12 +82,11 @@ def seal(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = SealedForm(request.POST)
     if not form.is_valid():
         return refused(request, pk, form)
-    is_reviewed = request.POST.get("step") == "place"
-    key = request.POST.get("key", "") if is_reviewed else str(uuid.uuid4())
+    if request.POST.get("step") == "place":
+        return placed_bid(request, pk, form)
+    key = str(uuid.uuid4())
     asked = bid_of(request, pk, form, key=key)
     try:
-        if is_reviewed:
-            return sealed(request, pk, marketplace.place_sealed_bid(**asked))
         cover_rao = rehearsed(cover, marketplace.place_sealed_bid, **asked)
     except DomainError as refusal:
         form.add_error("max_rao", words(refusal))
@@ -82,6 +96,25 @@ def seal(request: HttpRequest, pk: UUID) -> HttpResponse:
     covered = SealedForm({name: wording.tao(rao) for name, rao in seen.items()})
     kept.keep(request, reviewed(pk), covered, key=key)
     return redirect("seal_review", pk=pk)
+
+
+def placed_bid(request: HttpRequest, pk: UUID, form: SealedForm) -> HttpResponse:
+    """Place a reviewed bid; one that may be a slip goes back to its review."""
+    key = request.POST.get("key", "")
+    is_repeated = form.cleaned_data["repeat_rao"] == form.cleaned_data["max_rao"]
+    if form.cleaned_data["cover_rao"] is None:
+        return redirect("seal_review", pk=pk)  # not what was reviewed
+    if review_of(request, pk, form)["guard_reason"] and not is_repeated:
+        form.add_error("repeat_rao", "The two amounts differ.")
+        kept.keep(request, reviewed(pk), form, key=key)
+        return redirect("seal_review", pk=pk)
+    try:
+        return sealed(
+            request, pk, marketplace.place_sealed_bid(**bid_of(request, pk, form, key=key))
+        )
+    except DomainError as refusal:
+        form.add_error("max_rao", words(refusal))
+        return refused(request, pk, form)
 
 
 def cover(placed: marketplace.SealedPlaced) -> int:

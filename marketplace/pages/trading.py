@@ -19,6 +19,7 @@ from marketplace.models import Auction
 from marketplace.operations.rehearsal import rehearse
 from marketplace.pages import kept, wording
 from marketplace.pages.forms import AuctionFilter, BidForm
+from marketplace.pages.guarding import guard
 from marketplace.pages.paying import backed_rao, paying_part
 from marketplace.pages.reader import available_rao, form_key, reader
 from marketplace.pages.refusals import answered, words
@@ -27,9 +28,6 @@ from marketplace.pages.taking import falling_part
 from subnets import queries as subnets
 
 SALES_SHOWN = 20
-# The guards of a bid against a slip of the keyboard (99.50 typed for 9.95).
-GUARD_PRICE_FACTOR = 3
-GUARD_BALANCE_PERCENT = 50
 
 
 @answered
@@ -204,7 +202,12 @@ def review_of(request: HttpRequest, pk: UUID, form: BidForm) -> dict[str, Any]:
         (backed_rao(seen, standing.max_rao) or 0) if standing.is_leading else 0
     )
     held_rao = backed_rao(seen, max_rao) or 0
-    guard_reason = guard(max_rao, price_rao=seen.price_rao or seen.start_rao, free_rao=free_rao)
+    guard_reason = guard(
+        max_rao,
+        reference_rao=seen.price_rao or seen.start_rao,
+        reference="price",
+        free_rao=free_rao,
+    )
     form.fields["repeat_rao"].required = bool(guard_reason)
     return {
         "auction": seen,
@@ -216,15 +219,3 @@ def review_of(request: HttpRequest, pk: UUID, form: BidForm) -> dict[str, Any]:
         "guard_reason": guard_reason,
         "needs_repeat": bool(guard_reason),
     }
-
-
-def guard(max_rao: int, *, price_rao: int, free_rao: int) -> str:
-    """Say why an amount deserves a second look; empty where it does not.
-
-    Source: market research, auction houses ask again above three times the price or half the balance.
-    """
-    if max_rao > GUARD_PRICE_FACTOR * price_rao:
-        return f"This is more than {GUARD_PRICE_FACTOR} times the price."
-    if max_rao * 100 > GUARD_BALANCE_PERCENT * free_rao:
-        return f"This is more than {GUARD_BALANCE_PERCENT} % of what you have available."
-    return ""

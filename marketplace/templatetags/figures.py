@@ -216,16 +216,21 @@ def tao_over_time(
 ) -> dict[str, Any]:
     """Draw (instant, rao) points as a line chart with labels in HTML and its figures as a table.
 
-    As steps, a value holds until the next one, and the last one until now.
+    As steps, a value holds until the next one, and the last one until now; where it changed is marked.
     """
+    now = timezone.now()
     drawn = [(int(at.timestamp()), rao) for at, rao in points]
     if is_step and drawn:
-        drawn.append((int(timezone.now().timestamp()), drawn[-1][1]))
+        drawn.append((int(now.timestamp()), drawn[-1][1]))
+    line = drawing.line(drawn, is_step=is_step)
     return {
-        "line": drawing.line(drawn, is_step=is_step),
+        "line": line,
         "is_step": is_step,
+        "marks": zip(line.spots, points, strict=False) if line and is_step else (),
         "label": label,
         "points": points,
+        "now": now,
+        "middle": points[0][0] + (now - points[0][0]) / 2 if is_step and points else None,
         "first": points[0] if points else None,
         "last": points[-1] if points else None,
     }

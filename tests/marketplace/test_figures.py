@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.template import engines
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.chart import Code
 from ledger.money import MAX_SUPPLY_RAO, parse_tao
+from ledger.money import RAO_PER_TAO as TAO
 from marketplace.pages import drawing, wording
 from marketplace.pages.rule_words import rule_words
 from subnets.models import SUBNET_LIMIT
@@ -121,7 +123,11 @@ def test_a_line_stays_within_its_box(points, is_step):
     assert line is not None
     numbers = [float(word) for word in line.path.translate(str.maketrans("MLHV", "    ")).split()]
     assert all(0 <= number <= drawing.WIDTH for number in numbers)
-    assert line.low <= min(value for _, value in points)
+    values = [value for _, value in points]
+    assert (line.low, line.high) == (min(values), max(values))
+    assert line.ticks[-1] <= line.low <= line.high <= line.ticks[0]
+    assert len({high - low for low, high in itertools.pairwise(line.ticks[::-1])}) == 1
+    assert 2 <= len(line.ticks) <= drawing.SPACES + 2
 
 
 def test_one_figure_is_no_line():
@@ -152,4 +158,18 @@ def test_a_rule_is_told_gate_by_gate_with_what_its_names_mean(kind):
 def test_a_value_that_never_changed_is_drawn_over_an_axis_from_zero():
     drawn = drawing.line([(0, 1_000), (10, 1_000)], is_step=True)
 
-    assert (drawn.low, drawn.high) == (0, 1_000)
+    assert drawn.ticks == (1_000, 500, 0)
+    assert drawn.area.endswith("V160H0Z")
+
+
+def test_a_chart_of_prices_marks_every_sale_and_says_what_was_paid_last():
+    now = timezone.now()
+    points = [(now - timedelta(days=20), 60 * TAO), (now - timedelta(days=3), 130 * TAO)]
+
+    html = drawn("{% tao_over_time points 'Price' is_step=True %}", points=points)
+
+    assert html.count('class="chart-mark"') == 2
+    assert '<b class="num">130</b> <span class="unit">TAO</span> <small>last, <time' in html
+    assert 'aria-label="Price: 2 sales, from 60.0000 TAO to 130.0000 TAO' in html
+    assert "<span>150</span><span>100</span><span>50</span><span>0</span>" in html
+    assert html.count("<tr>") == 3  # the same as a table

@@ -82,6 +82,12 @@ def test_a_bidder_reviews_a_sealed_bid_before_it_binds_and_it_is_placed_once(cli
     assert "Nobody sees your maximum before the end" in words
     assert not SealedBid.objects.exists()
     step = {"step": "place", "max_rao": "130", "cover_rao": "200", "key": seen.context["key"]}
+    assert "more than 3 times the start price. Type the amount again" in words
+    slip = client.post(review, step | {"repeat_rao": "13"}, follow=True)
+    assert "The two amounts differ" in slip.content.decode()
+    assert slip.context["key"] == seen.context["key"]
+    assert not SealedBid.objects.exists()
+    step |= {"repeat_rao": "130"}
     for _ in range(2):
         client.post(review, step)
     assert SealedBid.objects.count() == 1
