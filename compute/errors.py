@@ -195,3 +195,137 @@ class AnswerReported(DomainError):
 
     code = "answer_reported"
     message = "You reported this answer before; the first report stands."
+
+
+class RequestMalformed(DomainError):
+    """A request to the gateway cannot be read."""
+
+    code = "request_malformed"
+    http_status = 400
+    message = "The request cannot be read: {problem}."
+
+
+class FieldInvalid(DomainError):
+    """A member of a request to the gateway has no value it may have."""
+
+    code = "field_invalid"
+    http_status = 400
+    message = "{field}: {problem}."
+
+
+class RequestTooLarge(DomainError):
+    """The body is larger than the gateway takes."""
+
+    code = "request_too_large"
+    http_status = 413
+    message = "The request has more than {limit} bytes. Send less text."
+
+
+class PathUnknown(DomainError):
+    """The gateway serves no such path."""
+
+    code = "path_unknown"
+    http_status = 404
+    message = "There is nothing at {path}. The gateway serves /v1/models, /v1/chat/completions, /v1/completions and /v1/embeddings."
+
+
+class MethodRefused(DomainError):
+    """The path is called by another method."""
+
+    code = "method_refused"
+    http_status = 405
+    message = "Call {path} by {allowed}."
+
+
+class ModelNotFound(DomainError):
+    """No subnet serves a model of this name."""
+
+    code = "model_not_found"
+    http_status = 404
+    message = "There is no model {model!r}. GET /v1/models lists those there are."
+
+
+class ModelKindWrong(DomainError):
+    """The model does other work than the path asks for."""
+
+    code = "model_kind_wrong"
+    http_status = 400
+    message = "{model} is a model for {kind}; {path} needs another."
+
+
+class NoMiner(DomainError):
+    """Nobody serves the model at the moment."""
+
+    code = "no_miner"
+    http_status = 503
+    message = "No miner serves {model} at the moment. Try again in {retry_after_s} s, or choose another model."
+
+
+class ModelBusy(DomainError):
+    """Every miner of the model is at work, and enough requests wait for them."""
+
+    code = "model_busy"
+    http_status = 429
+    message = (
+        "All miners of {model} are busy; this is not your limit. Try again in {retry_after_s} s."
+    )
+
+
+class KeyBusy(DomainError):
+    """The API key has as many requests under way as it may."""
+
+    code = "key_busy"
+    http_status = 429
+    message = (
+        "Your API key has {limit} requests under way, its limit. Try again when one has ended."
+    )
+
+
+class TooManyWrongKeys(DomainError):
+    """The address sent too many keys that do not work."""
+
+    code = "too_many_wrong_keys"
+    http_status = 429
+    message = "Too many wrong API keys came from your address. Try again in {retry_after_s} s."
+
+
+class MinersFailed(DomainError):
+    """Several miners were tried before the first token, and none answered."""
+
+    code = "miners_failed"
+    http_status = 502
+    message = "{attempts} miners were tried and none answered. Nothing was charged. Try again."
+
+
+class AnswerBrokeOff(DomainError):
+    """The miner stopped in the middle of an answer; what was sent is incomplete."""
+
+    code = "answer_broke_off"
+    http_status = 502
+    message = "The miner stopped in the middle of the answer. Nothing was charged. Ask again."
+
+
+class UpstreamRefused(DomainError):
+    """The model's server says that the request is wrong."""
+
+    code = "upstream_refused"
+    http_status = 400
+    message = "The model's server refused the request: {problem}"
+
+
+class GatewayStopping(DomainError):
+    """The gateway is about to stop and takes no new requests."""
+
+    code = "gateway_stopping"
+    http_status = 503
+    message = "The gateway is restarting. Try again in a few seconds."
+
+
+class GatewayTrouble(DomainError):
+    """Something in the gateway went wrong."""
+
+    code = "gateway_trouble"
+    http_status = 500
+    message = (
+        "Something went wrong here. Nothing was charged. Quote {request_id} when you report it."
+    )
