@@ -201,6 +201,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = (
 # Event streams are served by their own small ASGI process. Behind a proxy it is the same origin ("");
 # without one, its port on the same host.
 EVENTS_PORT = os.environ.get("EVENTS_PORT", "")
+# Where miners open their tunnels, and consumers send their requests: one address a gateway, with blanks between.
+GATEWAY_URLS = os.environ.get("GATEWAY_URLS", "").split()
+# The gateway's journal: on a disk that outlives its process, or answers that were given are not paid.
+GATEWAY_STATE = os.environ.get("GATEWAY_STATE", str(BASE_DIR / ".state" / "gateway"))
 
 # API ----------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from launch.voice import Voice
 STATE = CACHE / "demo"
 PORT = 8000
 PORT_MAX = 65_535
+PORTS = 3  # in a row: web, events, gateway
 DISK_BYTES_MIN = 1_000_000_000
 STEP_TIMEOUT_S = 300.0  # a migration or seeding that takes longer is stuck
 WEB_TIMEOUT_S = 60.0
@@ -87,17 +88,20 @@ class Demo:
         state = self.options.state
         check_place(self.options)
         self.voice.say(
-            "checks", f"Python, disk, ports {self.options.port} and {self.options.port + 1}"
+            "checks", f"Python, disk, ports {self.options.port} to {self.options.port + PORTS - 1}"
         )
         env = self._start_servers()
         self._prepare_database(env)
-        web, events = self._start(programs.web(env=env, state=state, port=self.options.port))
+        web, events, gateway = self._start(
+            programs.web(env=env, state=state, port=self.options.port)
+        )
         # Before the sweeps start: they would pay for the hours in which the demo was switched off.
         self._step("world", "manage.py", "seed_demo", env=env, is_told=True)
         self._start(programs.sweepers(env=env, state=state))
         self._wait(web, lambda: goals.is_answering(f"{self.address}/api/v1/network/"))
         self._wait(events, lambda: is_port_taken(self.options.port + 1))
-        self.voice.say("product", "web, events, worker, beat")
+        self._wait(gateway, lambda: is_port_taken(self.options.port + 2))
+        self.voice.say("product", "web, events, gateway, worker, beat")
         self._step("seed", "-m", "launch.seeding", env=env, is_told=True)
         self._start_neurons()
         logins = json.loads((state / "logins.json").read_text())
@@ -242,7 +246,7 @@ class Demo:
 
 def check_place(options: Options) -> None:
     """Raise CannotLaunchError when the demo cannot run here: ports, disk, permission."""
-    for port in (options.port, options.port + 1):
+    for port in range(options.port, options.port + PORTS):
         check_port(port)
     options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     free_bytes = shutil.disk_usage(options.state).free
@@ -255,9 +259,9 @@ def check_place(options: Options) -> None:
 def port_of(text: str) -> int:
     """Read the number of a port. Raises: CannotLaunchError."""
     is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(PORT_MAX))
-    if not is_number or not 0 < int(text) < PORT_MAX:
+    if not is_number or not 0 < int(text) <= PORT_MAX - PORTS + 1:
         raise CannotLaunchError(
-            f"PORT={text} is no port for the demo: it takes a number from 1 to {PORT_MAX - 1} and the next one, "
+            f"PORT={text} is no port for the demo: it takes a number from 1 to {PORT_MAX - PORTS + 1} and the two after it, "
             "as in `make demo PORT=9000`."
         )
     return int(text)
@@ -275,7 +279,7 @@ def check_port(port: int) -> None:
             ) from None
         except OSError:
             raise CannotLaunchError(
-                f"Port {port} is taken: choose another pair with `make demo PORT=9000`."
+                f"Port {port} is taken: choose others with `make demo PORT=9000`."
             ) from None
 
 

@@ -28,6 +28,7 @@ DEMO_CLOCK = {
 NEURON_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 WEB_WORKERS = 2
 WEB_THREADS = 32  # each of ten miners holds one while it waits for work
+GATEWAY_KILL_S = 3  # its account is written in less; answers under way are cut off and cost nothing
 EVENTS_KILL_S = 2  # an open event stream would keep its server from ever stopping
 
 
@@ -65,6 +66,8 @@ def environment(
         "DEBUG": "0",
         "SITE_URL": address,
         "EVENTS_PORT": str(port + 1),
+        "GATEWAY_URLS": f"http://127.0.0.1:{port + 2}",
+        "GATEWAY_STATE": str(state / "gateway"),
         "STATIC_ROOT": str(state / "static"),
         "DEMO_URL": address,
         "DEMO_STATE": str(state),
@@ -86,7 +89,7 @@ def python(name: str, *words: str, env: Mapping[str, str], state: Path) -> Child
 
 
 def web(*, env: Mapping[str, str], state: Path, port: int) -> list[Child]:
-    """Return the processes that answer: web and events."""
+    """Return the processes that answer: web, events and gateway."""
     granian = ("-m", "granian", "--host", "127.0.0.1", "--workers-kill-timeout", str(EVENTS_KILL_S))
     return [
         python(
@@ -101,6 +104,14 @@ def web(*, env: Mapping[str, str], state: Path, port: int) -> list[Child]:
             "events",
             *(*granian, "--interface", "asgi", "--no-ws", "--port", str(port + 1)),
             *("--workers", "1", "config.asgi:application"),
+            env=env,
+            state=state,
+        ),
+        python(
+            "gateway",
+            *("-m", "granian", "--host", "127.0.0.1", "--interface", "asgi"),
+            *("--workers-kill-timeout", str(GATEWAY_KILL_S), "--port", str(port + 2)),
+            *("--workers", "1", "config.gateway:application"),
             env=env,
             state=state,
         ),

@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.core.cache import cache
 
 from compute import queries as compute
@@ -29,6 +30,7 @@ class Figures:
     """Everything GET network/ says, in its order. receiver: the address signed requests are made for."""
 
     receiver: str
+    gateways: tuple[str, ...]
     block: int
     block_ms: int
     emission_per_block_rao: int
@@ -90,6 +92,7 @@ def _read(now: datetime) -> Figures:
     premium = None if row is None else queries.premium_tag(row)
     return Figures(
         receiver=receiver(),
+        gateways=tuple(settings.GATEWAY_URLS),
         block=net.block,
         block_ms=net.block_ms,
         emission_per_block_rao=net.emission_per_block_rao,

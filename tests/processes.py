@@ -50,13 +50,14 @@ CLOCK = {
 
 
 class House:
-    """The product's processes on two free ports, and the neurons that talk to them."""
+    """The product's processes on three free ports, and the neurons that talk to them."""
 
     def __init__(self, state: Path, *, static: Path, **clock: str) -> None:
         self.state = state
-        self.port = _free_pair()
+        self.port = _free_row()
         self.address = f"http://127.0.0.1:{self.port}"
         self.events_address = f"http://127.0.0.1:{self.port + 1}"
+        self.gateway_address = f"http://127.0.0.1:{self.port + 2}"
         self.env = programs.environment(
             given=os.environ | CLOCK | clock,
             state=state,
@@ -74,7 +75,7 @@ class House:
         self.stop()
 
     def start(self, *names: str) -> None:
-        """Start some of web, events, worker and beat, and wait until those that answer do."""
+        """Start some of web, events, gateway, worker and beat, and wait until those that answer do."""
         made = programs.web(env=self.env, state=self.state, port=self.port)
         made += programs.sweepers(env=self.env, state=self.state)
         chosen = [child for child in made if child.name in names]
@@ -86,12 +87,16 @@ class House:
             self.until(lambda: goals.is_answering(page), "web answers")
         if "events" in names:
             self.until(lambda: is_port_taken(self.port + 1), "events answers")
+        if "gateway" in names:
+            self.until(
+                lambda: goals.is_answering(f"{self.gateway_address}/health"), "gateway answers"
+            )
 
     def stop(self) -> None:
         """Stop neurons first, so that nothing they do is refused by a house half closed."""
         for person in self.people:
             person.close()
-        product = {"web", "events", "worker", "beat"}
+        product = {"web", "events", "gateway", "worker", "beat"}
         stop_all([child for child in self.children if child.name not in product], grace_s=GRACE_S)
         stop_all([child for child in self.children if child.name in product], grace_s=GRACE_S)
         self.children = []
@@ -186,9 +191,9 @@ def show_logs(item, report) -> None:
             report.sections += [(f"end of {name}", text) for name, text in value.log_tails()]
 
 
-def _free_pair() -> int:
-    """Return a port that is free together with the next one."""
-    while is_port_taken((port := free_port()) + 1):
+def _free_row() -> int:
+    """Return a port that is free together with the next two."""
+    while is_port_taken((port := free_port()) + 1) or is_port_taken(port + 2):
         pass
     return port
 

@@ -27,6 +27,7 @@ from compute.queries.machines import (
     candidates,
     compute_figures,
     live_machine_count,
+    machine_of,
     machines_of,
     wishes,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "lock_payer",
     "lock_queued",
     "lock_tab",
+    "machine_of",
     "machines_of",
     "models_of",
     "month_of",

@@ -9,6 +9,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from compute import scheduling
+from compute.errors import MachineUnknown
 from compute.models import Job, Lease, Machine
 from subnets.models import Neuron
 
@@ -73,6 +74,17 @@ def wishes(jobs: Iterable[Job]) -> list[scheduling.Wish]:
 def machines_of(owner: UUID) -> list[Machine]:
     """List an owner's machines, those seen last first."""
     return list(Machine.objects.filter(owner=owner).order_by("-last_seen_at"))
+
+
+def machine_of(machine_id: str, *, hotkey: str) -> Machine:
+    """Return a machine of a hotkey by its id as it was sent. Raises: MachineUnknown."""
+    try:
+        found = Machine.objects.filter(pk=UUID(machine_id), hotkey=hotkey).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise MachineUnknown(machine_id=machine_id[:40])
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,10 @@ class DepositInput(serializers.Serializer):
 
 class NetworkOutput(serializers.Serializer):
     receiver = serializers.CharField(help_text="The address that signed requests are made for.")
+    gateways = serializers.ListField(
+        child=serializers.URLField(),
+        help_text="Where models are served: consumers call `/v1/` of any, miners open a tunnel to each.",
+    )
     block = serializers.IntegerField()
     block_ms = serializers.IntegerField()
     emission_per_block_rao = RaoField()

@@ -1,5 +1,6 @@
 """Hotkeys, neurons, stake, and what epochs paid them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -62,6 +63,15 @@ def seated(netuid: int) -> list[Seated]:
     columns = ["pk", "uid", "hotkey_id", "hotkey__owner", *Seated._fields[4:]]
     rows = Neuron.objects.filter(subnet=netuid).order_by("uid").values_list(*columns)
     return [Seated(*row) for row in rows]
+
+
+def netuids_of(hotkeys: Collection[str]) -> dict[str, frozenset[int]]:
+    """Return hotkey → where it is registered, for each of them, in one statement."""
+    found: dict[str, set[int]] = {ss58: set() for ss58 in hotkeys}
+    rows = Neuron.objects.filter(hotkey__in=found).values_list("hotkey_id", "subnet_id")
+    for ss58, netuid in rows:
+        found[ss58].add(netuid)
+    return {ss58: frozenset(netuids) for ss58, netuids in found.items()}
 
 
 def stake_by_subnet() -> dict[int, int]:

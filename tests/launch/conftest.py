@@ -37,6 +37,11 @@ PRODUCT = {
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b""})
     """,
+    "config/gateway.py": """
+        async def application(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+    """,
     "manage.py": """
         import json, os, pathlib, sys
         state = pathlib.Path(os.environ["DEMO_STATE"])

@@ -120,7 +120,7 @@ def test_a_killed_demo_takes_its_children_along_and_starts_again(demo, tree, por
     run = demo()
     heard(run, "ready")
     children = children_of(run.pid)
-    assert len(children) == 8  # two servers, four of the product, two miners
+    assert len(children) == 9  # two servers, five of the product, two miners
 
     run.kill()
 
@@ -134,7 +134,7 @@ def test_a_taken_port_is_said_in_one_line(demo, port):
         run = demo()
 
         assert heard(run, "trouble")["text"] == (
-            f"Port {port + 1} is taken: choose another pair with `make demo PORT=9000`."
+            f"Port {port + 1} is taken: choose others with `make demo PORT=9000`."
         )
         assert run.wait() == 1
 

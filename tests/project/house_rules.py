@@ -14,6 +14,7 @@ EDGES = {
     "admin",
     "api",
     "events",
+    "gateway",
     "fanout",
     "management",
     "pages",

@@ -1,0 +1,153 @@
+"""Finding a miner who answers. Until a first piece is there, a request may go to another one."""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from compute import openai
+from compute.errors import MinersFailed, UpstreamRefused
+from compute.gateway.tunnels import Call, Done, Event, Failed, Gone, Hub, Tunnel, tell
+from compute.gateway.wire import ConsumerGone
+from compute.reservations import Payer
+from ledger.errors import DomainError
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS_MAX = 3
+FIRST_PIECE_S = 20.0  # of a stream; a cold model loads in less
+WHOLE_ANSWER_S = 120.0  # of an answer that comes in one piece, and of all attempts together
+
+
+@dataclass(slots=True)
+class Request:
+    """One request of a consumer, under way."""
+
+    id: str
+    ask: openai.Ask
+    payer: Payer
+    began_at: datetime
+    began_s: float = field(default_factory=time.monotonic)
+    tried: list[str] = field(default_factory=list)
+    call: Call | None = None
+    is_abandoned: bool = False
+
+    def abandon(self) -> None:
+        """Note that the consumer is gone."""
+        self.is_abandoned = True
+        if self.call is not None:
+            self.call.put(Gone())
+
+    def next_call(self, hotkey: str) -> Call:
+        """Begin an attempt. Each has an id of its own, so that a late answer to one is none to the next."""
+        self.tried.append(hotkey)
+        number = len(self.tried)
+        self.call = Call(self.id if number == 1 else f"{self.id}.{number}")
+        if self.is_abandoned:
+            self.call.put(Gone())
+        return self.call
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer that began: who gives it, its first piece, and its end once it came."""
+
+    tunnel: Tunnel
+    call: Call
+    first: str
+    first_token_ms: int
+    end: Done | None = None
+
+    @property
+    def is_vouched_for(self) -> bool:
+        """Say whether it came to its end, and the hotkey signed just what came."""
+        return self.end is not None and self.tunnel.vouches(self.call, self.end)
+
+
+class Attempts:
+    """Asks miners, one after the other."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def first(self, request: Request) -> Answer:
+        """Return the first answer that begins. Whoever takes it gives its place back by `release`.
+
+        Raises: NoMiner, ModelBusy, MinersFailed, UpstreamRefused, ConsumerGone.
+        """
+        until_s = request.began_s + WHOLE_ANSWER_S
+        while len(request.tried) < ATTEMPTS_MAX and time.monotonic() < until_s:
+            try:
+                tunnel = await self._hub.place(
+                    request.ask.terms.name, tried=request.tried, payer=request.payer.owner
+                )
+            except DomainError:
+                if not request.tried:
+                    raise
+                break  # some were tried, and there is nobody else
+            answer = await self._asked(request, tunnel)
+            if answer is not None:
+                return answer
+        raise MinersFailed(attempts=len(request.tried))
+
+    async def _asked(self, request: Request, tunnel: Tunnel) -> Answer | None:
+        """Ask one miner; None where another may be asked. Raises: UpstreamRefused, ConsumerGone."""
+        call = request.next_call(tunnel.hotkey)
+        tunnel.calls[call.id] = call
+        asked_s = time.monotonic()
+        event: Event | None = None
+        try:
+            event = await self._first_event(request, tunnel, call)
+        finally:
+            if not isinstance(event, str):
+                await self.release(tunnel, call, model=request.ask.terms.name)
+        match event:
+            case str():
+                waited_ms = (time.monotonic() - asked_s) * 1000
+                tunnel.standing.note_success(waited_ms)
+                return Answer(tunnel, call, event, round(waited_ms))
+            case Gone():
+                raise ConsumerGone
+            case Failed(fault="consumer", message=message):
+                raise UpstreamRefused(problem=message or "no reason was given")
+        blame(request, tunnel, event or "no answer in time")
+        return None
+
+    async def _first_event(self, request: Request, tunnel: Tunnel, call: Call) -> Event | None:
+        """Send a request to a miner and return what comes back first; None where nothing did in time."""
+        ask = request.ask
+        within_s = FIRST_PIECE_S if ask.is_streamed else WHOLE_ANSWER_S
+        if not call.is_over:
+            await tell(
+                tunnel,
+                type="request",
+                id=call.id,
+                path=ask.path.value,
+                model=ask.terms.name,
+                body=ask.body,
+                deadline_s=int(within_s),
+            )
+        try:
+            return await call.next(within_s=within_s)
+        except TimeoutError:
+            return None
+
+    async def release(self, tunnel: Tunnel, call: Call, *, model: str) -> None:
+        """Give a place back; stop a miner that is still at it."""
+        del tunnel.calls[call.id]
+        if call.gone or not call.is_over:
+            call.put(Gone())
+            await tell(tunnel, type="cancel", id=call.id)
+        await self._hub.free(model)
+
+
+def blame(request: Request, tunnel: Tunnel, what: object) -> None:
+    """Count a failure of a miner, and let it rest."""
+    tunnel.standing.note_failure(time.monotonic())
+    logger.info(
+        "gateway:attempt_failed request=%s hotkey=%s attempt=%s what=%s",
+        request.id,
+        tunnel.hotkey,
+        len(request.tried),
+        what,
+    )
