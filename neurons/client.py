@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -61,6 +62,7 @@ class Client:
         self._sleep = sleep
         self._clock_ns = clock_ns
         self._receiver: str | None = None
+        self._server_s: float | None = None
         self._last_nonce_ns = 0
         self._nonce_lock = threading.Lock()
         self._http = httpx.Client(
@@ -81,6 +83,16 @@ class Client:
         except NotAnAddress as error:
             raise wire.AnswerMalformed(f"receiver: {error}") from None
         return network
+
+    def timed_network(self) -> tuple[wire.Network, float | None]:
+        """Fetch the network's figures, and how many seconds this clock is ahead of the server's."""
+        asked_s = self._clock_ns() / 1e9
+        network = self.network()
+        answered_s = self._clock_ns() / 1e9
+        if self._server_s is None:
+            return network, None
+        # Date is cut to whole seconds: half a second is the middle of what it may mean.
+        return network, (asked_s + answered_s) / 2 - (self._server_s + 0.5)
 
     def link(self, *, code: str, name: str) -> str:
         """Link this hotkey to the account that made the code; answer the account."""
@@ -162,6 +174,7 @@ class Client:
                 trouble = f"the server answered {response.status_code}"
                 self._sleep(_retry_after_s(response) or pause_s(attempt))
             elif response.is_success:
+                self._server_s = _date_s(response)
                 return _parsed(answer)
             else:
                 refusal = _refusal(response.status_code, answer)
@@ -229,6 +242,14 @@ def _retry_after_s(response: httpx.Response) -> float | None:
     if not (text.isascii() and text.isdigit()):
         return None
     return min(float(text), PAUSE_MAX_S)
+
+
+def _date_s(response: httpx.Response) -> float | None:
+    """Read when the server says it answered, in seconds since 1970."""
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return None
 
 
 def _answer_bytes(response: httpx.Response) -> bytes:

@@ -1,4 +1,4 @@
-"""What the market must know of each kind of work: form, price, size, and jobs with known answers.
+"""What the market must know of each kind of work: form, price, size, and jobs to measure miners with.
 
 The work itself and its check live in `neurons.workloads`, shared with miners and validators.
 """
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compute.blueprints import embeddings, matmul
+from compute.blueprints import embeddings, language, matmul
 from compute.errors import BlueprintUnknown
 
 Payload = dict[str, Any]
@@ -26,8 +26,8 @@ class Blueprint(Protocol):
     def check_output(self, payload: Payload, output: object) -> Output:
         """Return the output when its form fits the payload. Raises: OutputInvalid(problem)."""
 
-    def make_canary(self, rng: np.random.Generator) -> tuple[Payload, Output]:
-        """Make a job never seen before, with its answer."""
+    def make_canary(self, rng: np.random.Generator) -> tuple[Payload, Output | None]:
+        """Make a job never seen before, with its answer; None where validators find it by doing it again."""
 
     def price_rao(self, payload: Payload) -> int:
         """Name the price of a well-formed payload, in rao."""
@@ -36,7 +36,7 @@ class Blueprint(Protocol):
         """Measure a well-formed payload, at least 1; comparable within one blueprint only."""
 
 
-BLUEPRINTS: Mapping[str, Blueprint] = {matmul.KIND: matmul, embeddings.KIND: embeddings}
+BLUEPRINTS: Mapping[str, Blueprint] = {each.KIND: each for each in (matmul, embeddings, language)}
 
 
 def blueprint(kind: str) -> Blueprint:

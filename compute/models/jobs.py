@@ -67,8 +67,8 @@ class Job(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(origin="consumer", owner__isnull=False)
-                | Q(origin="canary", owner__isnull=True, known_answer__isnull=False),
-                name="compute_job_is_ordered_or_known",
+                | Q(origin="canary", owner__isnull=True),
+                name="compute_job_is_ordered_or_planted",
             ),
             models.CheckConstraint(
                 condition=Q(price_rao__gte=0), name="compute_job_price_is_not_negative"

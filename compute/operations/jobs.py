@@ -97,7 +97,7 @@ def replayed(job: Job, *, asked: Mapping[str, Any], key: str) -> Job:
 
 @transaction.atomic
 def plant_known_answers(*, netuid: int, now: datetime) -> int:
-    """Queue jobs whose answer is known, one per live machine and CANARY_EVERY_S, and return how many.
+    """Queue jobs whose answer is known or can be found again, one per live machine and CANARY_EVERY_S, and return how many.
 
     They cost nobody anything: they keep every miner measured even where no consumer orders.
     """

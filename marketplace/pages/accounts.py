@@ -180,10 +180,10 @@ def commands(request: HttpRequest, code: HotkeyChallenge, netuid: int) -> dict[s
     )
     return {
         "miner_command": (
-            f"neuron key new --out miner.seed\nneuron miner --seed-file miner.seed {words}"
+            f"neuron wallet new --out miner.seed\nneuron miner --seed-file miner.seed {words}"
         ),
         "validator_command": (
-            "neuron key new --out validator.seed\n"
+            "neuron wallet new --out validator.seed\n"
             f"neuron validator --seed-file validator.seed {words} --stake-tao {STAKE_TAO}"
         ),
     }

@@ -34,6 +34,7 @@ ROWS_SHOWN = 50
 BLUEPRINT_WORDS = {
     Blueprint.MATMUL: "Multiply int8 matrices; each product is checked by Freivalds’ method.",
     Blueprint.EMBEDDINGS: "Turn sentences into vectors; samples are computed again and compared.",
+    Blueprint.LANGUAGE: "Answer conversations; validators ask their own model and compare the beginning.",
 }
 
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurons.workloads import texts
+
 if TYPE_CHECKING:
     import onnxruntime
     import tokenizers
@@ -53,12 +55,8 @@ def payload_problem(payload: object) -> str | None:
 
 
 def _is_text(sentence: object) -> bool:
-    if not isinstance(sentence, str) or len(sentence) > SENTENCE_CHARACTERS_MAX:
-        return False
-    # A zero byte cannot be stored by PostgreSQL, a lone surrogate cannot be written as UTF-8.
-    return bool(sentence.strip()) and not any(
-        character == "\0" or "\ud800" <= character <= "\udfff" for character in sentence
-    )
+    is_storable = texts.is_storable(sentence, length_max=SENTENCE_CHARACTERS_MAX)
+    return isinstance(sentence, str) and is_storable and bool(sentence.strip())
 
 
 def output_problem(payload: dict[str, Any], output: object) -> str | None:

@@ -19,6 +19,8 @@ class Blueprint(models.TextChoices):
     """Multiply int8 matrices; checked by Freivalds."""
     EMBEDDINGS = "embeddings", "Embeddings"
     """Turn sentences into vectors; checked by re-execution of samples."""
+    LANGUAGE = "language", "Language model"
+    """Answer conversations at temperature 0; the beginning is checked by re-execution."""
 
 
 class Network(models.Model):

@@ -138,13 +138,20 @@ class FakeModel:
 
 
 @asynccontextmanager
-async def serving(method, path, handler, port=0):
+async def serving(method, path, handler):
     """Serve one handler on a loopback port; yields its base address."""
     application = web.Application(client_max_size=2**24)
     application.router.add_route(method, path, handler)
+    async with application_served(application) as url:
+        yield url
+
+
+@asynccontextmanager
+async def application_served(application):
+    """Serve an application on a loopback port; yields its base address."""
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"

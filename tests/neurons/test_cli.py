@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurons import cli, machine
+from neurons import arguments, cli, machine, wallet
 from neurons.amounts import format_tao, parse_tao
 
 
 @pytest.fixture(autouse=True)
 def _no_seed(monkeypatch):
-    monkeypatch.delenv(cli.SEED_VARIABLE, raising=False)
+    monkeypatch.delenv(wallet.SEED_VARIABLE, raising=False)
 
 
 def test_a_new_key_is_written_for_its_owner_only_and_shown_again(tmp_path, capsys):
     path = tmp_path / "miner.seed"
 
-    assert cli.main(["key", "new", "--out", str(path), "--json"]) == 0
+    assert cli.main(["wallet", "new", "--out", str(path), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
-    assert cli.main(["key", "show", "--seed-file", str(path), "--json"]) == 0
+    assert cli.main(["wallet", "show", "--seed-file", str(path), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -33,15 +33,15 @@ def test_an_existing_key_is_never_overwritten(tmp_path, capsys):
     path = tmp_path / "miner.seed"
     path.write_text("mine")
 
-    assert cli.main(["key", "new", "--out", str(path)]) == cli.EXIT_USAGE
+    assert cli.main(["wallet", "new", "--out", str(path)]) == cli.EXIT_USAGE
     assert path.read_text() == "mine"
     assert "cannot be written" in capsys.readouterr().err
 
 
 def test_a_key_comes_from_the_environment(monkeypatch, capsys):
-    monkeypatch.setenv(cli.SEED_VARIABLE, "22" * 32)
+    monkeypatch.setenv(wallet.SEED_VARIABLE, "22" * 32)
 
-    assert cli.main(["key", "show"]) == 0
+    assert cli.main(["wallet", "show"]) == 0
     assert "hotkey=5" in capsys.readouterr().out
 
 
@@ -51,18 +51,18 @@ def test_a_seed_file_may_hold_a_mnemonic(tmp_path, capsys):
         "regret family iron ecology october police\nannounce virus claim catch roof salad\n"
     )
 
-    assert cli.main(["key", "show", "--seed-file", str(path)]) == 0
+    assert cli.main(["wallet", "show", "--seed-file", str(path)]) == 0
     assert "5GBeiB8TkdQ9XSuy2mMxX9imKdkZrt2enmbAZFZ7KJ9ngGCP" in capsys.readouterr().out
 
 
 def test_without_a_key_the_remedy_is_told(capsys):
     assert cli.main(["miner", "--netuid", "1"]) == cli.EXIT_USAGE
-    assert "neuron key new" in capsys.readouterr().err
+    assert "neuron wallet new" in capsys.readouterr().err
 
 
 def test_a_seed_cannot_stand_in_the_arguments():
     with pytest.raises(SystemExit):
-        cli.main(["key", "show", "--seed", "22" * 32])
+        cli.main(["wallet", "show", "--seed", "22" * 32])
 
 
 @pytest.mark.parametrize("amount", ["-1", "1e3", "0.0000000001", "much", "1,5", ""])
@@ -73,7 +73,7 @@ def test_an_amount_that_is_none_is_refused_by_the_command_line(amount, capsys):
 
 
 def test_amounts_are_read_as_rao():
-    read = cli.parser().parse_args(
+    read = arguments.parser().parse_args(
         [
             "validator",
             "--netuid",
@@ -106,15 +106,16 @@ def test_amounts_are_written_without_needless_zeros():
 
 
 def test_a_server_that_does_not_answer_ends_a_check_with_its_own_status(monkeypatch, capsys):
-    monkeypatch.setenv(cli.SEED_VARIABLE, "22" * 32)
+    monkeypatch.setenv(wallet.SEED_VARIABLE, "22" * 32)
     monkeypatch.setattr("neurons.client.PAUSE_FIRST_S", 0.001)
 
     status = cli.main(["check", "--url", "http://127.0.0.1:9", "--workloads", "matmul"])
 
     told = capsys.readouterr()
     assert status == cli.EXIT_UNREACHABLE
-    assert "score_ppm=1000000" in told.out
-    assert "does not answer" in told.err
+    assert "ok    work:matmul" in told.out
+    assert "FAIL  network" in told.out
+    assert "→ Is --url the site's address" in told.out
 
 
 def test_the_machine_is_described_with_facts():
@@ -187,9 +188,9 @@ def test_a_broken_driver_means_no_card(monkeypatch):
 def test_a_model_server_is_named_with_its_models(monkeypatch):
     monkeypatch.setenv("NEURON_UPSTREAM_KEY", "secret")
     words = ["miner", "--netuid", "1", "--upstream", "http://127.0.0.1:8080", "--slots", "9"]
-    read = cli.parser().parse_args([*words, "--model", "a", "--model", "b=B:latest"])
+    read = arguments.parser().parse_args([*words, "--model", "a", "--model", "b=B:latest"])
 
-    upstream = cli.upstream_of(read)
+    upstream = arguments.upstream_of(read)
 
     assert (upstream.url, read.slots) == ("http://127.0.0.1:8080/v1", 9)
     assert upstream.models == {"a": "a", "b": "B:latest"}
@@ -198,7 +199,7 @@ def test_a_model_server_is_named_with_its_models(monkeypatch):
 
 @pytest.mark.parametrize("words", [["--upstream", "http://127.0.0.1:1/v1"], ["--model", "m"]])
 def test_half_a_model_server_is_refused_with_the_remedy(words, monkeypatch, capsys):
-    monkeypatch.setenv(cli.SEED_VARIABLE, "22" * 32)
+    monkeypatch.setenv(wallet.SEED_VARIABLE, "22" * 32)
 
     assert cli.main(["miner", "--netuid", "1", *words]) == cli.EXIT_USAGE
     assert "--upstream URL --model NAME" in capsys.readouterr().err
@@ -207,5 +208,5 @@ def test_half_a_model_server_is_refused_with_the_remedy(words, monkeypatch, caps
 @pytest.mark.parametrize("url", ["ftp://a/v1", "127.0.0.1:8080", "http://u:p@a/v1", "http:///v1"])
 def test_an_address_that_is_none_is_refused(url, capsys):
     with pytest.raises(SystemExit):
-        cli.parser().parse_args(["miner", "--netuid", "1", "--upstream", url])
+        arguments.parser().parse_args(["miner", "--netuid", "1", "--upstream", url])
     assert "no address such as" in capsys.readouterr().err

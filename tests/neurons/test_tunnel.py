@@ -292,26 +292,13 @@ def test_a_refusal_is_told_and_asked_again_later(refusal, reason):
 
 def test_a_gateway_that_restarts_finds_its_miner_back():
     async def story(gateway, model):
-        async with serving("GET", "/tunnel/", gateway.tunnel) as first:
-            port = int(first.rpartition(":")[2])
-            async with serving("POST", "/v1/{path:.*}", model.answer) as upstream_url:
-                tunnel = Tunnel(
-                    url=f"{first}/tunnel/?machine={MACHINE}",
-                    sign=client().signed_headers,
-                    keypair=KEYPAIR,
-                    plan=Plan(Upstream(f"{upstream_url}/v1", {"m": "m"}), 2),
-                    say=Said(),
-                )
-                running = asyncio.create_task(tunnel.run())
-                await asyncio.wait_for(gateway.opened.wait(), 5)
-                await gateway.socket.close(code=1001)
-                gateway.opened.clear()
-                await asyncio.wait_for(gateway.opened.wait(), 5)
-                _, done = await gateway.ask("r1", messages=HELLO)
-                running.cancel()
-                with suppress(asyncio.CancelledError):
-                    await running
-        assert port
+        async with mined(gateway, model):
+            await gateway.socket.close(code=1001)
+            gateway.opened.clear()
+            await asyncio.wait_for(gateway.opened.wait(), 5)
+            _, done = await gateway.ask("r1", messages=HELLO)
+
+        assert len(gateway.hellos) == 2
         assert done["type"] == "done"
 
     go(story)

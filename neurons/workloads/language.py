@@ -1,0 +1,187 @@
+"""Answer a conversation with a language model at temperature 0; check the beginning by doing it again.
+
+payload  {"messages": [1..32 of {"role": system|user|assistant, "content": text}], "max_tokens": 1..512,
+          "temperature": 0, "seed": 0..2**31-1}
+output   {"text", "finish_reason": stop|length, "prompt_tokens", "completion_tokens"}
+
+Which model answers is a subnet's own: whoever mines or judges there runs the one that its owner names.
+
+What the check can tell. At temperature 0 two runs of one model say the same, until two tokens are so near each
+other that the rounding of another processor picks the other one; from there on the texts have nothing in common.
+So the first CHECKED_CHARACTERS count alone, and a text that parts from the validator's earlier is worth as much as
+it shared, and nothing below SHARED_MIN. Another model, another prompt and invented text part within a few words.
+What it cannot tell: a change to the weights too small to change a word there, and what stands behind the checked
+beginning. Both need logits, which OpenAI's API does not give for a text that was said.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from neurons.workloads import texts
+
+KIND = "language"
+ROLES = ("system", "user", "assistant")
+MESSAGES_MAX = 32
+CHARACTERS_MAX = 16_000  # Of all messages together: about 4 000 tokens, what small models hold.
+TOKENS_MAX = 512
+SEED_MAX = 2**31 - 1  # The largest that every server takes.
+TEXT_MAX = (
+    64 * TOKENS_MAX
+)  # No token of a common vocabulary is longer than 64 characters but for runs of spaces.
+PROMPT_TOKENS_MAX = 2**20
+FINISHES = ("stop", "length")
+CHECKED_CHARACTERS = 160  # About 40 tokens.
+SHARED_MIN = 0.25
+RIGHT_PPM = 1_000_000
+_FIELDS = {"messages", "max_tokens", "temperature", "seed"}
+_OUTPUT_FIELDS = {"text", "finish_reason", "prompt_tokens", "completion_tokens"}
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a model said."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Generate(Protocol):
+    """Ask the model beside this program, at temperature 0."""
+
+    def __call__(
+        self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, seed: int
+    ) -> Generated:
+        """Answer. Raises: when the model server does not."""
+
+
+def payload_problem(payload: object) -> str | None:
+    """Say what is wrong with a payload, or None."""
+    if not isinstance(payload, dict) or set(payload) != _FIELDS:
+        return (
+            "A language payload has exactly the fields messages, max_tokens, temperature and seed."
+        )
+    if not _is_whole(payload["max_tokens"], 1, TOKENS_MAX):
+        return f"max_tokens must be a whole number from 1 to {TOKENS_MAX}."
+    if not _is_whole(payload["temperature"], 0, 0):
+        return "temperature must be 0: another answer could not be checked."
+    if not _is_whole(payload["seed"], 0, SEED_MAX):
+        return f"seed must be a whole number from 0 to {SEED_MAX}."
+    return _messages_problem(payload["messages"])
+
+
+def _messages_problem(messages: object) -> str | None:
+    if not isinstance(messages, list) or not 1 <= len(messages) <= MESSAGES_MAX:
+        return f"messages must be a list of 1 to {MESSAGES_MAX}."
+    problems = (_message_problem(place, each) for place, each in enumerate(messages))
+    problem = next((problem for problem in problems if problem), None)
+    if problem is not None:
+        return problem
+    if sum(len(message["content"]) for message in messages) > CHARACTERS_MAX:
+        return f"The messages must have at most {CHARACTERS_MAX} characters together."
+    return None if messages[-1]["role"] == "user" else "The last message must be the user's."
+
+
+def _message_problem(position: int, message: object) -> str | None:
+    if not isinstance(message, dict) or set(message) != {"role", "content"}:
+        return f"Message {position} must have exactly the fields role and content."
+    if message["role"] not in ROLES:
+        return f"The role of message {position} must be system, user or assistant."
+    is_text = texts.is_storable(message["content"], length_max=CHARACTERS_MAX)
+    if not is_text or not message["content"].strip():
+        return f"Message {position} must hold text, not only spaces."
+    return None
+
+
+def output_problem(payload: dict[str, Any], output: object) -> str | None:
+    """Say what is wrong with the form of an output, or None. `payload` must be a right one."""
+    if not isinstance(output, dict) or set(output) != _OUTPUT_FIELDS:
+        return f"A language output has exactly the fields {', '.join(sorted(_OUTPUT_FIELDS))}."
+    if not texts.is_storable(output["text"], length_max=TEXT_MAX):
+        return f"text must be text of at most {TEXT_MAX} characters, without zero bytes."
+    if output["finish_reason"] not in FINISHES:
+        return "finish_reason must be stop or length."
+    if not _is_whole(output["prompt_tokens"], 0, PROMPT_TOKENS_MAX):
+        return "prompt_tokens must be a whole number."
+    if not _is_whole(output["completion_tokens"], 0, payload["max_tokens"]):
+        return "completion_tokens must be a whole number, and no more than max_tokens."
+    return None
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The workload over one model."""
+
+    generate: Generate
+    KIND: str = KIND
+
+    def run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Ask the model. Raises: ValueError when the payload is malformed, and what `generate` raises."""
+        problem = payload_problem(payload)
+        if problem is not None:
+            raise ValueError(problem)
+        answer = self.generate(
+            payload["messages"], max_tokens=payload["max_tokens"], seed=payload["seed"]
+        )
+        output = asdict(answer)
+        # A server that counts otherwise than it was asked must not cost its miner the job.
+        output["completion_tokens"] = min(answer.completion_tokens, payload["max_tokens"])
+        problem = output_problem(payload, output)
+        if problem is not None:
+            raise ValueError(problem)
+        return output
+
+    def check(
+        self,
+        *,
+        payload: dict[str, Any],
+        output: object,
+        known_answer: dict[str, Any] | None,
+        rng: np.random.Generator,
+    ) -> tuple[int, str]:
+        """Score a text by how far it goes along with the answer known or redone.
+
+        Raises: ValueError when the payload, not the output, is malformed; what `generate` raises: a validator
+        whose own model is down gives no score.
+        """
+        del rng  # The beginning is compared, whatever was drawn.
+        problem = payload_problem(payload)
+        if problem is not None:
+            raise ValueError(problem)
+        problem = output_problem(payload, output)
+        if problem is not None:
+            return 0, problem
+        assert isinstance(output, dict)
+        return compared(output, known_answer if known_answer is not None else self.run(payload))
+
+
+def compared(output: Mapping[str, Any], answer: Mapping[str, Any]) -> tuple[int, str]:
+    """Score a well-formed output against an answer: (score_ppm, reason)."""
+    given, expected = _beginning(output), _beginning(answer)
+    if not expected and not given:
+        return RIGHT_PPM, "both are empty"
+    pairs = zip(given, expected, strict=False)
+    shared = next((n for n, (one, other) in enumerate(pairs) if one != other), None)
+    if shared is None:
+        shared = min(len(given), len(expected))
+    # A text that stops where the answer goes on, or goes on where it stops, parts from it there.
+    total = max(len(expected), len(given))
+    found = f"the first {shared} of {total} characters checked are equal"
+    if shared == total:
+        return RIGHT_PPM, found
+    if shared < SHARED_MIN * total:
+        return 0, f"only {found}"
+    return RIGHT_PPM * shared // total, found
+
+
+def _beginning(answer: Mapping[str, Any]) -> str:
+    """Cut what is compared: surrounding space is the server's, not the model's."""
+    return str(answer["text"]).strip()[:CHECKED_CHARACTERS]
