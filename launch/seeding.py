@@ -1,4 +1,4 @@
-"""Fill the demo world over its own REST API: slots, auctions, hotkeys. Doing it again adds what is missing.
+"""Fill the demo world over its own REST API: slots, auctions, offers, hotkeys. Doing it again adds what is missing.
 
 `python -m launch.seeding` reads DEMO_URL and DEMO_STATE; it writes neurons.json, which says what the
 supervisor is to start.
@@ -29,6 +29,16 @@ SLOTS = (
 )
 # netuid, start in TAO, seconds
 AUCTIONS = ((3, 800, SHORT_AUCTION_S), (4, 1_500, LONG_AUCTION_S))
+# Sold on a deposit: it waits for its winner's payment as long as a visitor looks around.
+ON_DEPOSIT = {"backing": "deposit", "deposit_bps": 1_000, "pay_within_s": 7 * 86_400}
+DEPOSIT_AUCTION = (2, 900, SHORT_AUCTION_S)  # Ada's
+# buyer, TAO promised for Ada's subnet 1, their words; and what Ada says: None nothing yet, 0 no, else her own figure in TAO
+OFFERS: tuple[tuple[str, int, str, int | None], ...] = (
+    ("cleo", 600, "For the whole subnet, miners included.", None),
+    ("dan", 400, "As it stands.", 0),
+    ("you", 1_500, "I would keep the rule as it is.", 2_400),
+)
+OFFER_VALID_S = 7 * 86_400
 
 # name, account, netuids, workloads
 MINERS: tuple[tuple[str, str, tuple[int, ...], tuple[str, ...]], ...] = (
@@ -67,6 +77,8 @@ def main() -> int:
         for line in buy_slots(person):
             say(line)
         for line in open_auctions(person, state):
+            say(line)
+        for line in make_offers(person, state):
             say(line)
         entries = [*neuron_entries(address, state, person), crowd_entry(address, state)]
     (state / "neurons.json").write_text(json.dumps(entries))
@@ -108,7 +120,34 @@ def open_auctions(person: Any, state: Path) -> Iterator[str]:  # noqa: ANN401
             key=f"demo-auction-{netuid}",
         )
         yield f"auction of subnet {netuid} from {start_tao} TAO, closes {auction['closes_at'][11:19]} UTC"
+    netuid, start_tao, duration_s = DEPOSIT_AUCTION
+    terms = {"netuid": netuid, "start_rao": str(start_tao * RAO), "duration_s": duration_s}
+    auction = person("ada").post("auctions/", terms | ON_DEPOSIT, key=f"demo-auction-{netuid}")
+    bid = {"max_rao": str(2 * start_tao * RAO)}
+    person("dan").post(f"auctions/{auction['id']}/bids/", bid, key="demo-bid")
+    yield f"auction of subnet {netuid} on a deposit; its winner is in no hurry to pay"
     opened.touch()
+
+
+def make_offers(person: Any, state: Path) -> Iterator[str]:  # noqa: ANN401
+    """Offer for Ada's first subnet, once: one waits for her, one she declined, one she answered with more."""
+    made = state / "offers-made"
+    if made.exists():
+        return
+    ada = person("ada")
+    for buyer, tao, message, answer_tao in OFFERS:
+        asked = {"netuid": 1, "amount_rao": str(tao * RAO), "valid_s": OFFER_VALID_S}
+        offer = person(buyer).post(
+            "offers/", asked | {"message": message}, key=f"demo-offer-{buyer}"
+        )["offer"]
+        address = f"offers/{offer['id']}"
+        if answer_tao == 0:
+            ada.post(f"{address}/decline/", {"message": "Too little, thank you."})
+        elif answer_tao is not None:
+            figure = {"amount_rao": str(answer_tao * RAO), "valid_s": OFFER_VALID_S}
+            ada.post(f"{address}/counter/", figure, key=f"demo-counter-{buyer}")
+    made.touch()
+    yield f"{len(OFFERS)} offers for subnet 1: one waits, one was declined, one was answered with more"
 
 
 def reopen_auction(person: Any) -> Iterator[str]:  # noqa: ANN401
