@@ -5,13 +5,14 @@ Takes files, folders and http(s) addresses; the address of a subnet (…/subnets
 and the rules' digests, walks `subnets.payroll` again, then checks the bundle's own digest, and says MATCH
 or names the first place that differs. A bundle behind an address must be of the subnet and epoch that the
 address and the list of epochs name. Bundles of epochs in a row are also checked against each other: what one
-hands on, the next takes up, and no format is older than one before it. A kept commitment (--commitments) that
+hands on, the next takes up, and no format is older than one before it. An epoch between two of them that none
+is of, and one before them that a list of epochs leaves out, is MISSING. A kept commitment (--commitments) that
 lies in none of the bundles is UNSEEN: give all bundles since it was kept, once its epoch has closed.
 Needs neither Django nor a database.
 
 exit status:
   0  all match, and all kept commitments were honoured
-  1  one differs: its place is named as a JSON pointer; or a kept commitment is UNSEEN
+  1  one differs: its place is named as a JSON pointer; an epoch is MISSING; or a kept commitment is UNSEEN
   2  one could not be read, is no bundle, or there was nothing to audit; or the options are wrong
 """
 
@@ -22,7 +23,7 @@ import time
 from typing import Any
 
 from subnets import explain, explain_words
-from subnets.bundle_chain import Chain, Promise, promises, unkept
+from subnets.bundle_chain import Chain, Promise, gaps, promises, unkept
 from subnets.bundle_shape import Json
 from subnets.bundle_sources import Source, read, sources
 from subnets.errors import RuleEvaluatorUnavailable, UidUnknown
@@ -45,6 +46,8 @@ class Audit:
         self.started_s = self.spoken_s = time.monotonic()
         self.promised: set[Promise] = set()
         self.kept: set[Promise] = set()
+        self.numbers: dict[int, set[int]] = {}  # netuid → epochs of which there was a bundle
+        self.listed: set[int] = set()
 
     def run(self) -> int:
         """Audit everything; return the exit status."""
@@ -68,6 +71,7 @@ class Audit:
         except Unreadable as fault:
             self._unreadable(fault, source.name)
             return
+        self._count_in(bundle, source)
         self.bundle_count += 1
         self.signature_count += finding.signature_count
         if finding.is_match:
@@ -78,6 +82,12 @@ class Audit:
                 self._tell(broken)
             self._explain(bundle)
         self._progress()
+
+    def _count_in(self, bundle: Json, source: Source) -> None:
+        netuid = bundle["record"]["netuid"]
+        self.numbers.setdefault(netuid, set()).add(bundle["record"]["number"])
+        if source.is_listed:
+            self.listed.add(netuid)
 
     def _beyond(self, bundle: Json, source: Source) -> Finding | None:
         """Hold a bundle that matches in itself against what was said of it elsewhere."""
@@ -139,6 +149,7 @@ class Audit:
             self.exit_status = 2
             said = NOTHING.format(since=self.asked.since)
             say({"error": said}, said, as_json=self.asked.json)
+        self._tell_missing()
         for promise in sorted(self.promised - self.kept, key=lambda one: one.validator):
             self.exit_status = max(self.exit_status, 1)
             who = f"{promise.total_count} scores of {promise.validator} on subnet {promise.netuid}"
@@ -149,6 +160,18 @@ class Audit:
             )
         if self.bundle_count > 1 and not self.asked.json:
             sys.stdout.write(f"{self._count()}, {time.monotonic() - self.started_s:.1f} s\n")
+
+    def _tell_missing(self) -> None:
+        for netuid, numbers in sorted(self.numbers.items()):
+            first = max(1, self.asked.since) if netuid in self.listed else None
+            for start, stop in gaps(numbers, first=first):
+                self.exit_status = max(self.exit_status, 1)
+                which = f"epoch {start}" if start == stop else f"epochs {start} to {stop}"
+                say(
+                    {"missing": [start, stop], "netuid": netuid},
+                    f"MISSING {which} of subnet {netuid}: none of these bundles, though later ones are here",
+                    as_json=self.asked.json,
+                )
 
     def _count(self) -> str:
         return f"{self.bundle_count} bundles, {self.signature_count} signatures"

@@ -1,6 +1,6 @@
 """What bundles of epochs in a row say of each other, and what was promised while scores were sealed. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,16 @@ class Chain:
                 detail = f"{later.form}, after {earlier.source} had the format {earlier.form}"
                 yield Finding(later.source, "/format", detail)
                 return
+
+
+def gaps(numbers: Collection[int], *, first: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last number of each run that is left out; first: where numbers should begin."""
+    known = sorted(set(numbers))
+    expected = known[0] if first is None else first
+    for number in known:
+        if number > expected:
+            yield expected, number - 1
+        expected = number + 1
 
 
 def broken(earlier: Link, later: Link) -> Place | None:

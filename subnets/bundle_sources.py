@@ -22,6 +22,9 @@ SUBNET_PATH = re.compile(r"^(?:/api/v1)?/subnets/(\d{1,3})/?$", re.ASCII)
 EPOCHS_PATH = re.compile(r"/subnets/(\d{1,9})/epochs(?:/(\d{1,15}))?(?:/|$)", re.ASCII)
 
 
+LIST = "the list of epochs"
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What was said of a bundle before it was read. pointer: of whom in it; who: that says so."""
@@ -43,6 +46,11 @@ class Source:
         """Return the number of the epoch that was asked for, when that is known."""
         said = (claim.value for claim in self.claims if claim.pointer == "/record/number")
         return next((value for value in said if isinstance(value, int)), None)
+
+    @property
+    def is_listed(self) -> bool:
+        """Tell whether a list of epochs named it, which should name every one."""
+        return any(claim.who == LIST for claim in self.claims)
 
 
 def sources(names: list[str], *, since: int = 0) -> Iterator[Source]:
@@ -109,11 +117,10 @@ def _row_claims(row: Json) -> tuple[Claim, ...]:
     number, netuid, digest = row["number"], row["netuid"], row["digest"]
     if (type(number), type(netuid), type(digest)) != (int, int, str):
         raise TypeError("number and netuid are integers, digest is text")
-    who = "the list of epochs"
     return (
-        Claim("/record/netuid", netuid, who),
-        Claim("/record/number", number, who),
-        Claim("/digest", digest, who),
+        Claim("/record/netuid", netuid, LIST),
+        Claim("/record/number", number, LIST),
+        Claim("/digest", digest, LIST),
     )
 
 

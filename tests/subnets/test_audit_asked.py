@@ -47,7 +47,7 @@ def test_a_format_older_than_that_of_an_earlier_epoch_is_named(
 
     assert audit.main([written(tmp_path, [pair[place] for place in order]), "--json"]) == 1
 
-    told = [said for said in findings(capsys) if not said["match"]]
+    told = [said for said in findings(capsys) if said.get("match") is False]
     assert told[0]["pointer"] == "/format"
     assert told[0]["source"].endswith(f"/{order.index(1)}.json")
 
@@ -100,7 +100,8 @@ def test_a_bundle_is_the_one_its_list_s_row_describes(capsys, chain, name):
     with served(pages) as origin:
         assert audit.main([f"{origin}/api/v1/epochs/", "--json"]) == 1
 
-    assert [said["pointer"] for said in findings(capsys)] == [f"/record/{name}"]
+    told = [said["pointer"] for said in findings(capsys) if "pointer" in said]
+    assert told == [f"/record/{name}"]
 
 
 def test_one_bundle_listed_under_two_numbers_is_told_even_beyond_since(capsys, chain):
