@@ -77,7 +77,7 @@ def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Writte
 def _spelled(members: Mapping[str, Any]) -> dict[str, list[bytes]]:
     """Spell each member of an object canonically."""
     return {
-        name: [value.spelled() if isinstance(value, SignedScores) else canonical_json(value)]
+        name: value.spelled() if isinstance(value, SignedScores) else [canonical_json(value)]
         for name, value in members.items()
     }
 
@@ -158,22 +158,27 @@ def _seat_json(seat: Seat) -> dict[str, Any]:
         "registered_block": seat.registered_block,
         "last_update_block": seat.last_update_block,
         "has_permit": seat.has_permit,
-        "bonds": {str(uid): value for uid, value in seat.bonds.items()},
+        "bonds": _by_text(seat.bonds),
         "stakes": [{"owner": b.owner, "amount_rao": str(b.amount_rao)} for b in seat.backing],
     }
 
 
 def _smoothed_json(smoothed: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, str]]:
     return {
-        validator: {miner: str(score) for miner, score in scores.items()}
+        validator: dict(zip(scores, map(str, scores.values()), strict=True))
         for validator, scores in smoothed.items()
     }
+
+
+def _by_text(row: Mapping[int, int]) -> dict[str, int]:
+    """Return numbers by uid as JSON has them: there names are text."""
+    return dict(zip(map(str, row), row.values(), strict=True))
 
 
 def smoothed_read(written: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
     """Read smoothed scores back: validator → miner → score on the scale 2**32."""
     return {
-        validator: {miner: int(score) for miner, score in scores.items()}
+        validator: dict(zip(scores, map(int, scores.values()), strict=True))
         for validator, scores in written.items()
     }
 
@@ -183,10 +188,7 @@ def payroll_json(payroll: Payroll) -> dict[str, Any]:
     return {
         "rule_version": payroll.rule_version,
         "rule_fault": payroll.rule_fault,
-        "weights": {
-            str(uid): {str(miner): weight for miner, weight in row.items()}
-            for uid, row in payroll.weights.items()
-        },
+        "weights": {str(uid): _by_text(row) for uid, row in payroll.weights.items()},
         "terms": [
             {
                 "uid": term.uid,
@@ -202,7 +204,7 @@ def payroll_json(payroll: Payroll) -> dict[str, Any]:
                 "miner_rao": str(term.miner_rao),
                 "validator_rao": str(term.validator_rao),
                 "last_update_block": term.last_update_block,
-                "bonds": {str(uid): value for uid, value in term.bonds.items()},
+                "bonds": _by_text(term.bonds),
             }
             for term in payroll.terms
         ],

@@ -78,8 +78,8 @@ class SignedScores(Sequence[Mapping[str, Any]]):
     def __len__(self) -> int:
         return len(self.result_ids)
 
-    def spelled(self) -> bytes:
-        """Return `canonical_json` of the list, from the columns: a score is a few pieces put in a row."""
+    def spelled(self) -> list[bytes]:
+        """Return `canonical_json` of the list in parts, from the columns: a score is a few pieces put in a row."""
         around = {result_id: _pieces(result) for result_id, result in self.results.items()}
         judged = {who: b'","validator":' + canonical_json(who) for who in set(self.validators)}
         rows = zip(
@@ -94,7 +94,7 @@ class SignedScores(Sequence[Mapping[str, Any]]):
             b'%b%b%b%d,"signature":"%b%b%b' % (first, reason, second, ppm, signature, judge, third)
             for (first, second, third), reason, ppm, signature, judge in rows
         ]
-        return b"[" + b",".join(scores) + b"]"
+        return [b"[", b",".join(scores), b"]"]
 
 
 def _pieces(result: ScoredResult) -> tuple[bytes, bytes, bytes]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Count, Q
@@ -82,45 +83,60 @@ def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathere
     with connection.cursor() as cursor:
         cursor.execute(GIVEN, [netuid, starts_at, ends_at])
         result_ids, *columns = (column or [] for column in cursor.fetchone())
-    rows = _results(result_ids)
+    found = _results(result_ids)
     return Gathered(
         scores=SignedScores(
-            {result_id: _facts(row) for result_id, row in rows.items()}, result_ids, *columns
+            {str(result.id): _facts(result) for result in found}, result_ids, *columns
         ),
         proof=Proof(
-            results=tuple(_signed_result(rows[result_id]) for result_id in sorted(rows)),
+            results=tuple(_signed_result(result) for result in found),
             commitments=window_commitments(netuid, starts_at=starts_at, ends_at=ends_at),
         ),
         deliveries=_deliveries(netuid, starts_at=starts_at, ends_at=ends_at),
     )
 
 
-def _results(result_ids: Iterable[str]) -> dict[str, Result]:
-    """Read results by their ids, each once: it is scored by every validator."""
-    rows = Result.objects.filter(pk__in=set(result_ids)).select_related("job")
-    return {str(row.pk): row for row in rows.defer("output", "job__known_answer")}
+class Returned(NamedTuple):
+    """What an epoch reads of a result and its job."""
+
+    id: UUID
+    lease_id: UUID
+    job_id: UUID
+    hotkey: str
+    output_digest: str
+    signature: str
+    latency_ms: int
+    job__blueprint: str
+    job__payload: dict[str, Any]
+    job__origin: str
 
 
-def _signed_result(result: Result) -> dict[str, Any]:
+def _results(result_ids: Iterable[str]) -> list[Returned]:
+    """List results by id, each once: it is scored by every validator."""
+    rows = Result.objects.filter(pk__in=set(result_ids)).order_by("pk")
+    return [Returned(*row) for row in rows.values_list(*Returned._fields)]
+
+
+def _signed_result(result: Returned) -> dict[str, Any]:
     """Return by what a miner stands for a result: lease, job and signature; the scores name its digest."""
     return {
-        "result_id": str(result.pk),
+        "result_id": str(result.id),
         "lease_id": str(result.lease_id),
         "job_id": str(result.job_id),
         "signature": result.signature,
     }
 
 
-def _facts(result: Result) -> ScoredResult:
+def _facts(result: Returned) -> ScoredResult:
     """Return what is the same in every score of a result."""
-    work = blueprint(result.job.blueprint)
+    work = blueprint(result.job__blueprint)
     return ScoredResult(
-        result_id=str(result.pk),
+        result_id=str(result.id),
         miner=result.hotkey,
         output_digest=result.output_digest,
         latency_ms=result.latency_ms,
-        work_units=work.work_units(result.job.payload),
-        is_canary=result.job.origin == Job.Origin.CANARY,
+        work_units=work.work_units(result.job__payload),
+        is_canary=result.job__origin == Job.Origin.CANARY,
     )
 
 

@@ -66,10 +66,11 @@ class Epoch(models.Model):
 
 
 class EpochTerm(models.Model):
-    epoch = models.ForeignKey(Epoch, on_delete=models.PROTECT, related_name="terms")
+    # Each epoch writes hundreds of rows, so there are only the indexes that are read; uids lead to their epoch.
+    epoch = models.ForeignKey(Epoch, on_delete=models.PROTECT, related_name="terms", db_index=False)
     uid = models.PositiveSmallIntegerField()
-    hotkey = models.CharField(max_length=48, db_index=True)
-    owner = models.UUIDField(db_index=True)
+    hotkey = models.CharField(max_length=48)
+    owner = models.UUIDField()
     stake_rao = models.BigIntegerField()
     is_active = models.BooleanField()
     has_permit = models.BooleanField()
@@ -82,6 +83,7 @@ class EpochTerm(models.Model):
 
     class Meta:
         ordering = ["epoch_id", "uid"]
+        indexes = [models.Index(fields=["hotkey"], name="subnets_epochterm_of_hotkey")]
         constraints = [
             models.UniqueConstraint(
                 fields=["epoch", "uid"], name="subnets_epochterm_uid_is_unique"

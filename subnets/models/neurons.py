@@ -27,7 +27,10 @@ class HotkeyChallenge(models.Model):
 
 
 class Neuron(models.Model):
-    subnet = models.ForeignKey(Subnet, on_delete=models.PROTECT, related_name="neurons")
+    # Every epoch changes every row: both unique constraints lead from a subnet to its neurons.
+    subnet = models.ForeignKey(
+        Subnet, on_delete=models.PROTECT, related_name="neurons", db_index=False
+    )
     uid = models.PositiveSmallIntegerField()
     hotkey = models.ForeignKey(Hotkey, on_delete=models.PROTECT, related_name="neurons")
     registered_at = models.DateTimeField()

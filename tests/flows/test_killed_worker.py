@@ -70,8 +70,8 @@ def test_a_worker_killed_at_any_instant_pays_every_epoch_once(house):
     # Where the worker stands, what it waits for there, and the statement with which it waits.
     instants = [
         ("before anything accrued", network_row, "%FROM \"subnets_network\"%FOR UPDATE%"),
-        ("computed, nothing written", table("subnets_epoch"), 'INSERT INTO "subnets_epoch" %'),
-        ("half written", table("subnets_epochterm"), 'INSERT INTO "subnets_epochterm" %'),
+        ("computed, nothing written", table("subnets_epoch"), "%INSERT INTO subnets_epoch (%"),
+        ("half written", table("subnets_epochterm"), "COPY subnets_epochterm %"),
         ("written, nobody paid", table("ledger_entry"), "%INSERT INTO ledger_entry%"),
         ("one subnet paid, the next under way", wallet_row(owners[-1]), "%FROM ledger_account%FOR NO KEY%"),
     ]  # fmt: skip

@@ -45,7 +45,7 @@ def windows(draw):
 
 @given(windows())
 def test_columns_are_spelled_as_the_list_they_read_like(scores):
-    assert scores.spelled() == canonical_json(list(scores))
+    assert b"".join(scores.spelled()) == canonical_json(list(scores))
     assert scores[1:] == list(scores)[1:]
 
 
