@@ -117,5 +117,10 @@ def _pieces(result: ScoredResult) -> tuple[bytes, bytes, bytes]:
 
 
 def _texts(values: Sequence[str]) -> list[bytes]:
-    """Spell texts as JSON without their quotation marks: `","` stands nowhere but between two of them."""
-    return canonical_json(list(values))[2:-2].split(b'","') if values else []
+    """Spell texts as JSON, each without its quotation marks; all at once, where these alone divide them."""
+    if not values:
+        return []
+    spelled = canonical_json(list(values))[2:-2]
+    if b'\\"' in spelled:  # a text that ends with a quotation mark and a comma would pass for two
+        return [canonical_json(value)[1:-1] for value in values]
+    return spelled.split(b'","')

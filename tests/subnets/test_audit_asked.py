@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from subnets import audit, bundle, payroll
+from subnets import audit, bundle, bundle_chain, payroll
 from tests.subnets import worlds
 from tests.subnets.test_audit_proof import chain, findings, row, served, site
 
@@ -156,3 +156,28 @@ def test_a_scheme_in_capitals_is_an_address(capsys, chain):
         assert audit.main([origin.replace("http", "HTTP") + "/subnets/3/"]) == 0
 
     assert capsys.readouterr().out.count("MATCH") == 3
+
+
+@pytest.mark.parametrize(
+    ("numbers", "gaps"), [((1, 2, 3), []), ((2, 3), []), ((1, 3), [(2, 2)]), ((9, 2, 3), [(4, 8)])]
+)
+def test_epochs_between_the_bundles_are_missed(numbers, gaps):
+    assert list(bundle_chain.gaps(numbers)) == gaps
+
+
+def test_a_folder_that_leaves_out_an_epoch_between_is_told(tmp_path, capsys, chain):
+    assert audit.main([written(tmp_path, [chain[0], chain[2]]), "--json"]) == 1
+    assert findings(capsys)[-1] == {"missing": [2, 2], "netuid": 3}
+
+
+@pytest.mark.parametrize(("left_out", "since"), [(0, 0), (1, 0), (1, 2)])
+def test_a_list_that_leaves_out_an_epoch_is_told(capsys, chain, left_out, since):
+    def listed(_):
+        kept = [public for place, public in enumerate(chain) if place != left_out]
+        return {"results": [row(public) for public in reversed(kept)], "next": None}
+
+    with served(site(chain) | {"/api/v1/subnets/3/epochs/": listed}) as origin:
+        said = audit.main([f"{origin}/subnets/3/", "--json", "--since", str(since)])
+
+    assert said == 1
+    assert findings(capsys)[-1] == {"missing": [left_out + 1] * 2, "netuid": 3}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subnets import audit, bundle, bundle_chain, bundle_sources, commitments, payroll, signatures
+from subnets import audit, bundle, bundle_sources, commitments, payroll, signatures
 from tests.subnets import worlds
 
 OLD = Path(__file__).parents[1] / "vectors" / "bundles_format_1"
@@ -306,31 +306,6 @@ def test_the_address_of_a_subnet_leads_to_all_its_bundles_oldest_first(capsys, c
         assert audit.main([origin + path, "--json"]) == 0
 
     assert [said["source"][-6:] for said in findings(capsys)] == ["1.json", "2.json", "3.json"]
-
-
-@pytest.mark.parametrize(
-    ("numbers", "gaps"), [((1, 2, 3), []), ((2, 3), []), ((1, 3), [(2, 2)]), ((9, 2, 3), [(4, 8)])]
-)
-def test_epochs_between_the_bundles_are_missed(numbers, gaps):
-    assert list(bundle_chain.gaps(numbers)) == gaps
-
-
-def test_a_folder_that_leaves_out_an_epoch_between_is_told(tmp_path, capsys, chain):
-    assert audited(tmp_path, [chain[0], chain[2]]) == 1
-    assert findings(capsys)[-1] == {"missing": [2, 2], "netuid": 3}
-
-
-@pytest.mark.parametrize(("left_out", "since"), [(0, 0), (1, 0), (1, 2)])
-def test_a_list_that_leaves_out_an_epoch_is_told(capsys, chain, left_out, since):
-    def listed(_):
-        kept = [public for place, public in enumerate(chain) if place != left_out]
-        return {"results": [row(public) for public in reversed(kept)], "next": None}
-
-    with served(site(chain) | {"/api/v1/subnets/3/epochs/": listed}) as origin:
-        said = audit.main([f"{origin}/subnets/3/", "--json", "--since", str(since)])
-
-    assert said == 1
-    assert findings(capsys)[-1] == {"missing": [left_out + 1] * 2, "netuid": 3}
 
 
 def test_since_spares_the_bundles_before(capsys, chain):
