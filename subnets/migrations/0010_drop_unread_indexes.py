@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('subnets', '0008_find_by_words'),
+        ('subnets', '0009_add_language_models'),
     ]
 
     operations = [
