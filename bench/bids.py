@@ -2,51 +2,47 @@
 
 Everybody wants one row, so a bid costs what the lock is held for. pgbench does the least that can be done under it:
 one UPDATE of the auction's row and one INSERT into a table with a bid's columns, indexes and checks. A bid beside it
-also decides, moves the money that is set aside, and can be repeated under its key without counting twice.
+also decides, moves the money that is set aside, and can be repeated under its key without counting twice. pgbench runs
+before and after each crowd, on the same server, and the figure stands beside the mean of the two.
 """
 
+import logging
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from bench import _bidders, _world
+from bench import _bidders, _market, _world
 from bench._bidders import Crowd, Rate
 from bench.figures import Figure
 from launch import goals, postgres, programs, servers
 from launch.children import stop_all
-from ledger import chart, invariants
-from ledger import operations as ledger
-from ledger.chart import Code
-from ledger.entries import Entry, Move
+from ledger import invariants
 from ledger.money import RAO_PER_TAO as TAO
-from marketplace import operations
 from marketplace.models import User
-from marketplace.offering import Offering
 from subnets import operations as subnets
 
 CALLED_TARGET, SENT_TARGET = 0.3, 0.1
 CLIENTS = 8
-PGBENCH_S = 3
+PGBENCH_S = 2
 GROWTH = (1, 8, 64)
 # Steps are 100 TAO where prices end, and every bidder must have the last price: more bids would need more TAO than
 # there can be.
-BIDS = {1: 150, 8: 400, 64: 300}
+BIDS = {1: 200, 8: 400, 64: 300}
+WARMING = {1: 20, 8: 120, 64: 448}  # a statement gets its plan at its seventh use on a connection
 FIRST_RAO, STEP_RAO = 6_000 * TAO, 100 * TAO
-# Tickets lie so many steps apart: who bids at once arrives out of order, and is to be outbid rather than refused.
-APART = {1: 1, 8: 8, 64: 2}
-# A person may bid sixty times a minute; over HTTP a connection speaks for as many people as it takes.
-BIDS_PER_PERSON = 50
+# People over HTTP share the cores with the server they ask: two processes are what they need.
+SENDERS = 2
+# A person may bid sixty times a minute. The limit is counted as always, and lies where it stops nobody.
+RATE_LIMITS = "bid=1000000/60"
 
 HOT = """BEGIN;
 UPDATE marketplace_auction SET version = version + 1 WHERE id = '{auction}';
@@ -59,122 +55,122 @@ COMMIT;
 
 
 def measure() -> Iterator[Figure]:
-    """Let pgbench, then processes, then people over HTTP fight for one row each time."""
+    """Let pgbench, then processes, then programs over HTTP fight for one row each time."""
     with _world.opened(), tempfile.TemporaryDirectory() as scratch:
-        os.environ["DATABASE_URL"] = _address()
-        subnets.found_network(block_ms=12_000, min_lock_rao=TAO, now=_now())
-        seller = _people(1, tao=100_000)[0]
-        _pgbench(seller, seconds=1)
-        peer = _pgbench(seller, seconds=PGBENCH_S)
-        for count in GROWTH:
-            rate = _bidders.called(
-                _crowd(seller, bidder_count=count, bid_count=BIDS[count], apart=APART[count])
-            )
-            yield from _told("place_bid called", count, rate, peer=peer, target=CALLED_TARGET)
-        yield from _over_http(Path(scratch), seller, peer=peer)
+        os.environ["DATABASE_URL"] = _market.address()
+        subnets.found_network(block_ms=12_000, min_lock_rao=TAO, now=_market.now())
+        seller = _market.people(1, tao=100_000)[0]
+        _pgbench(_market.auction(seller), seconds=1)
+        yield from _grown("place_bid called", seller, _bidders.called, target=CALLED_TARGET)
+        yield from _over_http(Path(scratch), seller)
         faults = invariants.check_all_books()
         assert not faults, faults
 
 
-def _over_http(state: Path, seller: User, *, peer: float) -> Iterator[Figure]:
+def _over_http(state: Path, seller: User) -> Iterator[Figure]:
     port = servers.free_port()
-    env = _env(state, port)
-    settings.SECRET_KEY = env["SECRET_KEY"]  # by which the server reads sessions
+    env = _market.environment(state, port=port, RATE_LIMITS=RATE_LIMITS)
+    settings.STATIC_ROOT = env["STATIC_ROOT"]
+    logging.getLogger("marketplace").setLevel(logging.WARNING)  # it tells of every key made
     web = programs.web(env=env, state=state, port=port)[0]
     web.start()
+
+    def sent(crowd: Crowd) -> Rate:
+        keys = {who: _market.key_of(who) for who in crowd.bidders}
+        return _bidders.sent(crowd, keys=keys, port=port, processes=SENDERS)
+
     try:
         while not goals.is_answering(f"http://127.0.0.1:{port}/accounts/login/"):
             assert web.is_alive(), web.tail()
-        for count in GROWTH:
-            bid_count = BIDS[count]
-            bidder_count = max(count, -(-bid_count // BIDS_PER_PERSON))
-            crowd = _crowd(
-                seller, bidder_count=bidder_count, bid_count=bid_count, apart=APART[count]
-            )
-            sessions = {who: _signed_in(who) for who in crowd.bidders}
-            rate = _bidders.sent(crowd, sessions=sessions, port=port, connection_count=count)
-            yield from _told("bids over HTTP", count, rate, peer=peer, target=SENT_TARGET)
+        yield from _grown("bids over HTTP", seller, sent, target=SENT_TARGET)
+        yield Figure(
+            name="statements of a bid over HTTP", value=_statements(seller), unit="statements"
+        )
     finally:
         stop_all([web], grace_s=4)
 
 
-def _told(said: str, count: int, rate: Rate, *, peer: float, target: float) -> Iterator[Figure]:
-    """Report one crowd; a target is set for as many at once as pgbench has clients."""
-    name = f"{said}, {count} at once ({rate.refused_count} refused)"
+def _grown(
+    said: str, seller: User, bid: Callable[[Crowd], Rate], *, target: float
+) -> Iterator[Figure]:
+    """Report crowds of 1, 8 and 64; a target is set for as many at once as pgbench has clients."""
+    rates: dict[int, Rate] = {}
+    calm = _market.auction(seller)
+    for count in GROWTH:
+        before = _pgbench(calm, seconds=PGBENCH_S)
+        rate = rates[count] = bid(_crowd(seller, count))
+        peer = (before + _pgbench(calm, seconds=PGBENCH_S)) / 2
+        name = f"{said}, {count} at once"
+        yield Figure(
+            name=f"{name}: {rate.accepted_count} taken, {rate.refused_count} refused",
+            value=rate.per_s,
+            unit="bids/s",
+            peer=peer,
+            peer_name=f"pgbench, the same row, {CLIENTS} clients",
+            target=target if count == CLIENTS else None,
+            at_most=False,
+        )
+        yield Figure(name=f"{name}, p50", value=rate.p50_ms, unit="ms")
+        yield Figure(name=f"{name}, p99", value=rate.p99_ms, unit="ms")
+        yield Figure(
+            name=f"load of {os.cpu_count()} cores, which bidders and servers share",
+            value=os.getloadavg()[0],
+            unit="running",
+        )
+    most, least = max(GROWTH), min(GROWTH)
     yield Figure(
-        name=name,
-        value=rate.per_s,
+        name=f"{said}, {most} at once beside {least}",
+        value=rates[most].per_s,
         unit="bids/s",
-        peer=peer,
-        peer_name=f"pgbench, the same row, {CLIENTS} clients",
-        target=target if count == CLIENTS else None,
-        at_most=False,
+        peer=rates[least].per_s,
+        peer_name=f"{least} at once",
     )
-    yield Figure(name=f"{said}, {count} at once, p50", value=rate.p50_ms, unit="ms")
-    yield Figure(name=f"{said}, {count} at once, p99", value=rate.p99_ms, unit="ms")
 
 
-def _crowd(seller: User, *, bidder_count: int, bid_count: int, apart: int) -> Crowd:
-    """Open an auction, and give everybody what its last price will be."""
-    step_rao = apart * STEP_RAO
-    last_tao = (FIRST_RAO + bid_count * step_rao) // TAO
-    bidders = [user.id for user in _people(bidder_count, tao=last_tao)]
-    return Crowd(_auction(seller), bidders, bid_count, FIRST_RAO, step_rao)
-
-
-def _auction(seller: User) -> UUID:
-    """Put a new subnet of the seller's up for a day."""
-    netuid = operations.buy_slot(
-        buyer=seller.id,
-        name=f"Subnet {uuid4().hex[:8]}",
-        summary="Multiplies matrices.",
-        blueprint="matmul",
-        max_cost_rao=50_000 * TAO,
-        key=uuid4().hex,
-        now=_now(),
-    ).netuid
-    asked = Offering(start_rao=TAO, reserve_rao=None, duration_s=86_400)
-    opened = operations.open_auction(
-        netuid=netuid, seller=seller.id, asked=asked, key=uuid4().hex, now=_now()
+def _crowd(seller: User, count: int) -> Crowd:
+    """Open an auction and one to warm up in, and give everybody what both can cost."""
+    # With every refusal one more ticket is drawn: prices end that much higher.
+    spread_rao = (BIDS[count] + WARMING[count]) * STEP_RAO * 3 // 2
+    last_tao = (2 * FIRST_RAO + spread_rao) // TAO
+    return Crowd(
+        auction=_market.auction(seller),
+        warming=_market.auction(seller),
+        bidders=[user.id for user in _market.people(count, tao=last_tao)],
+        bid_count=BIDS[count],
+        warming_count=WARMING[count],
+        first_rao=FIRST_RAO,
+        step_rao=STEP_RAO,
     )
-    return opened.id
 
 
-def _people(count: int, *, tao: int) -> list[User]:
-    people = User.objects.bulk_create(
-        User(email=f"{uuid4().hex}@example.com", password="!") for _ in range(count)
-    )
-    moves = [Move(chart.ISSUANCE, chart.wallet(user.id), tao * TAO) for user in people]
-    ledger.post(
-        Entry(key=f"bench:{uuid4()}", code=Code.SUPPLY_ISSUED, at=_now(), steps=tuple(moves))
-    )
-    return people
+def _statements(seller: User) -> int:
+    """Count what one bid sends to PostgreSQL, from its key to its answer."""
+    crowd = _crowd(seller, 1)
+    headers = {"Authorization": f"Bearer {_market.key_of(crowd.bidders[0])}"}
+    for place in range(2):  # the first notes that the key was used
+        with CaptureQueriesContext(connection) as captured:
+            answer = Client(SERVER_NAME="127.0.0.1").post(
+                f"/api/v1/auctions/{crowd.auction}/bids/",
+                {"max_rao": str(FIRST_RAO + place)},
+                content_type="application/json",
+                headers=headers | {"Idempotency-Key": uuid4().hex},
+            )
+            assert answer.status_code == 201, answer.content
+    return len(captured)
 
 
-def _signed_in(owner: UUID) -> str:
-    """Begin a session as signing in does, without the half second that a password takes to check."""
-    session = SessionStore()
-    session[SESSION_KEY] = str(owner)
-    session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
-    session[HASH_SESSION_KEY] = User.objects.get(pk=owner).get_session_auth_hash()
-    session.create()
-    assert session.session_key
-    return session.session_key
-
-
-def _pgbench(seller: User, *, seconds: int) -> float:
+def _pgbench(auction: UUID, *, seconds: int) -> float:
     """Return pgbench's transactions per second on an auction's row, which is put back afterwards."""
-    auction = _auction(seller)
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS bench_bid")
         cursor.execute("CREATE TABLE bench_bid (LIKE marketplace_bid INCLUDING ALL)")
         cursor.execute("CREATE SEQUENCE IF NOT EXISTS bench_sequence")
-    script = HOT.format(auction=auction, bidder=seller.id)
+    script = HOT.format(auction=auction, bidder=auction)
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
         file.flush()
         run = subprocess.run(
-            [*_pgbench_words(), "-T", str(seconds), "-f", file.name, _address()],
+            [*_pgbench_words(), "-T", str(seconds), "-f", file.name, _market.address()],
             env=_pgbench_env(),
             capture_output=True,
             text=True,
@@ -196,31 +192,3 @@ def _pgbench_words() -> list[str]:
 def _pgbench_env() -> dict[str, str]:
     home = postgres.unpack(servers.CACHE, who=postgres.guise())
     return {"LD_LIBRARY_PATH": str(home / "lib"), "LANG": "C.UTF-8"}
-
-
-def _env(state: Path, port: int) -> dict[str, str]:
-    env = programs.environment(
-        given=os.environ,
-        state=state,
-        port=port,
-        database_url=_address(),
-        redis_url=os.environ["REDIS_URL"],
-    )
-    subprocess.run(
-        [str(Path(programs.sys.executable)), "manage.py", "collectstatic", "--no-input", "-v", "0"],
-        cwd=programs.ROOT,
-        env=env,
-        check=True,
-    )
-    return env
-
-
-def _address() -> str:
-    """Return the address of the benchmark's own database."""
-    kept = connection.settings_dict
-    user, password = (quote(str(kept[name]), safe="") for name in ("USER", "PASSWORD"))
-    return f"postgresql://{user}:{password}@{kept['HOST']}:{kept['PORT']}/{kept['NAME']}"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251  the operations are given the instant that is

@@ -102,6 +102,7 @@ FROM unnest(%(codes)s::text[], %(kinds)s::text[], %(owners)s::uuid[], %(assets)s
     AS fresh (code, kind, owner, asset, may_overdraw)
 ORDER BY code
 ON CONFLICT (code) DO NOTHING
+RETURNING id
 """
 
 # Everything hangs on the entry's row: where its key is taken, no row comes back and nothing is written.
@@ -142,6 +143,8 @@ WITH entry AS (
 )
 SELECT id FROM entry
 """
+
+WRITE_NEW = WRITE.replace("    ON CONFLICT (key) DO NOTHING\n", "")
 
 
 def lock(entry: Entry) -> tuple[dict[str, LockedAccount], dict[UUID, HoldStanding]]:
@@ -214,38 +217,47 @@ def open_accounts(addresses: Iterable[Address]) -> None:
 
 def write(entry: Entry, posting: Posting, accounts: dict[str, LockedAccount]) -> int | None:
     """Write an entry with all it does and return its id, or none when its key is taken."""
+    rows = prepared.rows(WRITE, _facts(entry, posting, accounts))
+    return rows[0][0] if rows else None
+
+
+def send(entry: Entry, posting: Posting, accounts: dict[str, LockedAccount]) -> None:
+    """Write an entry under a key that nobody used; that it is used may be found at the commit, which then fails."""
+    prepared.send(WRITE_NEW, _facts(entry, posting, accounts))
+
+
+def _facts(entry: Entry, posting: Posting, accounts: dict[str, LockedAccount]) -> dict[str, object]:
+    """Return what is written for an entry, an array a column."""
     counted = [
         (accounts[code].id, tally.credits_rao, tally.debits_rao, tally.held_change_rao)
         for code, tally in posting.tallies.items()
         if tally.address.kind.is_counted
     ]
     lines = posting.transfers
-    rows = _rows(
-        WRITE,
-        key=entry.key,
-        code=entry.code.value,
-        at=entry.at,
-        note=entry.note,
-        digest=entry.digest(),
-        accounts=prepared.numbers(change[0] for change in counted),
-        credits=prepared.numbers(change[1] for change in counted),
-        debits=prepared.numbers(change[2] for change in counted),
-        held=prepared.numbers(change[3] for change in counted),
-        placed=prepared.texts(step.hold for step in posting.placed),
-        placed_in=prepared.numbers(accounts[step.account.code].id for step in posting.placed),
-        placed_rao=prepared.numbers(step.amount_rao for step in posting.placed),
-        expire=[step.expires_at for step in posting.placed],
-        resolved=prepared.texts(ending.hold for ending in posting.resolved),
-        states=prepared.texts(ending.state.value for ending in posting.resolved),
-        posted_rao=prepared.numbers(ending.posted_rao for ending in posting.resolved),
-        debit=prepared.numbers(accounts[line.debit].id for line in lines),
-        credit=prepared.numbers(accounts[line.credit].id for line in lines),
-        moved_rao=prepared.numbers(line.amount_rao for line in lines),
-        by_hold=prepared.texts(line.hold for line in lines),
-        debit_balance=prepared.numbers(line.debit_balance_rao for line in lines),
-        credit_balance=prepared.numbers(line.credit_balance_rao for line in lines),
-    )
-    return rows[0][0] if rows else None
+    return {
+        "key": entry.key,
+        "code": entry.code.value,
+        "at": entry.at,
+        "note": entry.note,
+        "digest": entry.digest(),
+        "accounts": prepared.numbers(change[0] for change in counted),
+        "credits": prepared.numbers(change[1] for change in counted),
+        "debits": prepared.numbers(change[2] for change in counted),
+        "held": prepared.numbers(change[3] for change in counted),
+        "placed": prepared.texts(step.hold for step in posting.placed),
+        "placed_in": prepared.numbers(accounts[step.account.code].id for step in posting.placed),
+        "placed_rao": prepared.numbers(step.amount_rao for step in posting.placed),
+        "expire": [step.expires_at for step in posting.placed],
+        "resolved": prepared.texts(ending.hold for ending in posting.resolved),
+        "states": prepared.texts(ending.state.value for ending in posting.resolved),
+        "posted_rao": prepared.numbers(ending.posted_rao for ending in posting.resolved),
+        "debit": prepared.numbers(accounts[line.debit].id for line in lines),
+        "credit": prepared.numbers(accounts[line.credit].id for line in lines),
+        "moved_rao": prepared.numbers(line.amount_rao for line in lines),
+        "by_hold": prepared.texts(line.hold for line in lines),
+        "debit_balance": prepared.numbers(line.debit_balance_rao for line in lines),
+        "credit_balance": prepared.numbers(line.credit_balance_rao for line in lines),
+    }
 
 
 def _rows(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  what SQL takes and gives

@@ -7,10 +7,11 @@ Call it last in an operation's transaction: money and whatever it pays for are c
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
 
@@ -84,23 +85,26 @@ def post(entry: Entry) -> Posted:
             return _post(entry)
 
 
-def post_at_last(entry: Entry) -> Posted:
+def post_at_last(entry: Entry) -> None:
     """Write an entry as the last act of the caller's transaction, which a refusal ends: `post` without its savepoint.
 
-    For postings under a lock that many wait for, where each statement counts. Raises: as `post` does.
+    For postings under a lock that many wait for, where each answer counts: within `prepared.atomic` the writing is
+    not waited for. The entry's key is new, made of an id that is; one that was used makes the commit fail.
+    Raises: as `post` does, but for IdempotencyConflict; what the database refuses is raised at the commit.
     """
     with refusals_in_words():
         try:
-            return _post(entry)
+            accounts, holds = books.lock(entry)
         except books.AccountsMissing:
-            return post(entry)
+            post(entry)
+        else:
+            books.send(entry, _decide(entry, accounts, holds), accounts)
 
 
 def _post(entry: Entry) -> Posted:
     accounts, holds = books.lock(entry)
-    standings = {code: account.standing for code, account in accounts.items()}
     try:
-        posting = postings.decide(entry, accounts=standings, holds=holds)
+        posting = _decide(entry, accounts, holds)
     except DomainError:
         # What was done already cannot be done again: only now is it worth a look whether it was.
         if earlier := books.find(entry.key):
@@ -112,6 +116,15 @@ def _post(entry: Entry) -> Posted:
         assert earlier is not None, "an entry never goes away"
         return _replay(entry, earlier)
     return Posted(entry_id=entry_id, replayed=False)
+
+
+def _decide(
+    entry: Entry,
+    accounts: Mapping[str, books.LockedAccount],
+    holds: Mapping[UUID, postings.HoldStanding],
+) -> postings.Posting:
+    standings = {code: account.standing for code, account in accounts.items()}
+    return postings.decide(entry, accounts=standings, holds=holds)
 
 
 def _replay(entry: Entry, earlier: books.Earlier) -> Posted:

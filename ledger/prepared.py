@@ -1,27 +1,78 @@
-"""Statements that PostgreSQL plans once a connection: for the few that are sent while others wait for a lock.
+"""Statements that PostgreSQL plans once a connection, and transactions that wait for few answers.
 
-Django writes parameters into a statement's text, so that every one is planned anew; that takes longer than most of
-these take to run. Here they are bound by the server, and psycopg prepares what it has sent before.
+Both are for the few statements that are sent while others wait for a lock. Django writes parameters into a
+statement's text, so that every one is planned anew, which takes longer than most of these take to run; and it waits
+for each answer, which takes as long again. Here the server binds parameters, and psycopg prepares what it has sent
+before.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.postgresql.base import ServerBindingCursor
 
 _NEEDS_ESCAPES = re.compile(r'["\\]')
 
 
-def rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Run a statement on Django's connection, in its transaction, and return its rows.
+class Answer:
+    """What a statement that was sent will say."""
 
+    def __init__(self, cursor: Any) -> None:  # noqa: ANN401  Django's wrapper around a driver's cursor
+        self._cursor = cursor
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Wait for the statement, and return its rows; it has to be one that returns any."""
+        return list(self._cursor.fetchall())
+
+
+def send(sql: str, parameters: Mapping[str, Any]) -> Answer:
+    """Send a statement on Django's connection, in its transaction.
+
+    Within `atomic` it is not waited for: what it refuses is raised by whatever waits next, the commit at the latest.
     Name the type of every parameter in the statement (`%(id)s::uuid`): PostgreSQL does not see its value.
     """
-    with _cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall()) if cursor.description else []
+    cursor = _cursor()
+    cursor.execute(sql, parameters)
+    return Answer(cursor)
+
+
+def rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Send a statement and return its rows."""
+    return send(sql, parameters).rows()
+
+
+@contextmanager
+def atomic() -> Iterator[None]:
+    """Do as `transaction.atomic` does, and wait only for the rows that are asked for (libpq's pipeline mode).
+
+    The commit goes out together with the last statements, so that a lock is not held while their answers travel. What
+    was prepared survives a refusal.
+    """
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic(), ExitStack() as within:
+        connection.ensure_connection()
+        driver: Any = connection.connection
+        if is_outermost:
+            within.enter_context(_plans_kept(driver))
+        within.enter_context(connection.wrap_database_errors)
+        within.enter_context(driver.pipeline())
+        yield
+        # Within another transaction there is a savepoint, which Django gives back once the pipeline has ended.
+        if is_outermost and not connection.needs_rollback:
+            driver.commit()
+
+
+@contextmanager
+def _plans_kept(driver: Any) -> Iterator[None]:  # noqa: ANN401  a driver's connection
+    """Roll back by the word alone: psycopg's rollback forgets what was prepared, which no statement of ours makes stale."""
+    try:
+        yield
+    except BaseException:
+        driver.pgconn.exec_(b"ROLLBACK")
+        raise
 
 
 def numbers(values: Iterable[int | None]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError
 
 from ledger import chart, prepared
 from ledger import operations as ledger
@@ -43,31 +43,41 @@ class Placed:
     replayed: bool
 
 
-@transaction.atomic
 def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: datetime) -> Placed:
     """Take a maximum bid; the leader's maximum, or the deposit on it, is set aside, and nobody else's.
 
-    Everybody wants the auction's row, so the fewest statements are sent under its lock: one that locks and reads, one
-    that writes, and a posting. Whether the bid was placed before is asked only where it cannot be placed now.
+    Whether the bid was placed before is asked only where it cannot be placed now.
     key: the client's words for this request; the same key with the same input gets the first answer.
     Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, BidderVoided, AuctionTakesNoBids,
     WrongFormat, AccountsLinked, AddressNotVerified, BidTooLow, MaximumNotRaised, InsufficientFunds, TooManyStrikes,
     IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("bid", caller=bidder, key=key)
+    try:
+        return _place(auction_id, bidder=bidder, max_rao=max_rao, key=stored, now=now)
+    except (DomainError, IntegrityError):
+        earlier = queries.bid_by_key(stored)
+        if earlier is None:
+            raise
+    if earlier.auction_id != auction_id:
+        raise IdempotencyConflict(key=key, field="auction")
+    if earlier.max_rao != max_rao:
+        raise IdempotencyConflict(key=key, field="max_rao")
+    return _answer(earlier, replayed=True)
+
+
+@prepared.atomic()
+def _place(auction_id: UUID, *, bidder: UUID, max_rao: int, key: str, now: datetime) -> Placed:
+    """Place a bid under a key that is not taken.
+
+    Everybody wants the auction's row, so little is sent under its lock, and nothing is waited for but what the next
+    step needs: one statement locks and reads, one writes, two post.
+    """
     auction, dealing = queries.lock_auction_for_bid(auction_id, bidder=bidder)
     outbid = auction.lead_bid
-    try:
-        accepted = _check(auction, dealing, bidder=bidder, max_rao=max_rao, now=now)
-    except DomainError:
-        if earlier := queries.bid_by_key(stored):
-            return _replay(auction, earlier, max_rao=max_rao, key=key)
-        raise
-    bid = _record(auction, accepted, key=stored, now=now)
-    if bid is None:
-        return _replay(auction, queries.bid_by_key(stored), max_rao=max_rao, key=key)
-    live.announce_bid(auction, now=now)
-
+    accepted = _check(auction, dealing, bidder=bidder, max_rao=max_rao, now=now)
+    bid = _bid(auction, accepted, key=key, now=now)
+    written = _record(auction, bid, accepted)
     if accepted.leads:
         steps: list[Step] = [] if outbid is None else [VoidHold(hold_named(outbid))]
         steps.append(
@@ -77,7 +87,9 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
         ledger.post_at_last(entry)
     else:
         _require_funds(bidder, held_rao(auction, max_rao))
-    return _answer(auction, bid, replayed=False)
+    [(bid.place, auction.leader_place)] = written.rows()
+    live.announce_bid(auction, now=now)
+    return _answer(bid, replayed=False)
 
 
 def hold_named(lead_bid: UUID) -> UUID:
@@ -119,9 +131,8 @@ def _check(
     )
 
 
-# The bid, and on the auction what follows from all its bids. Where the key is taken nothing is written and no row
-# comes back. A bidder keeps the number they first appeared under. The statement begins when the lock is held, and so
-# sees every bid there is.
+# The bid, and on the auction what follows from all its bids. A bidder keeps the number they first appeared under. The
+# statement begins when the lock is held, and so sees every bid there is.
 RECORD = """
 WITH fresh AS (
     INSERT INTO marketplace_bid
@@ -136,12 +147,11 @@ WITH fresh AS (
         ),
         %(max_rao)s::bigint, %(price_rao)s::bigint, %(leader)s::uuid, %(closes_at)s::timestamptz, %(now)s::timestamptz
     )
-    ON CONFLICT (key) DO NOTHING
     RETURNING place
 )
 UPDATE marketplace_auction AS auction
 SET leader = %(leader)s::uuid, price_rao = %(price_rao)s::bigint, closes_at = %(closes_at)s::timestamptz,
-    bid_count = bid_count + 1, version = version + 1,
+    bid_count = bid_count + 1, version = %(sequence)s::int,
     bidder_count = greatest(bidder_count, fresh.place),
     leader_place = CASE WHEN %(leader)s::uuid = %(bidder)s::uuid THEN fresh.place ELSE leader_place END,
     lead_bid = CASE WHEN %(leader)s::uuid = %(bidder)s::uuid THEN %(id)s::uuid ELSE lead_bid END,
@@ -149,18 +159,20 @@ SET leader = %(leader)s::uuid, price_rao = %(price_rao)s::bigint, closes_at = %(
     second = %(second)s::uuid, second_rao = %(second_rao)s::bigint, second_sequence = %(second_sequence)s::int
 FROM fresh
 WHERE auction.id = %(auction)s::uuid
-RETURNING fresh.place, auction.leader_place, auction.version
+RETURNING fresh.place, auction.leader_place
 """
 
 
-def _record(auction: Auction, accepted: bidding.Accepted, *, key: str, now: datetime) -> Bid | None:
-    """Write a bid and what follows from it, on the row and on its object. None: the key is taken."""
+def _bid(auction: Auction, accepted: bidding.Accepted, *, key: str, now: datetime) -> Bid:
+    """Make the bid, and put on the auction's object what follows from it."""
     standing = accepted.standing
     assert standing.leader is not None
     assert standing.price_rao is not None
-    first, *others = bidding.foremost(accepted.play).maxima
-    second = others[0] if others else None
-    bid = Bid(
+    assert accepted.maximum.sequence == auction.version + 1
+    auction.leader, auction.price_rao = standing.leader, standing.price_rao
+    auction.closes_at, auction.bid_count = standing.closes_at, auction.bid_count + 1
+    auction.version = accepted.maximum.sequence
+    return Bid(
         auction=auction,
         bidder=accepted.maximum.bidder,
         key=key,
@@ -171,20 +183,26 @@ def _record(auction: Auction, accepted: bidding.Accepted, *, key: str, now: date
         closes_at=standing.closes_at,
         placed_at=now,
     )
-    written = prepared.rows(
+
+
+def _record(auction: Auction, bid: Bid, accepted: bidding.Accepted) -> prepared.Answer:
+    """Write a bid and what follows from it; the answer is the number of the bidder, and the leader's."""
+    first, *others = bidding.foremost(accepted.play).maxima
+    second = others[0] if others else None
+    return prepared.send(
         RECORD,
         {
             "id": bid.id,
             "auction": auction.id,
             "bidder": bid.bidder,
-            "key": key,
+            "key": bid.key,
             "sequence": bid.sequence,
             "bidder_count": auction.bidder_count,
             "max_rao": bid.max_rao,
             "price_rao": bid.price_rao,
             "leader": bid.leader,
             "closes_at": bid.closes_at,
-            "now": now,
+            "now": bid.placed_at,
             "lead_rao": first.max_rao,
             "lead_sequence": first.sequence,
             "second": second and second.bidder,
@@ -192,13 +210,6 @@ def _record(auction: Auction, accepted: bidding.Accepted, *, key: str, now: date
             "second_sequence": second and second.sequence,
         },
     )
-    if not written:
-        return None
-    bid.place, auction.leader_place, auction.version = written[0]
-    auction.leader, auction.price_rao = bid.leader, bid.price_rao
-    auction.closes_at, auction.bid_count = bid.closes_at, auction.bid_count + 1
-    assert auction.version == bid.sequence, "every version of an open auction is a bid or a void"
-    return bid
 
 
 def _require_few_strikes(bidder: UUID, *, now: datetime) -> None:
@@ -219,21 +230,12 @@ def _require_funds(bidder: UUID, needed_rao: int) -> None:
         raise InsufficientFunds(needed_rao=needed_rao, available_rao=available_rao)
 
 
-def _replay(auction: Auction, earlier: Bid | None, *, max_rao: int, key: str) -> Placed:
-    assert earlier is not None, "a bid never goes away"
-    if earlier.auction_id != auction.id:
-        raise IdempotencyConflict(key=key, field="auction")
-    if earlier.max_rao != max_rao:
-        raise IdempotencyConflict(key=key, field="max_rao")
-    return _answer(auction, earlier, replayed=True)
-
-
-def _answer(auction: Auction, bid: Bid, *, replayed: bool) -> Placed:
+def _answer(bid: Bid, *, replayed: bool) -> Placed:
     return Placed(
         bid_id=bid.id,
         is_leading=bid.leader == bid.bidder,
         price_rao=bid.price_rao,
-        min_next_rao=queries.min_next_rao(auction, price_rao=bid.price_rao),
+        min_next_rao=queries.min_next_rao(bid.auction, price_rao=bid.price_rao),
         closes_at=bid.closes_at,
         version=bid.sequence,
         replayed=replayed,

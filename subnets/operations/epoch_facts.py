@@ -65,7 +65,7 @@ class EpochFacts:
 
 def write_epoch(facts: EpochFacts, terms: Sequence[Term]) -> None:
     """Write the epoch and its terms, with the bundle that proves them and what a replay needs."""
-    prepared.rows(WRITE_EPOCH, asdict(facts))
+    prepared.send(WRITE_EPOCH, asdict(facts))
     with connection.cursor() as cursor, cursor.copy(COPY_TERMS) as rows:
         for term in terms:
             rows.write_row((facts.id, *(getattr(term, name) for name in SAID)))

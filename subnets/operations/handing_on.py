@@ -29,7 +29,7 @@ WHERE neuron.id = term.neuron_id
 
 def hand_on(neurons: Mapping[int, int], terms: Sequence[Term]) -> None:
     """Write an epoch's terms to the neurons it was computed for; neurons: uid → row. The subnet is locked."""
-    prepared.rows(
+    prepared.send(
         HAND_ON,
         {
             "neurons": prepared.numbers(neurons[term.uid] for term in terms),

@@ -36,12 +36,12 @@ def bearer(text, **headers):
     return {"Authorization": f"Bearer {text}", **headers}
 
 
-def bid(text, on, tao=40):
+def bid(text, on, tao=40, key="one"):
     return Client(enforce_csrf_checks=True).post(
         f"/api/v1/auctions/{on.id}/bids/",
         {"max_rao": str(tao * TAO)},
         content_type="application/json",
-        headers=bearer(text, **{"Idempotency-Key": "one"}),
+        headers=bearer(text, **{"Idempotency-Key": key}),
     )
 
 
@@ -277,3 +277,14 @@ def test_no_log_line_holds_a_secret(ada, client, caplog):
     client.get("/api/v1/wallet/", headers=bearer(f"{key.text}0"))
 
     assert secret not in caplog.text
+
+
+def test_a_bid_by_key_costs_five_statements_and_a_savepoint(ada, key, django_assert_num_queries):
+    on = world.auction(now=timezone.now())
+    bid(key.text, on)  # the first use of a minute is noted
+
+    # The key with its person; the auction, the bid, the accounts, the posting; around them a savepoint.
+    with django_assert_num_queries(7):
+        answer = bid(key.text, on, tao=41, key="two")
+
+    assert answer.status_code == 201
