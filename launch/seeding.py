@@ -177,6 +177,7 @@ def neuron_entries(
     """Say how each miner and validator is started; a key that is not linked yet gets a fresh code."""
     for name, account, netuids, workloads in MINERS:
         words = ["miner", *common_words(address, state, person, name, account, netuids)]
+        words += ["--state", str(state / "neurons")]
         yield entry(name, [*words, "--workloads", *workloads])
     for name, account, netuids, stake_tao in VALIDATORS:
         words = ["validator", *common_words(address, state, person, name, account, netuids)]

@@ -81,16 +81,11 @@ def parser() -> argparse.ArgumentParser:
     for command in (miner, validator, check, wallet):
         _add_key(command)
     for command in (miner, validator, check):
-        command.add_argument("--url", default=DEFAULT_URL, help="the network (%(default)s)")
-        command.add_argument(
-            "--workloads",
-            nargs="+",
-            choices=sorted(KINDS),
-            help="kinds of work (default: all that are installed; language with --upstream)",
-        )
-        _add_upstream(command)
+        _add_work(command)
     for command in (miner, validator):
         _add_membership(command)
+    for command in (miner, upstream):
+        _add_state(command)
     miner.add_argument(
         "--slots",
         type=slots,
@@ -110,6 +105,27 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def _add_work(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", default=DEFAULT_URL, help="the network (%(default)s)")
+    command.add_argument(
+        "--workloads",
+        nargs="+",
+        choices=sorted(KINDS),
+        help="kinds of work (default: all that are installed; language with --upstream)",
+    )
+    _add_upstream(command)
+
+
+def _add_state(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--state",
+        type=Path,
+        default=STATE,
+        metavar="FOLDER",
+        help="finished results wait here, models lie here (%(default)s)",
+    )
+
+
 def _add_wallet(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", choices=["list", "new", "show"])
     command.add_argument(
@@ -125,9 +141,6 @@ def _add_serving(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--host", default="127.0.0.1", help="where it listens (%(default)s)")
     command.add_argument("--port", type=int, default=UPSTREAM_PORT, help="(%(default)s)")
-    command.add_argument(
-        "--state", type=Path, default=STATE, metavar="FOLDER", help="(%(default)s)"
-    )
     command.add_argument(
         "--token-delay-ms", type=int, default=0, metavar="MS", help="echo: time each token takes"
     )

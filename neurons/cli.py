@@ -26,6 +26,7 @@ from neurons.keys import KeyUnusable
 from neurons.machine import cpu_count
 from neurons.miner import Miner, MinerPlan
 from neurons.model_server import generator
+from neurons.outbox import Outbox
 from neurons.running import Say, Stop, Stopped
 from neurons.telling import printed, told_finding
 from neurons.tunnel import Plan
@@ -48,6 +49,7 @@ def run_miner(arguments: argparse.Namespace, say: Say, miner: type[Miner] = Mine
     stop = Stop()
     stop.on_signals()
     client = Client(arguments.url, key_of(arguments).keypair(), sleep=stop.sleep)
+    folder = arguments.state.expanduser() / "outbox" / client.keypair.ss58_address
     upstream = upstream_of(arguments)
     plan = None if upstream is None else Plan(upstream=upstream, slots=arguments.slots)
     miner(
@@ -59,6 +61,7 @@ def run_miner(arguments: argparse.Namespace, say: Say, miner: type[Miner] = Mine
         ),
         say=say,
         stop=stop,
+        outbox=Outbox(folder),
         workloads=workloads_of(upstream),
         tunnels=None if plan is None else Tunnels(client=client, plan=plan, say=say),
     ).run()

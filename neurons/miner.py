@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from neurons import protocol
@@ -10,12 +11,16 @@ from neurons.amounts import format_tao
 from neurons.client import Client, Refused
 from neurons.joining import Membership, join
 from neurons.machine import machine_report
+from neurons.outbox import Outbox, OutboxFull, Waiting
 from neurons.running import Say, Stop, run_until_stopped
 from neurons.tunnels import Tunnels
 from neurons.wire import Lease, SignedResult
 from neurons.workloads import WORKLOADS, Workload
 
 REPORT_EVERY_S = 30.0  # The server counts a machine as live for 60 s after it was heard of.
+CALLER_REFUSED = frozenset(
+    {401, 403}
+)  # A clock that is wrong, a hotkey not linked: the result may still be good.
 STANDING_EVERY_S = 300.0  # An epoch takes minutes; more often would tell nothing new.
 
 
@@ -38,6 +43,7 @@ class Miner:
         plan: MinerPlan,
         say: Say,
         stop: Stop,
+        outbox: Outbox,
         workloads: Mapping[str, Workload] = WORKLOADS,
         tunnels: Tunnels | None = None,
     ) -> None:
@@ -45,6 +51,7 @@ class Miner:
         self.plan = plan
         self.say = say
         self.stop = stop
+        self.outbox = outbox
         self.workloads = workloads
         self.tunnels = tunnels
         self._machine_id: str | None = None
@@ -69,6 +76,7 @@ class Miner:
                 self._tell_standing()
                 self._told_s = now_s
             machine_id = self._reported_machine_id(now_s)
+            self.hand_in_waiting()
             lease = self._lease(machine_id)
         if lease is not None:
             self.serve(lease)
@@ -124,19 +132,50 @@ class Miner:
             self.say("job_failed", job=lease.job_id, error=type(error).__name__, detail=str(error))
             return
         duration_ms = round((time.monotonic() - started_s) * 1000)
-        try:
-            self.client.submit_result(
-                lease_id=lease.lease_id, result=self.signed(lease, output, duration_ms)
-            )
-        except Refused as refusal:
-            self.say("result_refused", job=lease.job_id, code=refusal.code, detail=refusal.detail)
-            return
-        self.say(
-            "job_done",
-            job=lease.job_id,
+        waiting = Waiting(
+            lease_id=lease.lease_id,
+            job_id=lease.job_id,
             netuid=lease.netuid,
             blueprint=lease.blueprint,
-            duration_ms=duration_ms,
+            deadline_at=lease.deadline_at,
+            result=self.signed(lease, output, duration_ms),
+        )
+        try:
+            self.outbox.put(waiting)
+        except OutboxFull as error:
+            self.say("result_not_kept", job=lease.job_id, detail=str(error))
+        self.hand_in(waiting)
+
+    def hand_in_waiting(self) -> None:
+        """Hand in what an outage or the end of the program before this one left behind."""
+        for waiting in self.outbox.waiting():
+            if waiting.is_late(now=datetime.now(UTC)):  # noqa: TID251 - an edge: the miner's own loop
+                self.outbox.remove(waiting.lease_id)
+                self.say("result_dropped", job=waiting.job_id, reason="its deadline has passed")
+                continue
+            self.hand_in(waiting)
+
+    def hand_in(self, waiting: Waiting) -> None:
+        """Hand in a result; it stays in the outbox until the server took it or said what is wrong with it.
+
+        Raises: Unreachable; Refused when it is the caller who is refused, not the result.
+        """
+        try:
+            self.client.submit_result(lease_id=waiting.lease_id, result=waiting.result)
+        except Refused as refusal:
+            if refusal.status in CALLER_REFUSED:
+                raise
+            self.outbox.remove(waiting.lease_id)
+            code, detail = refusal.code, refusal.detail
+            self.say("result_refused", job=waiting.job_id, code=code, detail=detail)
+            return
+        self.outbox.remove(waiting.lease_id)
+        self.say(
+            "job_done",
+            job=waiting.job_id,
+            netuid=waiting.netuid,
+            blueprint=waiting.blueprint,
+            duration_ms=waiting.result.duration_ms,
         )
 
     def output(self, lease: Lease) -> dict[str, Any]:

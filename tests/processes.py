@@ -138,6 +138,7 @@ class House:
         role, *more = words
         argv = ["-m", program, role, "--url", self.address, "--seed-file", str(seed_file)]
         argv += ["--name", name, "--code", code, "--max-burn-tao", "20", *more]
+        argv += ["--state", str(self.state / "neurons")] if role == "miner" else []
         given = {key: os.environ[key] for key in programs.NEURON_VARIABLES if key in os.environ}
         given |= {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", **(env or {})}
         self._started(programs.python(name, *argv, env=given, state=self.state))

@@ -14,6 +14,7 @@ from neurons.client import Client, Refused
 from neurons.joining import Membership
 from neurons.keys import Keypair
 from neurons.miner import Miner, MinerPlan
+from neurons.outbox import Outbox
 from neurons.running import Stop, Stopped, run_until_stopped
 from neurons.validator import Validator, ValidatorPlan
 from neurons.workloads import matmul
@@ -39,8 +40,10 @@ def network():
 
 
 @pytest.fixture
-def said():
-    return Said()
+def said(tmp_path):
+    said = Said()
+    said.folder = tmp_path
+    return said
 
 
 def client_of(network, seed="22"):
@@ -59,7 +62,13 @@ def membership(**changes):
 
 def miner_of(network, said, kind=Miner, **changes):
     plan = MinerPlan(membership=membership(**changes), machine_name="box", workloads=(matmul.KIND,))
-    return kind(client=client_of(network), plan=plan, say=said, stop=Stop())
+    return kind(
+        client=client_of(network),
+        plan=plan,
+        say=said,
+        stop=Stop(),
+        outbox=Outbox(said.folder / "outbox"),
+    )
 
 
 def validator_of(network, said, stake_rao=0, **changes):
@@ -315,6 +324,7 @@ def test_a_miner_process_works_and_ends_cleanly_on_sigterm(network, tmp_path):
     with served(network) as url:
         command = [sys.executable, "-m", "neurons.cli", "miner", "--url", url, "--netuid", "1"]
         options = ["--seed-file", str(seed), "--max-burn-tao", "1", "--workloads", "matmul"]
+        options += ["--state", str(tmp_path)]
         with subprocess.Popen(
             [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
