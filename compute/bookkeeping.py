@@ -7,7 +7,8 @@ from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID
 
-from django.db import close_old_connections
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from compute import operations, queries
 from compute.journal import Journal
@@ -23,7 +24,10 @@ class Bookkeeper:
     """`till.Books` over this project's database."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="books")
+        self._connections: list[BaseDatabaseWrapper] = []
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix="books", initializer=self._open_thread
+        )
 
     async def ask(self, work: Callable[[], Answer]) -> Answer:
         """Run database work in a thread that has a connection which lives."""
@@ -60,9 +64,20 @@ class Bookkeeper:
         """Wait until the journal is on the disk."""
         await self.ask(journal.sync)
 
-    def close(self) -> None:
-        """Let the threads end."""
+    async def close(self) -> None:
+        """Let the threads end, and their connections with them."""
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
         self._threads.shutdown()
+        for one in self._connections:
+            one.close()
+
+    def _open_thread(self) -> None:
+        # A thread that ends closes nothing; the connection is handed to whoever ends it.
+        one = connections[DEFAULT_DB_ALIAS]
+        one.inc_thread_sharing()
+        self._connections.append(one)
 
 
 def on_a_live_connection(work: Callable[[], Answer]) -> Answer:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from compute.errors import ModelTermsInvalid
 from ledger.money import MAX_RAO
 
 MTOK = 1_000_000  # the tokens that a price is named for
@@ -160,6 +161,30 @@ def is_name(text: str) -> bool:
         (True, False)
     """
     return len(text) <= NAME_LENGTH_MAX and NAME.fullmatch(text) is not None
+
+
+def check_terms(terms: ModelTerms) -> None:
+    """Refuse terms that no model can be served at. Raises: ModelTermsInvalid."""
+    prices = (terms.input_rao_per_mtok, terms.output_rao_per_mtok)
+    is_chat = terms.kind is Kind.CHAT
+    problem = None
+    if not is_name(terms.name):
+        problem = (
+            f"a name has 1 to {NAME_LENGTH_MAX} of a to z, 0 to 9, dot, dash, underscore and slash, "
+            "and begins with a letter or digit."
+        )
+    elif not 1 <= terms.context_tokens_max <= CONTEXT_TOKENS_MAX:
+        problem = f"its context has 1 to {CONTEXT_TOKENS_MAX} tokens."
+    elif is_chat and not 1 <= terms.output_tokens_max <= terms.context_tokens_max:
+        problem = "an answer has at least one token, and at most as many as the context."
+    elif not is_chat and (terms.output_tokens_max or terms.output_rao_per_mtok):
+        problem = "embeddings have no tokens of an answer: their number and their price are 0."
+    elif not all(0 <= price <= PRICE_RAO_PER_MTOK_MAX for price in prices):
+        problem = f"a million tokens cost 0 to {PRICE_RAO_PER_MTOK_MAX} rao."
+    elif not 0 <= terms.free_tokens_per_day <= FREE_TOKENS_PER_DAY_MAX:
+        problem = f"0 to {FREE_TOKENS_PER_DAY_MAX} tokens a day can be free."
+    if problem is not None:
+        raise ModelTermsInvalid(problem=problem)
 
 
 def price_rao(terms: ModelTerms, *, prompt_tokens: int, completion_tokens: int) -> int:

@@ -62,7 +62,7 @@ class House:
             given=os.environ | CLOCK | clock,
             state=state,
             port=self.port,
-            database_url=_database_url(),
+            database_url=database_url(),
             redis_url=settings.REDIS_URL,
         ) | {"STATIC_ROOT": str(static)}
         self.children: list[Child] = []
@@ -199,7 +199,7 @@ def _free_row() -> int:
     return port
 
 
-def _database_url() -> str:
+def database_url() -> str:
     """Return the address of the database of this worker's tests."""
     database = connection.settings_dict
     user, password = (quote(str(database[name]), safe="") for name in ("USER", "PASSWORD"))

@@ -5,6 +5,7 @@ from compute.operations.epochs import close_epoch
 from compute.operations.jobs import plant_known_answers, submit_job
 from compute.operations.leases import expire_lease, take_lease
 from compute.operations.machines import report_machine, see_machine
+from compute.operations.models import serve_model
 from compute.operations.results import submit_result
 from compute.operations.scores import submit_scores
 from compute.operations.settlement import settle_job
@@ -19,6 +20,7 @@ __all__ = [
     "record_usages",
     "report_machine",
     "see_machine",
+    "serve_model",
     "settle_job",
     "settle_tab",
     "submit_job",

@@ -68,7 +68,7 @@ def open_tab(
 
 def left_of_limit(payer: str, *, need_rao: int, limit_rao: int, now: datetime) -> int:
     """Return what a key may still spend this month. Raises: SpendingLimitReached when that is too little."""
-    spent_rao = queries.spent_this_month_rao(payer, now=now)
+    spent_rao = queries.spent_by_payer([payer], now=now).get(payer, 0)
     if limit_rao - spent_rao < need_rao:
         _, resets_at = queries.month_of(now)
         raise SpendingLimitReached(limit_rao=limit_rao, spent_rao=spent_rao, resets_at=resets_at)

@@ -59,7 +59,7 @@ from compute.queries.serving import (
     models_of,
     month_of,
     open_models,
-    spent_this_month_rao,
+    spent_by_payer,
     terms_of,
 )
 from compute.queries.sweeps import due_lease_ids, netuids_at_work, scored_job_ids
@@ -126,7 +126,7 @@ __all__ = [
     "scores_of_miner",
     "sealed_counts",
     "sealed_from",
-    "spent_this_month_rao",
+    "spent_by_payer",
     "stakes_by_netuid",
     "superseded",
     "telling_no_verdict",

@@ -76,14 +76,18 @@ def lock_payer(payer: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [TAB_OPENERS, payer])
 
 
-def spent_this_month_rao(payer: str, *, now: datetime) -> int:
-    """Return what a key spent on tabs opened this month, and what its open ones set aside, whenever opened."""
+def spent_by_payer(payers: Iterable[str], *, now: datetime) -> dict[str, int]:
+    """Return key → what it spent on tabs opened this month, and what its open ones set aside, whenever opened."""
     begins_at, _ = month_of(now)
-    sums = Tab.objects.filter(payer=payer).aggregate(
-        spent=Sum("spent_rao", filter=Q(opened_at__gte=begins_at)),
-        held=Sum("held_rao", filter=Q(state=Tab.State.OPEN)),
+    sums = (
+        Tab.objects.filter(payer__in=list(payers))
+        .values("payer")
+        .annotate(
+            spent=Sum("spent_rao", filter=Q(opened_at__gte=begins_at)),
+            held=Sum("held_rao", filter=Q(state=Tab.State.OPEN)),
+        )
     )
-    return int(sums["spent"] or 0) + int(sums["held"] or 0)
+    return {row["payer"]: int(row["spent"] or 0) + int(row["held"] or 0) for row in sums}
 
 
 def lock_tab(tab_id: UUID) -> Tab:

@@ -6,6 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger.rest import RaoField
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from marketplace import operations, queries
@@ -19,6 +20,10 @@ class ApiKeyOutput(serializers.Serializer):
     scopes = serializers.ListField(child=serializers.ChoiceField([scope.value for scope in Scope]))
     networks = serializers.ListField(
         child=serializers.CharField(), help_text="Where it may be used from; empty: from anywhere."
+    )
+    spend_limit_rao = RaoField(
+        allow_null=True,
+        help_text="What models may cost it in a calendar month (UTC); null: no limit. Set on the site alone.",
     )
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()

@@ -27,6 +27,8 @@ class ApiKey(models.Model):
     scopes = ArrayField(models.CharField(max_length=10, choices=SCOPES))
     # Where it may be used from, as CIDR; none: from anywhere.
     networks = ArrayField(models.CharField(max_length=NETWORK_LENGTH_MAX), default=list, blank=True)
+    # What requests to served models may cost in a calendar month (UTC); none: as much as the wallet has.
+    spend_limit_rao = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     # To the minute: a busy key is not a busy row.
@@ -49,11 +51,16 @@ class ApiKey(models.Model):
                 condition=Q(revoked_at__isnull=True) | Q(revoked_at__gte=F("created_at")),
                 name="marketplace_apikey_is_revoked_after_it_was_made",
             ),
+            models.CheckConstraint(
+                condition=Q(spend_limit_rao__isnull=True) | Q(spend_limit_rao__gte=0),
+                name="marketplace_apikey_limit_is_not_negative",
+            ),
         ]
         triggers = [
             pgtrigger.Protect(name="api_keys_are_kept", operation=pgtrigger.Delete),
             pgtrigger.ReadOnly(
-                name="api_keys_keep_their_rights", exclude=["last_used_at", "revoked_at"]
+                name="api_keys_keep_their_rights",
+                exclude=["last_used_at", "revoked_at", "spend_limit_rao"],
             ),
         ]
 

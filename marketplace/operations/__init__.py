@@ -4,6 +4,7 @@ from marketplace.operations.agreements import accept_offer, end_offer
 from marketplace.operations.api_keys import (
     NewApiKey,
     create_api_key,
+    limit_api_key,
     note_use,
     revoke_api_key,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "forget_notices",
     "fund_treasury",
     "grant_test_tao",
+    "limit_api_key",
     "link_accounts",
     "look_at_search",
     "make_offer",

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
+from ledger.money import MAX_SUPPLY_RAO
 from ledger.scopes import Scope
 from marketplace import queries, tokens
 from marketplace.errors import ApiKeyTermsInvalid, TooManyApiKeys
@@ -39,14 +40,17 @@ def create_api_key(
     expires_at: datetime,
     now: datetime,
     networks: Sequence[str] = (),
+    spend_limit_rao: int | None = None,
 ) -> NewApiKey:
     """Make a key for a person's programs. A replay makes another one: what was shown once cannot be shown again.
 
     networks: addresses or CIDR networks it may be used from, none for anywhere.
+    spend_limit_rao: what models may cost it in a calendar month (UTC), none for no limit.
     Raises: ApiKeyTermsInvalid, TooManyApiKeys.
     """
     # The person's row is the queue: two windows cannot pass the limit together.
     User.objects.select_for_update(of=("self",)).get(pk=owner)
+    check_limit(spend_limit_rao)
     allowed = check_terms(scopes=scopes, expires_at=expires_at, networks=networks, now=now)
     if queries.working_api_keys(owner, now=now) >= API_KEYS_MAX:
         raise TooManyApiKeys(limit=API_KEYS_MAX)
@@ -58,6 +62,7 @@ def create_api_key(
         secret_digest=tokens.digest(token.secret),
         scopes=[scope.value for scope in Scope if scope in scopes],
         networks=allowed,
+        spend_limit_rao=spend_limit_rao,
         created_at=now,
         expires_at=expires_at,
     )
@@ -74,6 +79,26 @@ def revoke_api_key(*, key_id: str, owner: UUID, now: datetime) -> ApiKey:
         row.save(update_fields=["revoked_at"])
         logger.info("api_key:revoked key=%s owner=%s", row.id, owner)
     return row
+
+
+@transaction.atomic
+def limit_api_key(*, key_id: str, owner: UUID, spend_limit_rao: int | None) -> ApiKey:
+    """Set what a key may spend on models in a calendar month, none for no limit. A gateway hears of it within seconds.
+
+    What it spent this month already counts. Raises: ApiKeyUnknown, ApiKeyTermsInvalid.
+    """
+    check_limit(spend_limit_rao)
+    row = queries.lock_api_key(key_id, owner=owner)
+    row.spend_limit_rao = spend_limit_rao
+    row.save(update_fields=["spend_limit_rao"])
+    logger.info("api_key:limited key=%s owner=%s limit_rao=%s", row.id, owner, spend_limit_rao)
+    return row
+
+
+def check_limit(spend_limit_rao: int | None) -> None:
+    """Refuse a limit that is no amount of TAO. Raises: ApiKeyTermsInvalid."""
+    if spend_limit_rao is not None and not 0 <= spend_limit_rao <= MAX_SUPPLY_RAO:
+        raise ApiKeyTermsInvalid(reason="a limit is an amount of TAO, or none")
 
 
 def note_use(row: ApiKey, *, now: datetime) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from ledger.errors import DomainError
 from ledger.scopes import Scope
 from marketplace import operations, queries, tokens
 from marketplace.operations.api_keys import API_KEYS_MAX
+from marketplace.pages.forms import TaoField
 from marketplace.pages.reader import reader
 from marketplace.pages.refusals import answered, words
 
@@ -35,6 +37,11 @@ class ApiKeyForm(forms.Form):
         error_messages={"required": "Choose at least one thing it may do."},
     )
     days = forms.TypedChoiceField(label="Works for", coerce=int, choices=LIFETIMES, initial=90)
+    spend_limit_rao = TaoField(
+        label="Spend on models at most, a month",
+        required=False,
+        help_text="By calendar month, UTC. Empty: as much as your wallet has. You can change it later.",
+    )
     networks = forms.CharField(
         label="Only from these addresses",
         required=False,
@@ -52,6 +59,10 @@ class ApiKeyForm(forms.Form):
             ) from None
 
 
+class LimitForm(forms.Form):
+    spend_limit_rao = TaoField(label="Spend on models at most, a month", required=False)
+
+
 @login_required
 @reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types
 @answered
@@ -63,8 +74,8 @@ def api_keys(request: HttpRequest) -> HttpResponse:
         page["made"] = made_key(request, form)
     if page.get("made"):
         form = ApiKeyForm()
-    page |= {"form": form, "keys": queries.api_keys_of(reader(request).id)}
-    page |= {"now": timezone.now(), "keys_max": API_KEYS_MAX}
+    page |= {"form": form, "now": timezone.now(), "keys_max": API_KEYS_MAX}
+    page["keys"] = queries.key_lines(reader(request).id, now=page["now"])
     return render(request, "pages/api_keys.html", page)
 
 
@@ -77,6 +88,7 @@ def made_key(request: HttpRequest, form: ApiKeyForm) -> operations.NewApiKey | N
             name=asked["name"],
             scopes=[Scope(scope) for scope in asked["scopes"]],
             networks=asked["networks"],
+            spend_limit_rao=asked["spend_limit_rao"],
             expires_at=now + timedelta(days=asked["days"]),
             now=now,
         )
@@ -92,4 +104,19 @@ def made_key(request: HttpRequest, form: ApiKeyForm) -> operations.NewApiKey | N
 def revoke_api_key(request: HttpRequest, key_id: str) -> HttpResponse:
     """Stop a key of the reader's for good."""
     operations.revoke_api_key(key_id=key_id, owner=reader(request).id, now=timezone.now())
+    return redirect("api_keys")
+
+
+@login_required
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types
+@require_POST
+@answered
+def limit_api_key(request: HttpRequest, key_id: str) -> HttpResponse:
+    """Set what a key of the reader's may spend on models in a month."""
+    form = LimitForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(map(str, form.errors["spend_limit_rao"])))
+        return redirect("api_keys")
+    limit_rao = form.cleaned_data["spend_limit_rao"]
+    operations.limit_api_key(key_id=key_id, owner=reader(request).id, spend_limit_rao=limit_rao)
     return redirect("api_keys")

@@ -92,6 +92,7 @@ urlpatterns = [
     path("keys/", accounts.keys, name="keys"),
     path("keys/api/", api_keys.api_keys, name="api_keys"),
     path("keys/api/<str:key_id>/revoke/", api_keys.revoke_api_key, name="revoke_api_key"),
+    path("keys/api/<str:key_id>/limit/", api_keys.limit_api_key, name="limit_api_key"),
     path("notices/", notices.notices, name="notices"),
     path("notices/read/", notices.read_notices, name="read_notices"),
     path("notices/ways/", notices.notice_settings, name="notice_settings"),

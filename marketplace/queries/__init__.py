@@ -2,8 +2,10 @@
 
 from marketplace.browsing import Ask
 from marketplace.queries.api_keys import (
+    ApiKeyLine,
     api_key,
     api_keys_of,
+    key_lines,
     lock_api_key,
     working_api_keys,
 )
@@ -183,6 +185,7 @@ __all__ = [
     "ROWS_MAX",
     "SORTS",
     "UNREAD_COUNTED",
+    "ApiKeyLine",
     "Ask",
     "AuctionView",
     "BidLine",
@@ -245,6 +248,7 @@ __all__ = [
     "highest_openings",
     "is_superseded",
     "is_watching",
+    "key_lines",
     "last_sales",
     "last_side",
     "leader_alias",

@@ -1,10 +1,12 @@
 """API keys: the one behind a request, and those a person has."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import F
 
+from compute import queries as compute
 from marketplace.errors import ApiKeyUnknown
 from marketplace.models import ApiKey
 from marketplace.queries.auctions import ROWS_MAX
@@ -21,6 +23,21 @@ def api_keys_of(owner: UUID) -> list[ApiKey]:
     return list(
         rows.order_by(F("revoked_at").desc(nulls_first=True), "-created_at", "pk")[:ROWS_MAX]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyLine:
+    """A key, and what models cost it this month; what its open tabs set aside is counted as spent."""
+
+    row: ApiKey
+    spent_rao: int
+
+
+def key_lines(owner: UUID, *, now: datetime) -> list[ApiKeyLine]:
+    """List a person's keys with what they spent, in two statements."""
+    rows = api_keys_of(owner)
+    spent = compute.spent_by_payer([row.id for row in rows], now=now)
+    return [ApiKeyLine(row, spent.get(row.id, 0)) for row in rows]
 
 
 def working_api_keys(owner: UUID, *, now: datetime) -> int:

@@ -1,12 +1,18 @@
 """The page API keys: behind the password typed a moment ago, and a key is shown once."""
 
+from uuid import uuid4
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
+from compute import operations as operate
+from ledger.money import RAO_PER_TAO as TAO
 from ledger.scopes import Scope
-from marketplace import tokens
+from marketplace import operations, tokens
 from marketplace.models import ApiKey
 from tests.marketplace import world
+from tests.marketplace.conftest import NOW
 from tests.marketplace.reading import names_must_exist, read  # noqa: F401
 
 pytestmark = pytest.mark.django_db
@@ -82,3 +88,35 @@ def test_every_scope_is_offered_in_words(client, ada):
     said = read(client, "api_keys")
 
     assert all(scope.words in said for scope in Scope)
+
+
+def test_a_key_is_limited_when_it_is_made_and_later(client, ada):
+    confirm(client)
+    client.post(reverse("api_keys"), ASKED | {"spend_limit_rao": "2.5"})
+    key = ApiKey.objects.get()
+    assert key.spend_limit_rao == 25 * TAO // 10
+    assert "of 2.5 TAO" in read(client, "api_keys")
+
+    for typed, limit_rao in (("4", 4 * TAO), ("", None)):
+        client.post(reverse("limit_api_key", args=[key.id]), {"spend_limit_rao": typed})
+        key.refresh_from_db()
+        assert key.spend_limit_rao == limit_rao
+
+    answer = client.post(reverse("limit_api_key", args=[key.id]), {"spend_limit_rao": "-1"})
+    assert "is not an amount of TAO" in client.get(answer.url).content.decode()
+
+
+def test_the_page_says_what_models_cost_a_key_this_month(client, ada):
+    operations.grant_test_tao(owner=ada.id, amount_rao=10 * TAO, key="more", now=NOW)
+    confirm(client)
+    client.post(reverse("api_keys"), ASKED)
+    operate.open_tab(
+        tab_id=uuid4(),
+        owner=ada.id,
+        payer=ApiKey.objects.get().id,
+        need_rao=TAO // 100,
+        limit_rao=None,
+        now=timezone.now(),
+    )
+
+    assert "0.5 TAO" in read(client, "api_keys")

@@ -288,3 +288,22 @@ def test_a_bid_by_key_costs_five_statements_and_a_savepoint(ada, key, django_ass
         answer = bid(key.text, on, tao=41, key="two")
 
     assert answer.status_code == 201
+
+
+def test_a_limit_is_set_by_the_keys_owner_alone(ada, key):
+    with pytest.raises(ApiKeyUnknown):
+        operations.limit_api_key(key_id=key.row.id, owner=world.person().id, spend_limit_rao=1)
+    with pytest.raises(ApiKeyTermsInvalid):
+        operations.limit_api_key(key_id=key.row.id, owner=ada.id, spend_limit_rao=-1)
+
+    operations.limit_api_key(key_id=key.row.id, owner=ada.id, spend_limit_rao=5)
+
+    assert queries.api_key(key.row.id).spend_limit_rao == 5
+
+
+def test_the_api_lists_limits_as_every_amount(ada, key, client):
+    operations.limit_api_key(key_id=key.row.id, owner=ada.id, spend_limit_rao=TAO)
+
+    answer = client.get("/api/v1/api-keys/", headers=bearer(key.text))
+
+    assert answer.json()["results"][0]["spend_limit_rao"] == str(TAO)
