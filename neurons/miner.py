@@ -98,6 +98,7 @@ class Miner:
                 rank=standing.rank,
                 incentive_u16=standing.incentive_u16,
                 last_payout_tao=format_tao(standing.last_payout_rao),
+                next_payout_s=round(self.client.next_payout_s(standing.netuid)),
             )
         for netuid in self.plan.membership.netuids:
             if netuid not in {standing.netuid for standing in standings}:

@@ -57,6 +57,8 @@ class FakeNetwork:
             return fault
         if path == "/api/v1/network/":
             return httpx.Response(200, json=self.figures())
+        if request.method == "GET" and path.startswith("/api/v1/subnets/"):
+            return httpx.Response(200, json={"next_epoch_block": 107})
         try:
             signed = protocol.check_auth(
                 headers=request.headers,
