@@ -19,6 +19,7 @@ N_MAX = 256  # Factors of 64 KiB, a product of 256 KiB: a job fits in one small 
 ROUNDS = 3
 # A wrong product passes one round with probability <= 1 / CHALLENGE_RANGE (Schwartz-Zippel over the
 # integers), so 2**-69 in all. With n <= 256 and |c| < 2**31 every sum stays below 2**62: int64 is exact.
+# No modulus: it would bound a round by 1 / p as well, and let an element that is off by p pass always.
 CHALLENGE_RANGE = 2**23
 RIGHT_PPM = 1_000_000
 
@@ -115,15 +116,22 @@ def check(
             if right
             else (0, "differs from the known answer")
         )
-    if _freivalds(a, b, np.frombuffer(raw, dtype="<i4").reshape(a.shape), rng):
+    if freivalds(a, b, np.frombuffer(raw, dtype="<i4").reshape(a.shape), rng):
         return RIGHT_PPM, f"product holds in {ROUNDS} Freivalds rounds"
     return 0, "the product is wrong (Freivalds)"
 
 
-def _freivalds(
-    a: NDArray[np.int8], b: NDArray[np.int8], c: NDArray[np.int32], rng: np.random.Generator
+def freivalds(
+    a: NDArray[np.int8],
+    b: NDArray[np.int8],
+    c: NDArray[np.int32],
+    rng: np.random.Generator,
+    *,
+    challenge_range: int = CHALLENGE_RANGE,
+    rounds: int = ROUNDS,
 ) -> bool:
-    """Tell whether C = A B, wrongly saying yes with probability at most CHALLENGE_RANGE**-ROUNDS."""
-    challenge = rng.integers(0, CHALLENGE_RANGE, size=(len(a), ROUNDS), dtype=np.int64)
+    """Tell whether C = A B, wrongly saying yes with probability at most challenge_range**-rounds."""
+    assert challenge_range <= CHALLENGE_RANGE, "beyond it, sums may not fit"
+    challenge = rng.integers(0, challenge_range, size=(len(a), rounds), dtype=np.int64)
     expected = a.astype(np.int64) @ (b.astype(np.int64) @ challenge)
     return bool(np.array_equal(expected, c.astype(np.int64) @ challenge))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compute.auditing import missed_by_freivalds
 from neurons.workloads import WORKLOADS, matmul
 
 
@@ -84,6 +85,48 @@ def test_a_tampered_product_is_found_with_every_challenge(rng):
     wrong = altered(matmul.run(payload), 5)
 
     assert [score(payload, wrong, seed=seed)[0] for seed in range(300)] == [0] * 300
+
+
+def tampered(rng, n, delta):
+    """Return two factors and their product with one element off by delta, somewhere."""
+    a, b = (rng.integers(-128, 128, size=(n, n), dtype=np.int8) for _ in range(2))
+    product = (a.astype(np.int64) @ b.astype(np.int64)).astype(np.int32)
+    product[tuple(rng.integers(n, size=2))] += delta
+    return a, b, product
+
+
+@pytest.mark.parametrize(
+    ("challenge_range", "rounds"), [(2, 1), (2, 3), (16, 1), (16, 2), (251, 1)]
+)
+def test_one_altered_element_is_missed_as_often_as_the_bound_says(rng, challenge_range, rounds):
+    factors = [tampered(rng, 8, 1) for _ in range(20)]
+
+    missed = [
+        matmul.freivalds(*factors[n % 20], rng, challenge_range=challenge_range, rounds=rounds)
+        for n in range(12_000)
+    ]
+
+    # A single altered element is the hardest case: it passes just where its row of the challenge is nought.
+    expected = missed_by_freivalds(challenge_range=challenge_range, rounds=rounds)
+    spread = (expected * (1 - expected) / len(missed)) ** 0.5
+    assert abs(np.mean(missed) - expected) < 4 * spread
+
+
+def test_no_altered_element_is_missed_in_the_rounds_that_are_made(rng):
+    assert missed_by_freivalds(
+        challenge_range=matmul.CHALLENGE_RANGE, rounds=matmul.ROUNDS
+    ) == pytest.approx(2.0**-69)
+
+    assert not any(matmul.freivalds(*tampered(rng, 8, 1), rng) for _ in range(4_000))
+
+
+@pytest.mark.parametrize("prime", [2, 251, 1_048_573, 2**31 - 1])
+def test_an_element_that_is_off_by_a_prime_is_found_as_any_other(rng, prime):
+    a, b, product = tampered(rng, 8, 0)
+    # Modulo this prime the product would be right, whatever is drawn.
+    product[3, 4] = product[3, 4] - prime if product[3, 4] > 0 else product[3, 4] + prime
+
+    assert not any(matmul.freivalds(a, b, product, rng) for _ in range(200))
 
 
 def test_products_at_the_limits_of_int32_do_not_confuse_the_check(rng):
