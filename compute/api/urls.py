@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from compute.api import views
+from compute.api import serving, views
 
 urlpatterns = [
     path("machines/", views.MachinesView.as_view(), name="api-machines"),
@@ -15,6 +15,10 @@ urlpatterns = [
         views.CommitmentsView.as_view(),
         name="api-commitments",
     ),
+    path("subnets/<int:netuid>/models/", serving.ModelsView.as_view(), name="api-models"),
+    path("usage/", serving.UsagesView.as_view(), name="api-usage"),
+    path("usage/<uuid:usage_id>/report/", serving.ReportView.as_view(), name="api-report"),
+    path("reports/", serving.ReportsView.as_view(), name="api-reports"),
     path("jobs/", views.JobsView.as_view(), name="api-jobs"),
     path("jobs/<uuid:job_id>/", views.JobView.as_view(), name="api-job"),
     path("hotkeys/me/", views.StandingsView.as_view(), name="api-hotkey-me"),

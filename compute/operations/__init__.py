@@ -6,6 +6,7 @@ from compute.operations.jobs import plant_known_answers, submit_job
 from compute.operations.leases import expire_lease, take_lease
 from compute.operations.machines import report_machine, see_machine
 from compute.operations.models import serve_model
+from compute.operations.reports import report_answer
 from compute.operations.results import submit_result
 from compute.operations.scores import submit_scores
 from compute.operations.settlement import settle_job
@@ -18,6 +19,7 @@ __all__ = [
     "open_tab",
     "plant_known_answers",
     "record_usages",
+    "report_answer",
     "report_machine",
     "see_machine",
     "serve_model",

@@ -63,6 +63,16 @@ from compute.queries.serving import (
     terms_of,
 )
 from compute.queries.sweeps import due_lease_ids, netuids_at_work, scored_job_ids
+from compute.queries.usages import (
+    DAYS_SHOWN,
+    UsageSum,
+    latest_usages,
+    reports_on,
+    usage_of,
+    usage_sums,
+    usages_of_owner,
+    usages_to_export,
+)
 from compute.queries.windows import (
     Gathered,
     await_score_writers,
@@ -71,6 +81,7 @@ from compute.queries.windows import (
 )
 
 __all__ = [
+    "DAYS_SHOWN",
     "CommitmentLine",
     "ComputeFigures",
     "Debt",
@@ -78,6 +89,7 @@ __all__ = [
     "JobLine",
     "Sample",
     "ScoreLine",
+    "UsageSum",
     "WorkFigures",
     "await_score_writers",
     "canaries_since",
@@ -97,6 +109,7 @@ __all__ = [
     "known_usages",
     "last_commitments",
     "last_result",
+    "latest_usages",
     "left_tab_ids",
     "live_machine_count",
     "lock_job",
@@ -117,6 +130,7 @@ __all__ = [
     "open_models",
     "owner_by_hotkey",
     "queued_count",
+    "reports_on",
     "result_of",
     "results_to_score",
     "samples",
@@ -132,6 +146,10 @@ __all__ = [
     "telling_no_verdict",
     "terms_of",
     "unsealed",
+    "usage_of",
+    "usage_sums",
+    "usages_of_owner",
+    "usages_to_export",
     "window_commitments",
     "wishes",
     "with_seals",

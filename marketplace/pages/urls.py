@@ -12,6 +12,7 @@ from marketplace.pages import (
     data_room,
     documents,
     finding,
+    models,
     notices,
     offers,
     paying,
@@ -22,6 +23,7 @@ from marketplace.pages import (
     slots,
     taking,
     trading,
+    usage,
     webhooks,
 )
 from neurons import keys
@@ -93,6 +95,11 @@ urlpatterns = [
     path("keys/api/", api_keys.api_keys, name="api_keys"),
     path("keys/api/<str:key_id>/revoke/", api_keys.revoke_api_key, name="revoke_api_key"),
     path("keys/api/<str:key_id>/limit/", api_keys.limit_api_key, name="limit_api_key"),
+    path("prices/", models.prices, name="prices"),
+    path("subnets/<int:netuid>/models/", models.subnet_models, name="subnet_models"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage/usage.csv", usage.usage_file, name="usage_file"),
+    path("usage/<uuid:pk>/report/", usage.report_answer, name="report_answer"),
     path("notices/", notices.notices, name="notices"),
     path("notices/read/", notices.read_notices, name="read_notices"),
     path("notices/ways/", notices.notice_settings, name="notice_settings"),

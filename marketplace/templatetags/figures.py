@@ -40,6 +40,13 @@ def tao(rao: int | None, places: int | None = None) -> str:
 
 
 @register.filter
+def dollars(rao: int) -> str:
+    """Write rao in USD at the rate that cards are credited at, cut to a hundredth of a cent."""
+    parts = rao * 100 // settings.TOPUP_RAO_PER_CENT
+    return f"{parts // 10_000}.{parts % 10_000:04d}"
+
+
+@register.filter
 def tao_short(rao: int | None) -> str:
     """Write rao as TAO in about three digits."""
     return wording.DASH if rao is None else wording.short_tao(rao)

@@ -32,6 +32,8 @@ ONCE_ANYWAY = {
     "POST /api/v1/offers/{offer_id}/decline/": "a declined offer stays declined",
     "POST /api/v1/offers/{offer_id}/withdraw/": "a withdrawn offer stays withdrawn",
     "POST /api/v1/scores/": "the result and the validator are the key",
+    "PUT /api/v1/subnets/{netuid}/models/": "says what shall hold",
+    "POST /api/v1/usage/{usage_id}/report/": "an answer is reported once",
     "POST /api/v1/subnets/{netuid}/neurons/": "a hotkey is registered once",
     "POST /api/v1/subnets/{netuid}/rules/check/": "saves nothing",
     "DELETE /api/v1/webhook-endpoints/{endpoint_id}/": "a removed endpoint stays removed",
