@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from statistics import mean
 from typing import Any
 
 import httpx
@@ -102,6 +103,15 @@ class Client:
         """Fetch how this hotkey stands on each subnet it is registered on. Refused when unlinked."""
         answer = self._call("GET", "hotkeys/me/")
         return [wire.Standing.from_wire(each) for each in wire.read_all(answer, "neurons")]
+
+    def mean_scores(self) -> dict[int, float]:
+        """Fetch what validators last said of this hotkey's results: the mean on each subnet, 0 to 1."""
+        answer = self._call("GET", "hotkeys/me/")
+        given = [wire.GivenScore.from_wire(each) for each in wire.read_all(answer, "scores")]
+        return {
+            netuid: mean(each.score_ppm for each in given if each.netuid == netuid) / 1_000_000
+            for netuid in {each.netuid for each in given}
+        }
 
     def next_payout_s(self, netuid: int) -> float:
         """Tell how long it is until a subnet pays, by its next epoch."""

@@ -90,13 +90,16 @@ class Miner:
             standings = join(self.client, self.plan.membership, say=self.say)
         else:
             standings = self.client.standings()
+        scores = self.client.mean_scores()
         for standing in standings:
+            score = scores.get(standing.netuid)
             self.say(
                 "standing",
                 netuid=standing.netuid,
                 uid=standing.uid,
                 rank=standing.rank,
                 incentive_u16=standing.incentive_u16,
+                score="none yet" if score is None else f"{score:.3f}",
                 last_payout_tao=format_tao(standing.last_payout_rao),
                 next_payout_s=round(self.client.next_payout_s(standing.netuid)),
             )

@@ -104,12 +104,17 @@ class Board:
     def _head(self) -> Text:
         minutes = int((self.clock() - self.started_s) // 60) if self.started_s else 0
         mean = f", {self.work_ms / self.jobs_count:.0f} ms each" if self.jobs_count else ""
-        counts = f"{self.jobs_count} jobs{mean} · {self.scores_count} scores · {self.trouble_count} troubles"
+        done = (
+            f"{self.scores_count} scores given"
+            if self.scores_count
+            else f"{self.jobs_count} jobs{mean}"
+        )
+        counts = f"{done} · {self.trouble_count} troubles"
         return Text(f"{self.hotkey} at {self.url}\nup {minutes} min · {counts}", style="bold")
 
     def _standings(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        for name in ("subnet", "uid", "rank", "incentive", "last payout TAO", "next payout in"):
+        for name in ("subnet", "uid", "rank", "score", "incentive", "last TAO", "next pay"):
             table.add_column(name, justify="right")
         for netuid in sorted(self.standings, key=str):
             each = self.standings[netuid]
@@ -117,6 +122,7 @@ class Board:
                 str(netuid),
                 str(each.get("uid", "")),
                 str(each.get("rank", "")),
+                str(each.get("score", "")),
                 _share(each.get("incentive_u16")),
                 str(each.get("last_payout_tao", "")),
                 self._until(each.get("next_payout_s"), each.get("told_s")),

@@ -31,11 +31,14 @@ REFUSED_PAUSE_S = (
 DRAIN_S = 10.0
 SLOTS_MAX = 256
 DEADLINE_MAX_S = 3_600.0
+REASON_MAX = 123  # What a closing frame holds.
+ENDS = frozenset({aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED})
 UNREADABLE, STOPPING = 4400, 1001
 REFUSALS = {
     4401: "signature_refused",
     4403: "not_admitted",
     4409: "opened_elsewhere",
+    4429: "gateway_full",
     401: "signature_refused",
     403: "not_admitted",
 }
@@ -85,18 +88,26 @@ class Tunnel:
         self._say = say
         self._running: dict[str, asyncio.Task[None]] = {}
         self._is_stopping = False
+        self._told = ""
 
     async def run(self) -> None:
         """Hold the tunnel open until this task is cancelled."""
         failures = 0
         async with self.plan.upstream.session() as upstream, _gateway_session() as gateway:
             while not self._is_stopping:
-                opened_s = time.monotonic()
+                opened_s, self._told = time.monotonic(), ""
                 code = await self._once(gateway, upstream)
                 if code == STOPPING or time.monotonic() - opened_s > STEADY_S:
                     failures = 0
                 refusal = REFUSALS.get(code)
-                self._say("tunnel_closed", gateway=self.url, code=code, reason=refusal or "lost")
+                reason = refusal or "lost"
+                self._say(
+                    "tunnel_closed",
+                    gateway=self.url,
+                    code=code,
+                    reason=reason,
+                    detail=self._told,
+                )
                 floor_s = REFUSED_PAUSE_S if refusal else 0.0
                 await asyncio.sleep(floor_s + pause_s(failures))
                 failures += 1
@@ -135,7 +146,8 @@ class Tunnel:
         await _send(socket, {"type": "hello", "models": names, "slots": self.plan.slots})
         while True:
             message = await socket.receive(timeout=SILENCE_S)
-            if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
+            if message.type in ENDS:
+                self._told = str(message.extra or "")[:REASON_MAX]
                 return
             if message.type is not aiohttp.WSMsgType.TEXT:
                 raise FrameUnreadable(f"a message of type {message.type.name}")

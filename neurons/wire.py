@@ -108,6 +108,20 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenScore:
+    """What a validator said of a result of this hotkey, in an epoch that has closed."""
+
+    netuid: int
+    score_ppm: int
+
+    @classmethod
+    def from_wire(cls, fields: object) -> Self:
+        """Read one of `scores` of GET hotkeys/me/."""
+        netuid, score_ppm = read(fields, "netuid", int), read(fields, "score_ppm", int)
+        return cls(netuid=netuid, score_ppm=score_ppm)
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """A uid on a subnet, and what it cost."""
 

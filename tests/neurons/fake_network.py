@@ -40,6 +40,7 @@ class FakeNetwork:
         self.samples = []
         self.scores = []
         self.seen = []
+        self.given_scores = []
         self.nonces = set()
         self.faults = []
         """Answers (or exceptions) given instead of the next ones."""
@@ -105,7 +106,7 @@ class FakeNetwork:
         ]
         return httpx.Response(
             200,
-            json={"hotkey": hotkey, "owner": "x", "neurons": neurons, "payouts": [], "scores": []},
+            json={"hotkey": hotkey, "owner": "x", "neurons": neurons, "scores": self.given_scores},
         )
 
     def _subnets(self, hotkey, request, rest, body):

@@ -103,6 +103,20 @@ def test_a_miner_registers_reports_its_machine_and_does_a_job(network, said):
     assert points == 1_000_000
 
 
+def test_a_miner_tells_its_rank_its_scores_and_when_it_is_paid_next(network, said):
+    network.neurons = {1: 9, 2: 3}
+    network.given_scores = [
+        {"netuid": 1, "score_ppm": score, "reason": ""} for score in (1_000_000, 500_000)
+    ]
+
+    miner_of(network, said).step()
+
+    one, two = said.of("standing")
+    assert (one["uid"], one["rank"], one["score"], one["last_payout_tao"]) == (9, 1, "0.750", "1.5")
+    assert one["next_payout_s"] == 50  # 100 blocks of half a second
+    assert two["score"] == "none yet"
+
+
 def test_an_unlinked_miner_with_a_code_links_itself_first(said):
     network = FakeNetwork(linked=False)
 

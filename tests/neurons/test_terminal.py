@@ -33,7 +33,7 @@ def drawn(board, width=100):
 
 
 def standing(netuid, **changed):
-    fields = {"netuid": netuid, "uid": 4, "rank": 2, "incentive_u16": 32_768}
+    fields = {"netuid": netuid, "uid": 4, "rank": 2, "incentive_u16": 32_768, "score": "0.975"}
     return "standing", fields | {"last_payout_tao": "1.5", "next_payout_s": 90} | changed
 
 
@@ -49,9 +49,9 @@ def test_a_board_shows_jobs_rank_and_the_next_payout():
     text = drawn(board)
 
     assert "5Hot at https://market.example" in text
-    assert "up 1 min · 2 jobs, 20 ms each · 0 scores · 0 troubles" in text
+    assert "up 1 min · 2 jobs, 20 ms each · 0 troubles" in text
     row = next(line for line in text.splitlines() if line.split()[:1] == ["7"])
-    assert row.split() == ["7", "4", "2", "50.00%", "1.5", "30", "s"]
+    assert row.split() == ["7", "4", "2", "0.975", "50.00%", "1.5", "30", "s"]
 
 
 def test_a_board_shows_gateways_and_troubles():
