@@ -46,5 +46,27 @@ DEFAULT_RULES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "smoothing": {"ema_alpha_ppm": 300_000},
             "burn_bps": 0,
         },
+        # A text counts by how far it goes along with what a validator's own model says. Pay in
+        # proportion to the work, as for products: posing as two gains nothing. An honest text may part
+        # early by rounding now and then, hence a gate that takes the mean.
+        "language": {
+            "format": 1,
+            "title": "Pay for answers that validators' models give too",
+            "gates": [
+                {"if": "sample_count >= 2", "reason": "Fewer than two results were checked."},
+                {
+                    "if": "canary_quality >= 0.6",
+                    "reason": "Answers to planted questions part too early from what validators' models say.",
+                },
+                {
+                    "if": "success_rate >= 0.8",
+                    "reason": "More than one job in five was not returned in time.",
+                },
+            ],
+            "score": "quality * success_rate * credited_work_units / 1000000.0",
+            "shaping": {"kind": "linear"},
+            "smoothing": {"ema_alpha_ppm": 300_000},
+            "burn_bps": 0,
+        },
     }
 )

@@ -8,6 +8,8 @@ from compute.blueprints.embeddings.sentences import sentence
 from compute.errors import BlueprintUnknown, OutputInvalid, PayloadInvalid
 from neurons import protocol
 from neurons.workloads import KINDS
+from subnets.default_rules import DEFAULT_RULES
+from subnets.models import Blueprint as Kinds
 from tests.neurons.kit import CASES
 
 
@@ -17,7 +19,7 @@ def rng():
 
 
 def test_every_workload_has_a_blueprint_and_the_other_way_round():
-    assert set(BLUEPRINTS) == set(KINDS)
+    assert set(BLUEPRINTS) == set(KINDS) == set(DEFAULT_RULES) == set(Kinds.values)
 
 
 def test_an_unknown_kind_is_refused_by_name():
