@@ -41,9 +41,9 @@ def tao(rao: int | None, places: int | None = None) -> str:
 
 @register.filter
 def dollars(rao: int) -> str:
-    """Write rao in USD at the rate that cards are credited at, cut to a hundredth of a cent."""
-    parts = rao * 100 // settings.TOPUP_RAO_PER_CENT
-    return f"{parts // 10_000}.{parts % 10_000:04d}"
+    """Write rao in USD at the rate that cards are credited at, cut to a millionth: tokens are cheap."""
+    parts = rao * 10_000 // settings.TOPUP_RAO_PER_CENT
+    return f"{parts // 1_000_000}.{parts % 1_000_000:06d}"
 
 
 @register.filter
@@ -244,13 +244,19 @@ def tao_over_time(
 
 
 @register.inclusion_tag("figures/bars.html")
-def tao_by_number(columns: Sequence[tuple[int, int]], label: str, noun: str) -> dict[str, Any]:
-    """Draw (number, rao) columns, such as emission by epoch, oldest first."""
+def tao_by_number(
+    columns: Sequence[tuple[int | str, int]], label: str, noun: str, *, is_exact: bool = False
+) -> dict[str, Any]:
+    """Draw (number or day, rao) columns, such as emission by epoch, oldest first.
+
+    is_exact: the scale has every decimal, for sums far below a thousandth of a TAO.
+    """
     values = [rao for _, rao in columns]
     return {
         "bars": zip(drawing.bars(values), columns, strict=True),
         "columns": columns,
         "high": max(values, default=0),
+        "is_exact": is_exact,
         "label": label,
         "noun": noun,
         "first": columns[0] if columns else None,

@@ -125,7 +125,7 @@ def test_prices_stand_beside_those_of_others_with_their_sources(client, netuid, 
     said = read(client, "prices")
 
     assert "gemma3-270m" in said
-    assert "0.3500 USD" in said  # 0.001 TAO
+    assert "0.350005 USD" in said  # 0.001 TAO
     for price in models.list_prices():
         assert price.source in said.replace("&#x27;", "'")
         assert price.dollars in said
