@@ -186,7 +186,7 @@ def _work(
         job = Job(
             netuid=netuid, blueprint=BLUEPRINT, origin=Job.Origin.CONSUMER, owner=CONSUMER,
             key=f"bench:{uuid4()}", payload={"n": 256}, state=Job.State.VERIFIED, created_at=at,
-            queued_at=at, ended_at=at,
+            queued_at=at, turn_at=at, ready_at=at, ended_at=at,
         )  # fmt: skip
         lease = Lease(
             job=job, machine=machine, hotkey=key.ss58, state=Lease.State.RETURNED, offered_at=at,

@@ -104,6 +104,7 @@ class LeaseAdmin(ReadOnlyAdmin):
     list_select_related = ["job", "machine"]
     search_fields = ["id", "hotkey"]
     ordering = ["-offered_at"]
+    exclude = ["fault"]  # the miner's fault is a verdict
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave the jobs' payloads where they are."""

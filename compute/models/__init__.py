@@ -1,6 +1,7 @@
 """The work and its proof.
 
 Machine  a computer that a hotkey reported: its processors, its GPUs, the blueprints it can run
+TrackRecord  what a machine did lately in one blueprint
 Job      one piece of work on one subnet, from submission to settlement
 Lease    one offer of a job to one machine, with a deadline
 Result   what came back on a lease, signed by the miner: a fact
@@ -13,7 +14,7 @@ AnswerReport  what a consumer says of a bad answer: a fact
 """
 
 from compute.models.jobs import Job, Lease
-from compute.models.machines import Machine
+from compute.models.machines import Machine, TrackRecord
 from compute.models.results import Result, Score, ScoreCommitment
 from compute.models.serving import AnswerReport, PriceChange, ServedModel, Tab, Usage
 
@@ -28,5 +29,6 @@ __all__ = [
     "ScoreCommitment",
     "ServedModel",
     "Tab",
+    "TrackRecord",
     "Usage",
 ]

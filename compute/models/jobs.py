@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import models
 from django.db.models import Q
 
+from compute import reliability
 from compute.models.machines import Machine
 from subnets.models import Blueprint
 
@@ -55,6 +56,9 @@ class Job(models.Model):
     failure = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
     queued_at = models.DateTimeField()
+    # By which the queue is ordered, and before which a job that was tried is not tried again.
+    turn_at = models.DateTimeField()
+    ready_at = models.DateTimeField()
     verify_by_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -76,7 +80,7 @@ class Job(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["queued_at"], condition=Q(state="queued"), name="compute_job_queue"
+                fields=["netuid", "turn_at"], condition=Q(state="queued"), name="compute_job_queue"
             ),
             models.Index(fields=["netuid", "-created_at"], name="compute_job_recent"),
             models.Index(
@@ -104,6 +108,8 @@ class Job(models.Model):
                 "state",
                 "ended_at",
                 "queued_at",
+                "turn_at",
+                "ready_at",
                 "verify_by_at",
                 "attempts_count",
                 "failure",
@@ -138,9 +144,19 @@ class Lease(models.Model):
     taken_at = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    # Whose fault it is that it came to nothing; empty while it is open, and where it did not.
+    fault = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=[(each.value, each.title()) for each in reliability.Fault],
+    )
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(fault="") | Q(ended_at__isnull=False),
+                name="compute_lease_open_has_no_fault",
+            ),
             models.UniqueConstraint(
                 fields=["job"],
                 condition=Q(state__in=["offered", "taken"]),
@@ -154,6 +170,7 @@ class Lease(models.Model):
                 name="compute_lease_due",
             ),
             models.Index(fields=["hotkey", "-offered_at"], name="compute_lease_of_hotkey"),
+            models.Index(fields=["machine", "-offered_at"], name="compute_lease_of_machine"),
         ]
 
     def __str__(self) -> str:
@@ -170,4 +187,4 @@ class Lease(models.Model):
         self.state = state
         if not self.TRANSITIONS[state]:
             self.ended_at = now
-        self.save(update_fields=["state", "taken_at", "ended_at"])
+        self.save(update_fields=["state", "taken_at", "ended_at", "fault"])

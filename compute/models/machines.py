@@ -3,6 +3,10 @@
 import uuid
 
 from django.db import models
+from django.db.models import Q
+
+from compute.reliability import Record
+from subnets.models import Blueprint
 
 
 class Machine(models.Model):
@@ -28,3 +32,42 @@ class Machine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.hotkey[:8]}…"
+
+
+class TrackRecord(models.Model):
+    """What a machine did lately in one blueprint, as of `as_of` (compute/reliability.py)."""
+
+    machine = models.ForeignKey(Machine, on_delete=models.PROTECT, related_name="records")
+    blueprint = models.CharField(max_length=20, choices=Blueprint)
+    good_milli = models.BigIntegerField(default=0)
+    bad_milli = models.BigIntegerField(default=0)
+    busy_ms = models.BigIntegerField(default=0)
+    failures_count = models.PositiveIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    as_of = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["machine", "blueprint"], name="compute_trackrecord_one_per_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(good_milli__gte=0, bad_milli__gte=0, busy_ms__gte=0),
+                name="compute_trackrecord_is_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.machine_id} at {self.blueprint}"
+
+    @property
+    def plain(self) -> Record:
+        """Return it as dispatch reads it."""
+        return Record(
+            good_milli=self.good_milli,
+            bad_milli=self.bad_milli,
+            busy_ms=self.busy_ms,
+            failures_count=self.failures_count,
+            failed_at=self.failed_at,
+            as_of=self.as_of,
+        )

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,10 +13,12 @@ from django.db import transaction
 
 from compute import queries, scheduling
 from compute.models import Job, Lease
+from compute.scheduling import Candidate, Match
 
 log = logging.getLogger(__name__)
 
 BLIND_WAIT_S = 1.0  # without Redis a poll still waits, or miners would ask without end
+PASSED_OVER = timedelta(seconds=5)  # machines come and go by the minute
 NUDGE_KEPT_S = 30  # a nudge nobody waits for is stale by the next poll
 
 
@@ -26,10 +29,13 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
     Jobs are locked and those of another worker's batch passed over, so sweeps may run side by side.
     Two sweeps may offer one machine a lease more than it asked for; the machine takes them in turn.
     """
-    jobs = {job.pk: job for job in queries.lock_queued(limit)}
+    candidates = queries.candidates(now=now)
+    free = [each for each in candidates if each.open_count < each.concurrency]
+    netuids = {netuid for each in free for netuid in each.netuids}
+    jobs = {job.pk: job for job in queries.lock_queued(limit, netuids=netuids, now=now)}
     if not jobs:
         return 0
-    matches = scheduling.match(queries.wishes(jobs.values()), queries.candidates(now=now))
+    matches = scheduling.match(queries.wishes(jobs.values()), candidates, now=now)
     for match in matches:
         jobs[match.job_id].move_to(Job.State.LEASED, now=now)
     Lease.objects.bulk_create(
@@ -42,8 +48,28 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
         )
         for match in matches
     )
+    set_aside(jobs, matches, candidates, now=now)
     transaction.on_commit(lambda: nudge([match.machine_id for match in matches]))
     return len(matches)
+
+
+def set_aside(
+    jobs: Mapping[UUID, Job],
+    matches: Sequence[Match],
+    candidates: Iterable[Candidate],
+    *,
+    now: datetime,
+) -> None:
+    """Let jobs that no free machine may have wait a little, so that they do not keep others out of the batch."""
+    given = Counter(match.machine_id for match in matches)
+    free = [
+        each for each in candidates if each.open_count + given[each.machine_id] < each.concurrency
+    ]
+    netuids = {netuid for each in free for netuid in each.netuids}
+    matched = {match.job_id for match in matches}
+    passed = [job.pk for job in jobs.values() if job.netuid in netuids and job.pk not in matched]
+    if passed:
+        Job.objects.filter(pk__in=passed).update(ready_at=now + PASSED_OVER)
 
 
 def nudge(machine_ids: Sequence[UUID]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
-from compute import queries
+from compute import queries, scheduling
 from compute.blueprints import blueprint
 from compute.errors import PriceAboveLimit, QueueFull
 from compute.models import Job
@@ -69,6 +69,8 @@ def submit_job(
         max_price_rao=max_price_rao,
         created_at=now,
         queued_at=now,
+        turn_at=scheduling.turn_at(queued_at=now, is_canary=False),
+        ready_at=now,
     )
     job = standing(new)
     if job.pk != new.pk:
@@ -120,6 +122,8 @@ def plant_known_answers(*, netuid: int, now: datetime) -> int:
                 known_answer=known_answer,
                 created_at=now,
                 queued_at=now,
+                turn_at=scheduling.turn_at(queued_at=now, is_canary=True),
+                ready_at=now,
             )
         )
     Job.objects.bulk_create(jobs)

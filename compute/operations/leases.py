@@ -7,7 +7,9 @@ from django.db import transaction
 
 from compute import queries
 from compute.models import Job, Lease
+from compute.operations.records import note_outcome
 from compute.operations.settlement import give_up_or_queue
+from compute.reliability import Fault
 
 
 @transaction.atomic
@@ -32,8 +34,10 @@ def expire_lease(*, lease_id: UUID, now: datetime) -> bool:
     lease = queries.lock_lease(lease_id)
     if not lease.is_open or lease.deadline_at > now:
         return False
+    lease.fault = Fault.PLATFORM if lease.taken_at is None else Fault.MINER
     lease.move_to(Lease.State.EXPIRED, now=now)
     job = queries.lock_job(lease.job_id)
+    note_outcome(lease, blueprint=job.blueprint, fault=Fault(lease.fault), now=now)
     if job.state == Job.State.LEASED:
         give_up_or_queue(job, failure="no machine returned it in time", now=now)
     return True

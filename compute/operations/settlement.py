@@ -5,9 +5,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from compute import pricing, queries, verification
+from compute import pricing, queries, scheduling, verification
 from compute.models import Job, Result
 from compute.operations.jobs import hold_of
+from compute.operations.records import note_outcome
+from compute.reliability import Fault
 from compute.verification import Verdict
 from ledger import chart
 from ledger import operations as ledger
@@ -36,14 +38,25 @@ def settle_job(*, job_id: UUID, now: datetime) -> Verdict:
     )
     match verdict:
         case Verdict.ACCEPTED:
+            note_outcome(result.lease, blueprint=job.blueprint, fault=None, now=now)
             pay(job, result, now=now)
         case Verdict.REJECTED:
+            blame(job, result, Fault.MINER, now=now)
             give_up_or_queue(job, failure="every result was found wrong", now=now)
         case Verdict.UNJUDGED:
+            blame(job, result, Fault.VALIDATOR, now=now)
             give_up_or_queue(job, failure="no validator judged it in time", now=now)
         case Verdict.PENDING:
             pass
     return verdict
+
+
+def blame(job: Job, result: Result, fault: Fault, *, now: datetime) -> None:
+    """Write down whose fault it is that a result came to nothing."""
+    lease = result.lease
+    lease.fault = fault
+    lease.save(update_fields=["fault"])
+    note_outcome(lease, blueprint=job.blueprint, fault=fault, now=now)
 
 
 def pay(job: Job, result: Result, *, now: datetime) -> None:
@@ -68,6 +81,10 @@ def give_up_or_queue(job: Job, *, failure: str, now: datetime) -> None:
     job.attempts_count += 1
     if job.attempts_count < ATTEMPTS_MAX:
         job.queued_at, job.verify_by_at = now, None
+        # What was tried before comes before what is new.
+        is_canary = job.origin == Job.Origin.CANARY
+        job.turn_at = scheduling.turn_at(queued_at=job.created_at, is_canary=is_canary)
+        job.ready_at = now + scheduling.back_off(job.attempts_count)
         job.move_to(Job.State.QUEUED, now=now)
         return
     job.failure = failure

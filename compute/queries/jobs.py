@@ -1,23 +1,41 @@
 """Jobs, leases and results: locks and rows."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery, expressions
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import RowNumber
 
 from compute.errors import JobUnknown, LeaseUnknown
 from compute.models import Job, Lease, Result
 from compute.queries.sealing import sealed_from
 from ledger.keyset import Window
 
+SWEEPS_AT_ONCE = 4  # so many sweeps find jobs beside each other; a fifth finds them a second later
 ROWS_MAX = 100  # of any list that a caller can ask for at once
 
 
-def lock_queued(limit: int) -> list[Job]:
-    """Lock the longest waiting jobs, passing over those another sweep holds."""
-    waiting = Job.objects.filter(state=Job.State.QUEUED).order_by("queued_at", "pk")
-    return list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])
+def lock_queued(limit: int, *, netuids: Collection[int], now: datetime) -> list[Job]:
+    """Lock jobs of some subnets whose turn it is, subnets in rotation, passing over those another sweep holds.
+
+    A long queue of one subnet, or one that no machine serves, holds up no other. Without payloads.
+    """
+    waiting = Job.objects.filter(
+        state=Job.State.QUEUED, netuid__in=netuids, ready_at__lte=now
+    ).annotate(
+        place=expressions.Window(RowNumber(), partition_by="netuid", order_by=["turn_at", "pk"]),
+    )
+    first = waiting.order_by("place", "turn_at", "pk").values_list("pk", flat=True)
+    ids = list(first[: limit * SWEEPS_AT_ONCE])
+    # What changed its state since it was looked for is seen anew under the lock.
+    found = Job.objects.filter(state=Job.State.QUEUED, pk__in=ids)
+    rows = found.defer("payload", "known_answer").order_by(
+        RawSQL("array_position(%s::uuid[], compute_job.id)", (ids,))
+    )
+    return list(rows.select_for_update(skip_locked=True, of=("self",))[:limit])
 
 
 def lock_job(job_id: UUID) -> Job:
@@ -79,7 +97,12 @@ def jobs_of_owner(owner: UUID, *, window: Window) -> list[Job]:
 
 def last_result(job: Job) -> Result:
     """Return the newest result of a job that has one."""
-    found = Result.objects.filter(job=job).order_by("-submitted_at", "-pk").first()
+    found = (
+        Result.objects.filter(job=job)
+        .select_related("lease")
+        .order_by("-submitted_at", "-pk")
+        .first()
+    )
     assert found is not None, "a job that was returned has a result"
     return found
 

@@ -1,16 +1,18 @@
 """Machines: who is alive, what they can take, and the figures of the network's compute."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
 from compute import scheduling
 from compute.errors import MachineUnknown
-from compute.models import Job, Lease, Machine
+from compute.models import Job, Lease, Machine, TrackRecord
+from compute.reliability import Fault, Record
 from subnets.models import Neuron
 
 LIVE_WITHIN = timedelta(seconds=60)  # a long-poll asks again at least every 20 s
@@ -29,13 +31,18 @@ def live_machine_count(netuid: int, *, now: datetime) -> int:
 
 
 def candidates(*, now: datetime) -> list[scheduling.Candidate]:
-    """Return every live machine of a registered hotkey, with what it holds open. Two statements."""
+    """Return every live machine of a registered hotkey, what it holds open and what it did lately. Four statements."""
     netuids: dict[str, set[int]] = {}
     for hotkey, netuid in Neuron.objects.values_list("hotkey_id", "subnet_id"):
         netuids.setdefault(hotkey, set()).add(netuid)
-    still_open = Q(leases__state__in=[Lease.State.OFFERED, Lease.State.TAKEN])
-    machines = live_machines(now).annotate(
-        open_count=Count("leases", filter=still_open), last_offered_at=Max("leases__offered_at")
+    last = Lease.objects.filter(machine=OuterRef("pk")).order_by("-offered_at")
+    offered = live_machines(now).annotate(last_offered_at=Subquery(last.values("offered_at")[:1]))
+    machines = list(offered[:CANDIDATES_MAX])
+    records = records_of(machines, now=now)
+    open_counts = Counter(
+        Lease.objects.filter(state__in=[Lease.State.OFFERED, Lease.State.TAKEN]).values_list(
+            "machine", flat=True
+        )
     )
     return [
         scheduling.Candidate(
@@ -44,28 +51,47 @@ def candidates(*, now: datetime) -> list[scheduling.Candidate]:
             owner=machine.owner,
             netuids=frozenset(netuids.get(machine.hotkey, ())),
             blueprints=frozenset(machine.blueprints),
-            open_count=machine.open_count,
+            open_count=open_counts[machine.pk],
             concurrency=machine.concurrency,
             last_offered_at=machine.last_offered_at,
+            records=records.get(machine.pk, {}),
         )
-        for machine in machines[:CANDIDATES_MAX]
+        for machine in machines
         if machine.hotkey in netuids
     ]
 
 
+def records_of(machines: Iterable[Machine], *, now: datetime) -> dict[UUID, dict[str, Record]]:
+    """Return machine → blueprint → what it did lately, faded to now. One statement."""
+    records: dict[UUID, dict[str, Record]] = {}
+    for row in TrackRecord.objects.filter(machine__in=machines):
+        records.setdefault(row.machine_id, {})[row.blueprint] = row.plain.at(now)
+    return records
+
+
+def lock_record(machine_id: UUID, blueprint: str) -> TrackRecord | None:
+    """Lock what is known of a machine in a blueprint; None when it never ended an attempt."""
+    rows = TrackRecord.objects.select_for_update(of=("self",))
+    return rows.filter(machine=machine_id, blueprint=blueprint).first()
+
+
 def wishes(jobs: Iterable[Job]) -> list[scheduling.Wish]:
-    """Return queued jobs as dispatch sees them, with the hotkeys that had each before. One statement."""
+    """Return queued jobs as dispatch sees them, with the owners that had each before. One statement."""
     rows = list(jobs)
-    tried: dict[UUID, set[str]] = {}
-    for job_id, hotkey in Lease.objects.filter(job__in=rows).values_list("job_id", "hotkey"):
-        tried.setdefault(job_id, set()).add(hotkey)
+    failed: dict[UUID, set[UUID]] = {}
+    had: dict[UUID, set[UUID]] = {}
+    tried = Lease.objects.filter(job__in=rows).values_list("job", "machine__owner", "fault")
+    for job_id, owner, fault in tried:
+        kept = failed if fault == Fault.MINER else had
+        kept.setdefault(job_id, set()).add(owner)
     return [
         scheduling.Wish(
             job_id=row.pk,
             netuid=row.netuid,
             blueprint=row.blueprint,
             owner=row.owner,
-            tried=frozenset(tried.get(row.pk, ())),
+            failed=frozenset(failed.get(row.pk, ())),
+            had=frozenset(had.get(row.pk, ())),
         )
         for row in rows
     ]

@@ -9,7 +9,7 @@ from django.db import connection
 
 from compute import operations
 from compute.errors import MachineUnknown, TooManyMachines
-from compute.models import Job, Lease, Machine
+from compute.models import Job, Lease, Machine, TrackRecord
 from compute.operations import dispatch, machines
 from tests import make
 from tests.make import NOW
@@ -17,6 +17,7 @@ from tests.make import NOW
 pytestmark = pytest.mark.usefixtures("db")
 
 LATE = NOW + timedelta(seconds=settings.LEASE_S)
+BACKED_OFF = LATE + timedelta(seconds=1)
 A_MINUTE_LATER = NOW + timedelta(seconds=61)
 
 
@@ -100,7 +101,7 @@ def test_a_batch_stops_at_its_limit(netuid):
     assert Job.objects.filter(state=Job.State.QUEUED).count() == 1
 
 
-def test_dispatch_costs_one_write_a_job_beside_seven_statements(
+def test_dispatch_costs_one_write_a_job_beside_ten_statements(
     netuid, django_assert_max_num_queries
 ):
     make.miner(netuid, concurrency=20)
@@ -108,8 +109,9 @@ def test_dispatch_costs_one_write_a_job_beside_seven_statements(
     for number in range(10):
         make.job(netuid, owner, key=f"job:{number}")
 
-    # Savepoint and release, jobs, earlier leases, neurons, machines, one write per job, one for all leases.
-    with django_assert_max_num_queries(7 + 10):
+    # Savepoint and release, neurons, machines, records, open leases, the first in the queue, their locks,
+    # earlier leases, one write per job, one for all leases.
+    with django_assert_max_num_queries(10 + 10):
         assert operations.dispatch_queued(now=NOW, limit=100) == 10
 
 
@@ -182,11 +184,65 @@ def test_a_dead_miners_lease_expires_and_the_job_goes_to_another(netuid):
 
     assert operations.expire_lease(lease_id=lease.pk, now=LATE) is True
     operations.see_machine(machine_id=other.machine_id, hotkey=other.hotkey, now=LATE)
-    [second] = make.dispatched(now=LATE)
+    assert make.dispatched(now=LATE) == []
+    [second] = make.dispatched(now=BACKED_OFF)
 
     job.refresh_from_db()
     assert (job.state, job.attempts_count) == (Job.State.LEASED, 1)
     assert second.hotkey == other.hotkey
+
+
+def test_a_machine_that_never_fetched_an_offer_is_not_blamed_and_may_get_the_job_again(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    [lease] = make.dispatched()
+    operations.expire_lease(lease_id=lease.pk, now=LATE)
+    operations.see_machine(machine_id=miner.machine_id, hotkey=miner.hotkey, now=LATE)
+
+    [second] = make.dispatched(now=BACKED_OFF)
+
+    lease.refresh_from_db()
+    assert (lease.fault, second.hotkey) == ("platform", miner.hotkey)
+    assert TrackRecord.objects.get().bad_milli == 0
+
+
+def test_a_lease_that_was_taken_and_lost_counts_against_its_machine(netuid):
+    miner = make.miner(netuid)
+    make.job(netuid)
+    [lease] = make.dispatched()
+    operations.take_lease(machine_id=miner.machine_id, hotkey=miner.hotkey, now=NOW)
+
+    operations.expire_lease(lease_id=lease.pk, now=LATE)
+
+    lease.refresh_from_db()
+    record = TrackRecord.objects.get()
+    assert (lease.fault, record.machine_id) == ("miner", miner.machine_id)
+    assert (record.bad_milli, record.failures_count) == (1_000, 1)
+    assert record.busy_ms == settings.LEASE_S * 1_000
+
+
+def test_a_subnet_nobody_serves_does_not_keep_the_jobs_of_others_out_of_the_batch(netuid):
+    empty, owner = make.subnet(), make.rich_owner(10)
+    for number in range(3):
+        make.job(empty, owner, key=f"empty:{number}", now=NOW - timedelta(seconds=9))
+    make.miner(netuid)
+    job = make.job(netuid, owner)
+
+    assert operations.dispatch_queued(now=NOW, limit=1) == 1
+    job.refresh_from_db()
+    assert job.state == Job.State.LEASED
+
+
+def test_jobs_that_no_free_machine_may_have_do_not_keep_others_out_of_the_batch(netuid):
+    miner = make.miner(netuid)
+    own = make.funded(miner.owner, tao=10)
+    for number in range(2):
+        make.job(netuid, own, key=f"own:{number}", now=NOW - timedelta(seconds=9))
+    make.job(netuid)
+
+    offered = [operations.dispatch_queued(now=NOW, limit=2) for _ in range(2)]
+
+    assert offered == [0, 1]
 
 
 def test_a_lease_does_not_expire_before_its_deadline_nor_twice(netuid):
@@ -207,10 +263,11 @@ def test_a_job_does_not_go_back_to_the_miner_that_lost_it(netuid):
     miner = make.miner(netuid)
     make.job(netuid)
     [lease] = make.dispatched()
+    operations.take_lease(machine_id=miner.machine_id, hotkey=miner.hotkey, now=NOW)
     operations.expire_lease(lease_id=lease.pk, now=LATE)
     operations.see_machine(machine_id=miner.machine_id, hotkey=miner.hotkey, now=LATE)
 
-    assert make.dispatched(now=LATE) == []
+    assert make.dispatched(now=BACKED_OFF) == []
 
 
 def test_reporting_a_machine_again_replaces_what_was_said(netuid):

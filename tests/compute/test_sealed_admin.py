@@ -17,7 +17,7 @@ def test_staff_is_shown_no_verdict_while_its_scores_are_sealed(house, client, pp
     operations.settle_job(job_id=results[0].job_id, now=SOON)
     again = make.miner(netuid)
     if not ppm:
-        [lease] = make.dispatched(now=SOON)
+        [lease] = make.dispatched(now=SOON + timedelta(seconds=1))
         make.returned(lease, again, now=SOON + timedelta(seconds=1))
     client.force_login(make.user(staff=True))
 

@@ -219,7 +219,7 @@ def test_the_next_attempt_of_a_job_closes_the_scores_of_the_one_before(house):
     submit(judge, make.score(results[0], judge, ppm=0))
     operations.settle_job(job_id=results[0].job_id, now=SOON)
     again = make.miner(netuid)
-    [lease] = make.dispatched(now=SOON)
+    [lease] = make.dispatched(now=SOON + timedelta(seconds=1))
     newer = make.returned(lease, again, now=SOON + timedelta(seconds=1))
 
     at = SOON + timedelta(seconds=2)

@@ -7,7 +7,8 @@ from django.conf import settings
 
 from compute import operations, pricing, queries
 from compute.errors import NotAValidator
-from compute.models import Job, Score
+from compute.models import Job, Score, TrackRecord
+from compute.reliability import UNKNOWN
 from compute.verification import Verdict
 from ledger import chart
 from ledger import queries as books
@@ -139,15 +140,44 @@ def test_a_result_nobody_judged_gives_the_job_to_another(market):
     assert market.state == Job.State.QUEUED
 
 
+def test_a_result_nobody_judged_does_not_count_against_its_miner(market):
+    result, _ = market.result()
+
+    market.settle(now=DUE)
+
+    result.lease.refresh_from_db()
+    record = TrackRecord.objects.get(machine=result.lease.machine_id)
+    assert result.lease.fault == "validator"
+    assert (record.bad_milli, record.failures_count) == (0, 0)
+    assert record.plain.trust == UNKNOWN.trust
+
+
+def test_a_result_found_wrong_counts_against_its_miner_and_a_right_one_for_it(market):
+    lie, _ = market.result(is_wrong=True)
+    market.judge(lie, ppm=0)
+    market.settle()
+    truth, _ = market.result(now=SOON)
+    market.judge(truth, now=SOON)
+    market.settle(now=SOON)
+
+    faults = [each.lease.fault for each in (lie, truth) if not each.lease.refresh_from_db()]
+    records = [TrackRecord.objects.get(machine=each.lease.machine_id) for each in (lie, truth)]
+    assert faults == ["miner", ""]
+    assert [each.bad_milli for each in records] == [1_000, 0]
+    assert [each.good_milli for each in records] == [0, 1_000]
+
+
 def test_after_four_failures_the_job_ends_and_the_money_is_free_again(market):
     market.miners += [make.miner(market.netuid), make.miner(market.netuid)]
     before_rao = make.wallet_rao(market.consumer)
 
     for attempt in range(4):
         assert market.state == Job.State.QUEUED, attempt
-        lie, _ = market.result(is_wrong=True, now=NOW + timedelta(seconds=attempt))
-        market.judge(lie, ppm=0)
-        market.settle()
+        # Each attempt waits longer than the last.
+        at = NOW + timedelta(seconds=10 * attempt)
+        lie, _ = market.result(is_wrong=True, now=at)
+        market.judge(lie, ppm=0, now=at)
+        market.settle(now=at)
 
     assert market.state == Job.State.FAILED
     assert market.job.failure == "every result was found wrong"
@@ -158,9 +188,11 @@ def test_after_four_failures_the_job_ends_and_the_money_is_free_again(market):
 def test_expired_leases_use_attempts_up_as_well(market):
     market.miners += [make.miner(market.netuid), make.miner(market.netuid)]
 
-    for _ in range(4):
-        lease, _ = market.lease()
-        operations.expire_lease(lease_id=lease.pk, now=LATE)
+    for attempt in range(4):
+        at = NOW + timedelta(seconds=10 * attempt)
+        lease, _ = market.lease(now=at)
+        operations.expire_lease(lease_id=lease.pk, now=lease.deadline_at)
+        Job.objects.filter(pk=market.job.pk).update(ready_at=at)
 
     assert market.state == Job.State.FAILED
     assert make.held_rao(market.consumer) == 0
