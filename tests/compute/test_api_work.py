@@ -47,7 +47,7 @@ def key(db):
         ("gpus", ["G"]),
         ("blueprints", []),
         ("blueprints", ["mining"]),
-        ("blueprints", ["matmul"] * 3),
+        ("blueprints", ["matmul"] * 4),
         ("blueprints", [["matmul"]]),
         ("concurrency", 0),
         ("concurrency", 65),
