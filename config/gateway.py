@@ -30,7 +30,7 @@ def payer_of(token: str, address: str) -> Payer:
     if Scope.WORK.value not in row.scopes:
         raise ScopeMissing(scope=Scope.WORK.value)
     operations.note_use(row, now=timezone.now())
-    return Payer(owner=row.owner_id, key_id=row.id, spend_limit_rao=None)
+    return Payer(owner=row.owner_id, key_id=row.id, spend_limit_rao=row.spend_limit_rao)
 
 
 def till() -> Till:

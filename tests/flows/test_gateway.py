@@ -6,6 +6,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
+import openai
 import pytest
 from django.utils import timezone
 
@@ -109,12 +110,14 @@ def tunnels(house):
     return httpx.get(f"{house.gateway_address}/health").json()["tunnels"]
 
 
-def ask(house, key, **body):
-    return httpx.post(
-        f"{house.gateway_address}/v1/chat/completions",
-        headers={"Authorization": f"Bearer {key}"},
-        json={"model": "words", "messages": QUESTION} | body,
-        timeout=30,
+def client_of(house, key):
+    """OpenAI's own client, told two things: where, and the key."""
+    return openai.OpenAI(base_url=f"{house.gateway_address}/v1", api_key=key, max_retries=0)
+
+
+def ask(client, **more):
+    return client.chat.completions.with_raw_response.create(
+        model="words", messages=QUESTION, timeout=30, **more
     )
 
 
@@ -131,16 +134,17 @@ def test_from_a_question_to_a_payment(house):
     house.until(lambda: tunnels(house) == 1, "the miner's tunnel is open")
 
     # An answer in one piece, and the same under a key again.
-    whole = ask(house, key)
-    assert whole.json()["choices"][0]["message"]["content"] == "".join(WORDS)
+    client = client_of(house, key)
+    assert [model.id for model in client.models.list()] == ["words"]
+    whole = ask(client)
+    assert whole.parse().choices[0].message.content == "".join(WORDS)
     assert whole.headers["x-miner"] == miner.ss58_address
     price = 9 + 10 * len(WORDS)
     assert whole.headers["x-price-rao"] == str(price)
 
     # A stream, as it comes.
-    said = ask(house, key, stream=True).text
-    assert said.count("data: ") == len(WORDS) + 1
-    assert said.endswith("data: [DONE]\n\n")
+    pieces = client.chat.completions.create(model="words", messages=QUESTION, stream=True)
+    assert [piece.choices[0].delta.content for piece in pieces] == WORDS
 
     # The gateway dies without a word, comes back, and pays what was answered before.
     house.kill("gateway")
@@ -155,21 +159,16 @@ def test_from_a_question_to_a_payment(house):
     house.until(lambda: tunnels(house) == 0, "the tunnel is gone")
     mining(house, "miner-2", mia, netuid, slow)
     house.until(lambda: tunnels(house) == 1, "the next miner's tunnel is open")
-    with httpx.stream(
-        "POST",
-        f"{house.gateway_address}/v1/chat/completions",
-        headers={"Authorization": f"Bearer {key}"},
-        json={"model": "words", "messages": QUESTION, "stream": True},
-        timeout=30,
-    ) as answer:
-        events = answer.iter_lines()
-        assert "Subnets" in next(events)
-        house.kill("miner-2")
-        last = [line for line in events if line.startswith("data: ")][-1]
-    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "answer_broke_off"
+    pieces = client.chat.completions.create(model="words", messages=QUESTION, stream=True)
+    assert next(pieces).choices[0].delta.content == WORDS[0]
+    house.kill("miner-2")
+    with pytest.raises(openai.APIError) as broken:
+        list(pieces)
+    assert broken.value.code == "answer_broke_off"
     house.until(lambda: Usage.objects.filter(outcome="failed").count() == 1, "it is written down")
     assert Usage.objects.get(outcome="failed").price_rao == 0
-    refused = ask(house, key)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_miner")
+    with pytest.raises(openai.InternalServerError) as refused:
+        ask(client)
+    assert (refused.value.status_code, refused.value.code) == (503, "no_miner")
     house.stop()
     assert not invariants.check_all_books()
