@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from launch.servers import free_port
 from launch.visitor import Visitor, VisitRefused
 from neurons.client import Client, Refused
 from neurons.keys import Keypair
@@ -20,13 +21,24 @@ RAO = 10**9
 SHORT_AUCTION_S = 75  # settled while the first visitor still looks around
 LONG_AUCTION_S = 3_600
 
-# owner, name, summary, blueprint: bought in this order, so they get netuid 1 to 4
+# owner, name, summary, blueprint: bought in this order, so they get netuid 1 to 5
 SLOTS = (
     ("ada", "Prime Products", "Multiplies int8 matrices; every product is checked.", "matmul"),
     ("ada", "Meaning", "Turns sentences into vectors for search.", "embeddings"),
     ("ben", "Blank Slate", "A young matmul subnet, for sale.", "matmul"),
     ("ben", "Sentence Works", "Embeddings with room to grow, for sale.", "embeddings"),
+    ("ada", "Small Talk", "Answers conversations, also through the gateway.", "language"),
 )
+# Ada serves it on subnet 5. An echo: the real small model is an extra, `neuron upstream --gemma`.
+MODEL: dict[str, Any] = {
+    "name": "echo",
+    "context_tokens_max": 4_096,
+    "output_tokens_max": 512,
+    "input_rao_per_mtok": "200000000",
+    "output_rao_per_mtok": "600000000",
+    "free_tokens_per_day": 20_000,
+}
+MODEL_NETUID = 5
 # netuid, start in TAO, seconds
 AUCTIONS = ((3, 800, SHORT_AUCTION_S), (4, 1_500, LONG_AUCTION_S))
 # Sold on a deposit: it waits for its winner's payment as long as a visitor looks around.
@@ -42,15 +54,15 @@ OFFER_VALID_S = 7 * 86_400
 
 # name, account, netuids, workloads
 MINERS: tuple[tuple[str, str, tuple[int, ...], tuple[str, ...]], ...] = (
-    ("miner-1", "mia", (1, 2), ("matmul", "embeddings")),
-    ("miner-2", "max", (1, 2), ("matmul", "embeddings")),
+    ("miner-1", "mia", (1, 2, 5), ("matmul", "embeddings", "language")),
+    ("miner-2", "max", (1, 2, 5), ("matmul", "embeddings", "language")),
     ("miner-3", "moe", (1, 3), ("matmul",)),
     ("miner-4", "mel", (1, 2), ("matmul", "embeddings")),
 )
 # name, account, netuids, TAO staked on each
 VALIDATORS: tuple[tuple[str, str, tuple[int, ...], int], ...] = (
-    ("validator-1", "val", (1, 2, 3), 5_000),
-    ("validator-2", "vic", (1, 2, 3), 3_000),
+    ("validator-1", "val", (1, 2, 3, 5), 5_000),
+    ("validator-2", "vic", (1, 2, 3, 5), 3_000),
 )
 MAX_BURN_TAO = "5"
 
@@ -80,6 +92,8 @@ def main() -> int:
             say(line)
         for line in make_offers(person, state):
             say(line)
+        person("ada").put(f"subnets/{MODEL_NETUID}/models/", MODEL)
+        say(f"subnet {MODEL_NETUID} serves the model {MODEL['name']}")
         entries = [*neuron_entries(address, state, person), crowd_entry(address, state)]
     (state / "neurons.json").write_text(json.dumps(entries))
     say(f"{len(MINERS)} miners, {len(VALIDATORS)} validators, a crowd that bids and orders jobs")
@@ -175,13 +189,16 @@ def neuron_entries(
     person: Any,  # noqa: ANN401
 ) -> Iterator[dict[str, Any]]:
     """Say how each miner and validator is started; a key that is not linked yet gets a fresh code."""
+    port = free_port()
+    yield entry("model", ["upstream", "--echo", "--port", str(port)])
+    model = ["--upstream", f"http://127.0.0.1:{port}/v1", "--model", MODEL["name"]]
     for name, account, netuids, workloads in MINERS:
         words = ["miner", *common_words(address, state, person, name, account, netuids)]
-        words += ["--state", str(state / "neurons")]
-        yield entry(name, [*words, "--workloads", *workloads])
+        words += ["--state", str(state / "neurons"), "--workloads", *workloads]
+        yield entry(name, [*words, *(model if MODEL_NETUID in netuids else [])])
     for name, account, netuids, stake_tao in VALIDATORS:
         words = ["validator", *common_words(address, state, person, name, account, netuids)]
-        yield entry(name, [*words, "--stake-tao", str(stake_tao)])
+        yield entry(name, [*words, "--stake-tao", str(stake_tao), *model])
 
 
 def common_words(

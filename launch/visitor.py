@@ -59,12 +59,20 @@ class Visitor:
 
     def post(self, path: str, body: dict[str, Any], *, key: str | None = None) -> Any:  # noqa: ANN401
         """Write below /api/v1/ under an idempotency key, a new one unless told. Raises: VisitRefused."""
+        return self._written("POST", path, body, key=key or uuid.uuid4().hex)
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Set what stands below /api/v1/. Raises: VisitRefused."""
+        return self._written("PUT", path, body, key=uuid.uuid4().hex)
+
+    def _written(self, method: str, path: str, body: dict[str, Any], *, key: str) -> Any:  # noqa: ANN401
         headers = {
             "X-CSRFToken": self._http.cookies["csrftoken"],
-            "Idempotency-Key": key or uuid.uuid4().hex,
+            "Idempotency-Key": key,
             "Referer": str(self._http.base_url),
         }
-        return self._answer(self._http.post(f"/api/v1/{path}", json=body, headers=headers))
+        address = f"/api/v1/{path}"
+        return self._answer(self._http.request(method, address, json=body, headers=headers))
 
     @staticmethod
     def _answer(answer: httpx.Response) -> Any:  # noqa: ANN401

@@ -21,7 +21,7 @@ MIN_LOCK_TAO = "1000"
 # name, TAO granted, what the login is for
 PEOPLE = (
     ("you", "25000", "buyer: bid, buy a slot, order jobs"),
-    ("ada", "5000", "owner of subnets 1 and 2: rules at /owner/"),
+    ("ada", "22000", "owner of subnets 1, 2 and 5: rules at /owner/"),
     ("ben", "20000", "seller of subnets 3 and 4"),
     ("cleo", "12000", "bidder"),
     ("dan", "12000", "bidder"),
