@@ -7,6 +7,8 @@ DEFAULT_RULES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         # A product is right or wrong (Freivalds' check), so pay for right work, whoever is fast:
         # in proportion to the work, a miner gains nothing by posing as two. Millions keep scores small.
+        # No right product is ever refused, so wrong ones are no accident: where work waits for machines, who
+        # answers half of it wrongly and in no time would else earn as much as who does all of what it takes.
         "matmul": {
             "format": 1,
             "title": "Pay for verified work",
@@ -14,6 +16,10 @@ DEFAULT_RULES: Mapping[str, Mapping[str, object]] = MappingProxyType(
                 {
                     "if": "canary_quality >= 0.99",
                     "reason": "A job whose answer was known came back wrong.",
+                },
+                {
+                    "if": "quality >= 0.95",
+                    "reason": "More than one result in twenty was wrong.",
                 },
                 {
                     "if": "success_rate >= 0.8",

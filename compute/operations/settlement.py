@@ -42,7 +42,10 @@ def settle_job(*, job_id: UUID, now: datetime) -> Verdict:
             pay(job, result, now=now)
         case Verdict.REJECTED:
             blame(job, result, Fault.MINER, now=now)
-            give_up_or_queue(job, failure="every result was found wrong", now=now)
+            # A planted job that was scored is named as one in the epoch's bundle: nobody is to get it after that.
+            is_spent = job.origin == Job.Origin.CANARY
+            failure = "every result was found wrong"
+            give_up_or_queue(job, failure=failure, is_spent=is_spent, now=now)
         case Verdict.UNJUDGED:
             blame(job, result, Fault.VALIDATOR, now=now)
             give_up_or_queue(job, failure="no validator judged it in time", now=now)
@@ -76,10 +79,10 @@ def pay(job: Job, result: Result, *, now: datetime) -> None:
     ledger.post(Entry(key=f"job:settled:{job.pk}", code=Code.JOB_SETTLED, at=now, steps=(post,)))
 
 
-def give_up_or_queue(job: Job, *, failure: str, now: datetime) -> None:
+def give_up_or_queue(job: Job, *, failure: str, now: datetime, is_spent: bool = False) -> None:
     """Give the job to another machine, or end it and release what was held for it."""
     job.attempts_count += 1
-    if job.attempts_count < ATTEMPTS_MAX:
+    if job.attempts_count < ATTEMPTS_MAX and not is_spent:
         job.queued_at, job.verify_by_at = now, None
         # What was tried before comes before what is new.
         is_canary = job.origin == Job.Origin.CANARY

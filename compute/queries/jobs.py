@@ -121,15 +121,15 @@ class JobLine:
     is_sealed: bool
     miner: str
     price_rao: int
-    created_at: datetime
+    created_at: datetime | None
     ended_at: datetime | None
 
 
 def jobs_of(netuid: int, *, limit: int = 20) -> list[JobLine]:
     """List a subnet's newest jobs, without what was asked and answered.
 
-    Known-answer jobs are shown as such only once they have ended, or miners could tell them apart. A job
-    that was scored in the running epoch stands as returned, whatever became of it: its verdict would tell
+    Known-answer jobs are shown as such only once they have ended, or miners could tell them apart; when a job
+    was made is told no earlier, for several are planted at one instant and people seldom order so. A job that was scored in the running epoch stands as returned, whatever became of it: its verdict would tell
     a validator that has not looked what the others said.
     """
     leases = Lease.objects.filter(job=OuterRef("pk")).order_by("-offered_at")
@@ -157,6 +157,6 @@ def _job_line(row: Job, miner: str, sealed_miner: str | None) -> JobLine:
         is_sealed=sealed_miner is not None,
         miner=sealed_miner or miner,
         price_rao=row.price_rao if is_told else 0,
-        created_at=row.created_at,
+        created_at=row.created_at if is_told else None,
         ended_at=row.ended_at if is_told else None,
     )

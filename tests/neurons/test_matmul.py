@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compute.auditing import missed_by_freivalds
+from compute.replication import missed_by_freivalds
 from neurons.workloads import WORKLOADS, matmul
 
 

@@ -139,7 +139,72 @@ def functions():
     return rows(["function", "meaning"], [[f"`{name}`", doc] for name, doc in FUNCTIONS.items()])
 
 
+def misses():
+    """What a check misses, by its formula and for some figures."""
+    from compute import replication
+    from neurons.workloads import matmul
+
+    freivalds = replication.missed_by_freivalds(
+        challenge_range=matmul.CHALLENGE_RANGE, rounds=matmul.ROUNDS
+    )
+    prefix = replication.missed_by_prefix(altered=0.2, looked_at=40)
+    canaries = [
+        f"{replication.missed_by_samples(count, looked_at=0.05, cheated=cheated):.2g}"
+        for count, cheated in ((90, 1.0), (919, 0.1))
+    ]
+    body = [
+        ["Freivalds, k rounds of 0..R-1", "R^-k", "R = 2^23, k = 3", f"{freivalds:.1e}"],
+        [
+            "canaries, a share c, of m jobs a part b cheated",
+            "(1 - c b)^m",
+            "c = 5 %, b = 1, m = 90; b = 0.1, m = 919",
+            "; ".join(canaries),
+        ],
+        [
+            "2 of 2 agree, a ring of 10, 20, 33 % of 200 miners",
+            "drawn without repetition",
+            "about f^2",
+            _quorums(2),
+        ],
+        ["2 of 3 agree, the same ring", "the same", "about 3 f^2 - 2 f^3", _quorums(3)],
+        [
+            "a text's tokens, k looked at, a part a altered anywhere",
+            "(1 - a)^k",
+            "a = 20 %, k = 40",
+            f"{prefix:.1e}",
+        ],
+    ]
+    return rows(["check", "a cheat is missed with", "for", "is"], body)
+
+
+def _quorums(answers):
+    from compute import replication
+
+    shares = [
+        replication.missed_by_quorum(miners=200, colluders=ring, answers=answers)
+        for ring in (20, 40, 66)
+    ]
+    return ", ".join(f"{share:.2g}" for share in shares)
+
+
+def cheats():
+    """What cheating earns for each hundred of an honest miner, from epochs and from jobs."""
+    from tests.compute import cheating
+
+    worlds = [
+        (kind, busy) for kind in ("matmul", "embeddings", "language") for busy in (False, True)
+    ]
+    found = [cheating.earned(kind, is_busy=busy) for kind, busy in worlds]
+    body = [
+        [who, *(f"{one[who].epochs_percent:.0f}, {one[who].jobs_percent:.0f}" for one in found)]
+        for who in found[0]
+    ]
+    return rows(["who", *(f"{kind}{', busy' if busy else ''}" for kind, busy in worlds)], body)
+
+
 TABLES = {
+    "misses": misses,
+    "cheats": cheats,
     "shapings": shapings,
     "metrics": metrics,
     "functions": functions,

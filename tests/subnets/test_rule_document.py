@@ -78,7 +78,15 @@ def test_a_digest_is_stable_for_ever():
     [
         (DOCUMENT, "093c3a3826dbfad95e7b06abe7d19237fbccffc0b3813af703673e47cca8a600"),
         (
-            rules.DEFAULT_RULES["matmul"],
+            # It came before wrong results themselves were a gate.
+            rules.DEFAULT_RULES["matmul"]
+            | {
+                "gates": [
+                    gate
+                    for gate in rules.DEFAULT_RULES["matmul"]["gates"]
+                    if gate["if"] != "quality >= 0.95"
+                ]
+            },
             "01af453cd3dc640990dbe148132f6b787275c532e7b47881c4e47229060212b3",
         ),
         (
@@ -131,10 +139,12 @@ def test_a_shaping_is_read_with_its_defaults(shaping, read):
     assert rule(shaping=shaping).shaping == read
 
 
-@pytest.mark.parametrize("kind", ["matmul", "embeddings"])
-def test_a_default_rule_is_valid_and_pays_the_better_miner_more(kind):
+@pytest.mark.parametrize(
+    ("kind", "poor_quality"), [("matmul", 0.95), ("embeddings", 0.5), ("language", 0.7)]
+)
+def test_a_default_rule_is_valid_and_pays_the_better_miner_more(kind, poor_quality):
     parsed = rules.parse(rules.DEFAULT_RULES[kind])
-    good, poor = miner(0.95), miner(0.5, credited_work_units=4.0)
+    good, poor = miner(0.95), miner(poor_quality, credited_work_units=4.0)
 
     weights = rules.evaluate(parsed, {"good": good, "poor": poor}).weights_u16
 

@@ -1,9 +1,9 @@
 """How often work is done twice, when answers agree, and what a check misses. Pure.
 
-The coin. Whether a result is audited (its job done once more, by another owner's machine) is decided by a keyed
+The coin. Whether a job has a replica (is done once more, by another owner's machine) is decided by a keyed
 hash of the job's id, asked only when the miner has signed its output: there is nothing the answer could be fitted
 to. One coin a job, so a batch shares no fate; how often it falls on "again" declines with the right answers
-in a row, of one hotkey and one kind of work, to AUDIT_LEAST_PPM and never to nothing.
+in a row, of one hotkey and one kind of work, to REPLICA_LEAST_PPM and never to nothing.
 
 Source of the rule and of its flaws: BOINC's adaptive replication, which flips one coin for a whole batch and lets
 a host that was honest for long go wrong for as long again.
@@ -19,25 +19,27 @@ from uuid import UUID
 
 PPM = 1_000_000
 Output = TypeVar("Output")
-AUDIT_LEAST_PPM = 30_000  # who turns bad after years is still found within a hundred wrong answers
+REPLICA_LEAST_PPM = (
+    30_000  # who turns bad after years is still found within a hundred wrong answers
+)
 ANSWERS_MAX = 5  # of one job; five owners who say five things say that the job is at fault
 
 
-def audit_ppm(right_count: int) -> int:
-    """Return how likely a result is audited after so many right answers in a row: all of a newcomer's."""
+def replica_ppm(right_count: int) -> int:
+    """Return how likely a job is replicated after so many right answers in a row: every one of a newcomer's."""
     assert right_count >= 0
-    return max(AUDIT_LEAST_PPM, PPM // (1 + right_count))
+    return max(REPLICA_LEAST_PPM, PPM // (1 + right_count))
 
 
 def drawn_ppm(job_id: UUID, *, secret: bytes) -> int:
     """Draw a job's number, 0 to 999 999: the same each time, and nobody's to foresee without the secret."""
-    seal = hmac.digest(secret, b"audit:" + job_id.bytes, hashlib.sha256)
+    seal = hmac.digest(secret, b"replica:" + job_id.bytes, hashlib.sha256)
     return int.from_bytes(seal[:8]) % PPM
 
 
-def is_audited(job_id: UUID, *, right_count: int, secret: bytes) -> bool:
+def is_replicated(job_id: UUID, *, right_count: int, secret: bytes) -> bool:
     """Toss the job's coin."""
-    return drawn_ppm(job_id, secret=secret) < audit_ppm(right_count)
+    return drawn_ppm(job_id, secret=secret) < replica_ppm(right_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def agreement(
 def missed_by_samples(count: int, *, looked_at: float, cheated: float) -> float:
     """Of `count` jobs a part is cheated and a part looked at, independently: that no cheat was seen.
 
-    For canaries, audits and re-execution alike; each look is taken to know what it sees.
+    For canaries, replicas and re-execution alike; each look is taken to know what it sees.
     """
     return (1.0 - looked_at * cheated) ** count
 
@@ -128,18 +130,18 @@ def penalty_to_deter(*, looked_at: float) -> float:
     return (1.0 - looked_at) / looked_at
 
 
-def audited_share(jobs: int) -> float:
-    """Return which part of an always right miner's first jobs is audited, on average.
+def replicated_share(jobs: int) -> float:
+    """Return which part of an always right miner's first jobs is replicated, on average.
 
-    Each audit adds one right answer: after N the next comes 1 / audit_ppm(N) jobs later.
+    Each replica adds one right answer: after N the next comes 1 / replica_ppm(N) jobs later.
     """
     right_count, left = 0, float(jobs)
-    while (wait := PPM / audit_ppm(right_count)) <= left:
+    while (wait := PPM / replica_ppm(right_count)) <= left:
         left -= wait
         right_count += 1
     return (right_count + left / wait) / jobs
 
 
 def wrong_until_found(right_count: int) -> float:
-    """Return how many wrong answers a miner that turns bad gives, on average, before one is audited."""
-    return PPM / audit_ppm(right_count) - 1.0
+    """Return how many wrong answers a miner that turns bad gives, on average, before one is replicated."""
+    return PPM / replica_ppm(right_count) - 1.0

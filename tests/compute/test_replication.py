@@ -5,8 +5,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from compute import auditing
-from compute.auditing import Agreement, Answer
+from compute import replication
+from compute.replication import Agreement, Answer
 
 SECRET = b"nobody knows it"
 
@@ -22,29 +22,33 @@ def answers(*said):
 
 
 def agreed(*said):
-    return auditing.agreement(answers(*said), agrees=lambda one, other: one == other)
+    return replication.agreement(answers(*said), agrees=lambda one, other: one == other)
 
 
 def test_all_work_of_a_newcomer_is_done_again():
-    assert all(auditing.is_audited(job, right_count=0, secret=SECRET) for job in jobs(100))
+    assert all(replication.is_replicated(job, right_count=0, secret=SECRET) for job in jobs(100))
 
 
 @pytest.mark.parametrize("right_count", [1, 4, 9, 10_000])
 def test_coins_fall_as_often_as_the_record_says(right_count):
     drawn = jobs(20_000)
 
-    audited = sum(auditing.is_audited(j, right_count=right_count, secret=SECRET) for j in drawn)
+    repeated = sum(
+        replication.is_replicated(j, right_count=right_count, secret=SECRET) for j in drawn
+    )
 
-    assert audited / len(drawn) == pytest.approx(auditing.audit_ppm(right_count) / 1e6, rel=0.1)
+    assert repeated / len(drawn) == pytest.approx(
+        replication.replica_ppm(right_count) / 1e6, rel=0.1
+    )
 
 
 def test_no_record_is_so_good_that_nothing_is_looked_at():
-    assert auditing.audit_ppm(10**9) == auditing.AUDIT_LEAST_PPM
-    assert 20_000 <= auditing.AUDIT_LEAST_PPM <= 50_000
+    assert replication.replica_ppm(10**9) == replication.REPLICA_LEAST_PPM
+    assert 20_000 <= replication.REPLICA_LEAST_PPM <= 50_000
 
 
-def test_a_better_record_is_never_audited_more():
-    shares = [auditing.audit_ppm(count) for count in range(100)]
+def test_a_better_record_is_never_repeated_more():
+    shares = [replication.replica_ppm(count) for count in range(100)]
 
     assert shares == sorted(shares, reverse=True)
 
@@ -52,16 +56,17 @@ def test_a_better_record_is_never_audited_more():
 def test_a_jobs_coin_falls_the_same_way_each_time_and_otherwise_under_another_secret():
     drawn = jobs(200)
 
-    assert [auditing.drawn_ppm(j, secret=SECRET) for j in drawn] == [
-        auditing.drawn_ppm(j, secret=SECRET) for j in drawn
+    assert [replication.drawn_ppm(j, secret=SECRET) for j in drawn] == [
+        replication.drawn_ppm(j, secret=SECRET) for j in drawn
     ]
     assert all(
-        auditing.drawn_ppm(j, secret=SECRET) != auditing.drawn_ppm(j, secret=b"x") for j in drawn
+        replication.drawn_ppm(j, secret=SECRET) != replication.drawn_ppm(j, secret=b"x")
+        for j in drawn
     )
 
 
 def test_jobs_of_one_batch_do_not_share_a_fate():
-    fates = {auditing.is_audited(j, right_count=1, secret=SECRET) for j in jobs(20)}
+    fates = {replication.is_replicated(j, right_count=1, secret=SECRET) for j in jobs(20)}
 
     assert fates == {True, False}
 
@@ -92,7 +97,7 @@ def test_half_is_no_majority():
 
 
 def test_answers_that_only_resemble_each_other_agree_by_the_work_s_own_measure():
-    found = auditing.agreement(
+    found = replication.agreement(
         answers(("ann", 1.0), ("ben", 5.0), ("cat", 1.01)), agrees=lambda a, b: abs(a - b) < 0.1
     )
 
@@ -112,7 +117,7 @@ def test_answers_that_only_resemble_each_other_agree_by_the_work_s_own_measure()
     ],
 )
 def test_a_quorum_misses_what_a_ring_among_two_hundred_agrees_on(colluders, answers, missed):
-    found = auditing.missed_by_quorum(miners=200, colluders=colluders, answers=answers)
+    found = replication.missed_by_quorum(miners=200, colluders=colluders, answers=answers)
 
     assert found == pytest.approx(missed, abs=0.0006)
 
@@ -123,7 +128,7 @@ def test_a_ring_passes_a_quorum_as_often_as_draws_say():
 
     passed = ((draws < 6).sum(axis=1) >= 2).mean()
 
-    expected = auditing.missed_by_quorum(miners=20, colluders=6, answers=3)
+    expected = replication.missed_by_quorum(miners=20, colluders=6, answers=3)
     assert passed == pytest.approx(expected, rel=0.05)
 
 
@@ -132,11 +137,11 @@ def test_a_ring_passes_a_quorum_as_often_as_draws_say():
     [(0.01, 1, 459), (0.05, 1, 90), (0.05, 0.1, 919), (0.1, 1, 44)],
 )
 def test_after_so_many_jobs_a_cheat_was_seen_almost_surely(looked_at, cheated, count):
-    found = auditing.jobs_until_found(looked_at=looked_at, cheated=cheated, certainty=0.99)
+    found = replication.jobs_until_found(looked_at=looked_at, cheated=cheated, certainty=0.99)
 
     assert found == count
-    missed = auditing.missed_by_samples(count, looked_at=looked_at, cheated=cheated)
-    before = auditing.missed_by_samples(count - 1, looked_at=looked_at, cheated=cheated)
+    missed = replication.missed_by_samples(count, looked_at=looked_at, cheated=cheated)
+    before = replication.missed_by_samples(count - 1, looked_at=looked_at, cheated=cheated)
     assert missed <= 0.01 < before
 
 
@@ -145,7 +150,7 @@ def test_samples_miss_as_often_as_coins_say():
     shape = (20_000, 40)
     seen = ((rng.random(shape) < 0.1) & (rng.random(shape) < 0.5)).any(axis=1)
 
-    expected = auditing.missed_by_samples(40, looked_at=0.1, cheated=0.5)
+    expected = replication.missed_by_samples(40, looked_at=0.1, cheated=0.5)
     assert 1 - seen.mean() == pytest.approx(expected, rel=0.05)
 
 
@@ -154,30 +159,30 @@ def test_altered_tokens_are_missed_as_often_as_draws_say():
     looks = rng.random((20_000, 8)) < 0.2
 
     assert (~looks.any(axis=1)).mean() == pytest.approx(
-        auditing.missed_by_prefix(altered=0.2, looked_at=8), rel=0.05
+        replication.missed_by_prefix(altered=0.2, looked_at=8), rel=0.05
     )
 
 
 def test_what_is_seldom_looked_at_needs_a_hard_penalty():
-    assert auditing.penalty_to_deter(looked_at=0.05) == pytest.approx(19)
-    assert auditing.penalty_to_deter(looked_at=1.0) == 0
+    assert replication.penalty_to_deter(looked_at=0.05) == pytest.approx(19)
+    assert replication.penalty_to_deter(looked_at=1.0) == 0
 
 
 def test_an_honest_miner_is_looked_at_less_and_less():
-    def audited(count, seed):
+    def repeated(count, seed):
         right_count = 0
         for job in jobs(count, seed):
-            right_count += auditing.is_audited(job, right_count=right_count, secret=SECRET)
+            right_count += replication.is_replicated(job, right_count=right_count, secret=SECRET)
         return right_count / count
 
     for count in (100, 1_000):
-        measured = np.mean([audited(count, seed) for seed in range(20)])
-        assert auditing.audited_share(count) == pytest.approx(measured, rel=0.12)
-    assert auditing.audited_share(100_000) == pytest.approx(
-        auditing.AUDIT_LEAST_PPM / 1e6, rel=0.02
+        measured = np.mean([repeated(count, seed) for seed in range(20)])
+        assert replication.replicated_share(count) == pytest.approx(measured, rel=0.12)
+    assert replication.replicated_share(100_000) == pytest.approx(
+        replication.REPLICA_LEAST_PPM / 1e6, rel=0.02
     )
 
 
-def test_who_turns_bad_is_audited_before_long_however_good_the_record():
-    assert auditing.wrong_until_found(0) == 0
-    assert auditing.wrong_until_found(10**6) < 33
+def test_who_turns_bad_is_replicated_before_long_however_good_the_record():
+    assert replication.wrong_until_found(0) == 0
+    assert replication.wrong_until_found(10**6) < 33
