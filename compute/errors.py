@@ -21,11 +21,40 @@ class PriceAboveLimit(DomainError):
 
 
 class QueueFull(DomainError):
-    """The subnet has as many waiting jobs as it keeps."""
+    """The subnet has as many waiting jobs as it keeps: its limit, not the caller's."""
 
     code = "queue_full"
     http_status = 429
-    message = "Subnet {netuid} has {limit} jobs waiting already. Try again in a minute."
+    message = (
+        "Subnet {netuid} has {limit_count} jobs waiting already: the {limit}'s limit, not yours."
+        " Try again in {retry_after_s} s."
+    )
+
+
+class OwnQueueFull(DomainError):
+    """The caller has as many jobs waiting on the subnet as one may."""
+
+    code = "own_queue_full"
+    http_status = 429
+    message = (
+        "You have {limit_count} jobs waiting on subnet {netuid}: it is {limit} whom this limits."
+        " Try again in {retry_after_s} s, or cancel some."
+    )
+
+
+class JobNotCancellable(DomainError):
+    """The job came back or ended; it cannot be cancelled any more."""
+
+    code = "job_not_cancellable"
+    message = "The job is {state}; only what waits or is worked on can be cancelled."
+
+
+class LeaseWithdrawn(DomainError):
+    """The consumer cancelled the job; its result is not needed, and its miner not to blame."""
+
+    code = "lease_withdrawn"
+    http_status = 410
+    message = "The job was cancelled at {ended_at}. It does not count against you."
 
 
 class MachineUnknown(DomainError):

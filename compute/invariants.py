@@ -31,9 +31,9 @@ CLAIMS = {
             )
         )
     """,
-    "a failed job costs nothing": """
+    "a failed or cancelled job costs nothing": """
         SELECT id, format('its hold is %%s', coalesce(hold_state, 'missing'))
-        FROM priced WHERE state = 'failed' AND hold_state NOT IN ('voided', 'expired')
+        FROM priced WHERE state IN ('failed', 'cancelled') AND hold_state NOT IN ('voided', 'expired')
     """,
     "only verified jobs are paid": """
         SELECT entry.key, format('the job is %%s', coalesce(job.state, 'missing'))

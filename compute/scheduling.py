@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from compute.deadlines import Hardware
 from compute.reliability import UNKNOWN, Record
 
 EXPLORED_OF = 10  # one paid job in ten may go to somebody unproven
@@ -43,6 +44,7 @@ class Candidate:
     concurrency: int
     last_offered_at: datetime | None
     records: Mapping[str, Record] = field(default_factory=dict)
+    hardware: Hardware = Hardware.SMALL
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,9 @@ def problem_response(exc: Exception, context: ExceptionHandlerContext) -> Respon
     if isinstance(exc, DomainError):
         body = problem(status=exc.http_status, code=exc.code, detail=str(exc))
         body |= {name: jsonable(value) for name, value in exc.fields.items() if name not in body}
-        response: Response | None = Response(body, status=exc.http_status)
+        wait_s = exc.fields.get("retry_after_s")
+        headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
+        response: Response | None = Response(body, status=exc.http_status, headers=headers)
     elif (found := outage(exc)) is not None:
         body = problem(status=503, code=found.code, detail=found.detail)
         response = Response(body, status=503, headers={"Retry-After": found.retry_after_s})

@@ -5,9 +5,10 @@ Signed fields are taken byte for byte: trimming white space would break the sign
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from compute.models import Job
+from compute.models import Job, Lease
 from compute.queries.scores import SAMPLES_MAX
 from ledger.rest import RaoField
 from ledger.rest.paging import Page
@@ -160,13 +161,33 @@ class JobsOutput(Page):
     results = JobOutput(many=True)
 
 
+class AttemptOutput(serializers.ModelSerializer):
+    """One offer of the job to a machine."""
+
+    miner = serializers.CharField(source="hotkey")
+    state = serializers.CharField(help_text="offered, taken, returned, expired or withdrawn.")
+    fault = serializers.CharField(
+        help_text="Whose doing it was that it came to nothing: miner, validator, platform or consumer; empty where it did not."
+    )
+
+    class Meta:
+        model = Lease
+        fields = ["miner", "state", "fault", "offered_at", "taken_at", "deadline_at", "ended_at"]
+
+
 class JobWithOutput(JobOutput):
-    """A job and, once it is verified, its output; null before."""
+    """A job with its attempts and, once it is verified, its output; null before."""
 
     output = serializers.SerializerMethodField()
+    attempts = serializers.SerializerMethodField()
 
     class Meta(JobOutput.Meta):
-        fields = [*JobOutput.Meta.fields, "output"]
+        fields = [*JobOutput.Meta.fields, "attempts", "output"]
+
+    @extend_schema_field(AttemptOutput(many=True))
+    def get_attempts(self, job: Job) -> list[dict[str, Any]]:
+        """Return what the view found."""
+        return list(AttemptOutput(self.context["attempts"], many=True).data)
 
     def get_output(self, job: Job) -> dict[str, Any] | None:
         """Return what the view found."""

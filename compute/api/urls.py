@@ -21,5 +21,6 @@ urlpatterns = [
     path("reports/", serving.ReportsView.as_view(), name="api-reports"),
     path("jobs/", views.JobsView.as_view(), name="api-jobs"),
     path("jobs/<uuid:job_id>/", views.JobView.as_view(), name="api-job"),
+    path("jobs/<uuid:job_id>/cancel/", views.CancelJobView.as_view(), name="api-cancel-job"),
     path("hotkeys/me/", views.StandingsView.as_view(), name="api-hotkey-me"),
 ]

@@ -12,7 +12,14 @@ from rest_framework.views import APIView
 
 from compute import operations, queries
 from compute.api import serializers as wire
-from compute.errors import JobUnknown, PayloadInvalid, PriceAboveLimit, QueueFull
+from compute.errors import (
+    JobNotCancellable,
+    JobUnknown,
+    OwnQueueFull,
+    PayloadInvalid,
+    PriceAboveLimit,
+    QueueFull,
+)
 from compute.models import Lease
 from compute.operations.dispatch import await_nudge
 from compute.operations.scores import ScoreInput
@@ -146,7 +153,14 @@ class JobsView(APIView):
     permission_classes = (IsAuthenticated,)
     scopes: Scopes = {"GET": Scope.READ, "POST": Scope.WORK}
     refusals: Refusals = {
-        "POST": (SubnetUnknown, PayloadInvalid, PriceAboveLimit, QueueFull, InsufficientFunds)
+        "POST": (
+            SubnetUnknown,
+            PayloadInvalid,
+            PriceAboveLimit,
+            QueueFull,
+            OwnQueueFull,
+            InsufficientFunds,
+        )
     }
 
     @extend_schema(
@@ -183,8 +197,22 @@ class JobView(APIView):
     def get(self, request: Request, job_id: UUID) -> Response:
         """Show one of your jobs, with its output once that is verified."""
         job = queries.job_of(job_id, cast(UUID, request.user.pk))
-        context = {"result": queries.result_of(job)}
+        context = {"result": queries.result_of(job), "attempts": queries.attempts_of(job)}
         return Response(wire.JobWithOutput(job, context=context).data)
+
+
+class CancelJobView(APIView):
+    permission_classes = (IsAuthenticated,)
+    scopes: Scopes = {"POST": Scope.WORK}
+    refusals: Refusals = {"POST": (JobUnknown, JobNotCancellable)}
+
+    @extend_schema(request=None, responses=wire.JobOutput)
+    def post(self, request: Request, job_id: UUID) -> Response:
+        """Cancel a job that waits or is worked on; its price is yours again at once. Again, and nothing changes."""
+        job = operations.cancel_job(
+            job_id=job_id, owner=cast(UUID, request.user.pk), now=timezone.now()
+        )
+        return Response(wire.JobOutput(job).data)
 
 
 class StandingsView(SignedView):

@@ -23,6 +23,8 @@ class Job(models.Model):
         """Validators accepted a result. Paid where a consumer ordered it."""
         FAILED = "failed", "Failed"
         """Every attempt was used up; a consumer's hold was released."""
+        CANCELLED = "cancelled", "Cancelled"
+        """Its consumer no longer wants it; the hold was released."""
 
     class Origin(models.TextChoices):
         CONSUMER = "consumer", "Ordered"
@@ -31,11 +33,12 @@ class Job(models.Model):
         """Planted by the network; the answer is known."""
 
     TRANSITIONS = {
-        State.QUEUED: {State.LEASED, State.FAILED},
-        State.LEASED: {State.QUEUED, State.RETURNED, State.FAILED},
+        State.QUEUED: {State.LEASED, State.FAILED, State.CANCELLED},
+        State.LEASED: {State.QUEUED, State.RETURNED, State.FAILED, State.CANCELLED},
         State.RETURNED: {State.QUEUED, State.VERIFIED, State.FAILED},
         State.VERIFIED: set(),
         State.FAILED: set(),
+        State.CANCELLED: set(),
     }
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -51,6 +54,7 @@ class Job(models.Model):
     price_rao = models.BigIntegerField(default=0)
     # What the consumer agreed to pay at most: part of the order that a repeated key is compared with.
     max_price_rao = models.BigIntegerField(null=True, blank=True)
+    work_units = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     attempts_count = models.PositiveSmallIntegerField(default=0)
     failure = models.CharField(max_length=200, blank=True)
@@ -65,8 +69,8 @@ class Job(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=["verified", "failed"], ended_at__isnull=False)
-                | Q(~Q(state__in=["verified", "failed"]), ended_at__isnull=True),
+                condition=Q(state__in=["verified", "failed", "cancelled"], ended_at__isnull=False)
+                | Q(~Q(state__in=["verified", "failed", "cancelled"]), ended_at__isnull=True),
                 name="compute_job_ended_has_ended_at",
             ),
             models.CheckConstraint(
@@ -127,12 +131,15 @@ class Lease(models.Model):
         """Its result came in time."""
         EXPIRED = "expired", "Expired"
         """Its deadline passed without a result; the job went to another."""
+        WITHDRAWN = "withdrawn", "Withdrawn"
+        """The job was cancelled while it was open; the miner is not blamed."""
 
     TRANSITIONS = {
-        State.OFFERED: {State.TAKEN, State.EXPIRED},
-        State.TAKEN: {State.RETURNED, State.EXPIRED},
+        State.OFFERED: {State.TAKEN, State.EXPIRED, State.WITHDRAWN},
+        State.TAKEN: {State.RETURNED, State.EXPIRED, State.WITHDRAWN},
         State.RETURNED: set(),
         State.EXPIRED: set(),
+        State.WITHDRAWN: set(),
     }
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)

@@ -11,7 +11,7 @@ import redis
 from django.conf import settings
 from django.db import transaction
 
-from compute import queries, scheduling
+from compute import deadlines, queries, scheduling
 from compute.models import Job, Lease
 from compute.scheduling import Candidate, Match
 
@@ -36,6 +36,7 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
     if not jobs:
         return 0
     matches = scheduling.match(queries.wishes(jobs.values()), candidates, now=now)
+    hardware = {each.machine_id: each.hardware for each in candidates}
     for match in matches:
         jobs[match.job_id].move_to(Job.State.LEASED, now=now)
     Lease.objects.bulk_create(
@@ -44,7 +45,13 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
             machine_id=match.machine_id,
             hotkey=match.hotkey,
             offered_at=now,
-            deadline_at=now + timedelta(seconds=settings.LEASE_S),
+            deadline_at=now
+            + deadlines.lease_for(
+                blueprint=jobs[match.job_id].blueprint,
+                work_units=jobs[match.job_id].work_units,
+                on=hardware[match.machine_id],
+                floor=timedelta(seconds=settings.LEASE_S),
+            ),
         )
         for match in matches
     )

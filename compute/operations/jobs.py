@@ -11,7 +11,7 @@ from django.db import transaction
 
 from compute import queries, scheduling
 from compute.blueprints import blueprint
-from compute.errors import PriceAboveLimit, QueueFull
+from compute.errors import OwnQueueFull, PriceAboveLimit, QueueFull
 from compute.models import Job
 from ledger import chart
 from ledger import operations as ledger
@@ -22,6 +22,8 @@ from ledger.idempotency import stored_key
 from subnets import queries as subnets
 
 QUEUE_MAX = 1_000  # waiting jobs per subnet; a longer queue would promise more than minutes of work
+OWN_QUEUE_MAX = 250  # of them one consumer's, so that one program's loop leaves room for others
+RETRY_AFTER_S = 10  # ten sweeps: enough for a queue to have moved
 CANARIES_PLANTED_MAX = 16  # at one sweep, so that a long pause does not end in a flood
 
 
@@ -43,8 +45,8 @@ def submit_job(
     """Queue a consumer's job and hold its price.
 
     key: the client's words for this order; the same key with the same input gets the first job.
-    Raises: SubnetUnknown, PayloadInvalid, PriceAboveLimit, QueueFull, InsufficientFunds,
-    IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
+    Raises: SubnetUnknown, PayloadInvalid, PriceAboveLimit, QueueFull, OwnQueueFull,
+    InsufficientFunds, IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
     stored = stored_key("job", caller=owner, key=key)
     asked = {"netuid": netuid, "payload": dict(payload), "max_price_rao": max_price_rao}
@@ -56,8 +58,7 @@ def submit_job(
     price_rao = work.price_rao(work.check_payload(payload))
     if price_rao > max_price_rao:
         raise PriceAboveLimit(price_rao=price_rao, max_price_rao=max_price_rao)
-    if queries.queued_count(netuid) >= QUEUE_MAX:
-        raise QueueFull(netuid=netuid, limit=QUEUE_MAX)
+    refuse_full(netuid, owner=owner)
     new = Job(
         netuid=netuid,
         blueprint=subnet.blueprint,
@@ -66,6 +67,7 @@ def submit_job(
         key=stored,
         payload=dict(payload),
         price_rao=price_rao,
+        work_units=work.work_units(dict(payload)),
         max_price_rao=max_price_rao,
         created_at=now,
         queued_at=now,
@@ -78,6 +80,19 @@ def submit_job(
     hold = PlaceHold(hold=hold_of(job), account=chart.wallet(owner), amount_rao=price_rao)
     ledger.post(Entry(key=f"job:placed:{job.pk}", code=Code.JOB_PLACED, at=now, steps=(hold,)))
     return job
+
+
+def refuse_full(netuid: int, *, owner: UUID) -> None:
+    """Raise OwnQueueFull or QueueFull where one more job would wait longer than anybody would want."""
+    all_count, own_count = queries.queued_counts(netuid, owner=owner)
+    if own_count >= OWN_QUEUE_MAX:
+        raise OwnQueueFull(
+            netuid=netuid, limit="you", limit_count=OWN_QUEUE_MAX, retry_after_s=RETRY_AFTER_S
+        )
+    if all_count >= QUEUE_MAX:
+        raise QueueFull(
+            netuid=netuid, limit="subnet", limit_count=QUEUE_MAX, retry_after_s=RETRY_AFTER_S
+        )
 
 
 def standing(job: Job) -> Job:
@@ -119,6 +134,7 @@ def plant_known_answers(*, netuid: int, now: datetime) -> int:
                 origin=Job.Origin.CANARY,
                 key=f"canary:{uuid4()}",
                 payload=payload,
+                work_units=work.work_units(payload),
                 known_answer=known_answer,
                 created_at=now,
                 queued_at=now,

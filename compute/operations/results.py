@@ -14,6 +14,7 @@ from compute.errors import (
     DigestMismatch,
     LeaseExpired,
     LeaseNotYours,
+    LeaseWithdrawn,
     ResultDiffers,
     ResultSignatureInvalid,
 )
@@ -33,7 +34,7 @@ def submit_result(
 ) -> tuple[Result, bool]:
     """Take a result on a lease; return it, and whether it was here before (a replay).
 
-    Raises: LeaseUnknown, LeaseNotYours, LeaseExpired, ResultDiffers, DigestMismatch,
+    Raises: LeaseUnknown, LeaseNotYours, LeaseExpired, LeaseWithdrawn, ResultDiffers, DigestMismatch,
     ResultSignatureInvalid, OutputInvalid. Whatever is refused leaves the lease open until its deadline.
     """
     lease = queries.lock_lease(lease_id)
@@ -44,6 +45,8 @@ def submit_result(
         if known.output_digest != output_digest:
             raise ResultDiffers(lease_id=lease_id)
         return known, True
+    if lease.state == Lease.State.WITHDRAWN:
+        raise LeaseWithdrawn(ended_at=lease.ended_at)
     if not lease.is_open or lease.deadline_at <= now:
         raise LeaseExpired(deadline_at=lease.deadline_at)
     job = queries.lock_job(lease.job_id)

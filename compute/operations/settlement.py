@@ -6,7 +6,8 @@ from uuid import UUID
 from django.db import transaction
 
 from compute import pricing, queries, scheduling, verification
-from compute.models import Job, Result
+from compute.errors import JobNotCancellable
+from compute.models import Job, Lease, Result
 from compute.operations.jobs import hold_of
 from compute.operations.records import note_outcome
 from compute.reliability import Fault
@@ -92,6 +93,38 @@ def give_up_or_queue(job: Job, *, failure: str, now: datetime, is_spent: bool = 
         return
     job.failure = failure
     job.move_to(Job.State.FAILED, now=now)
+    release(job, now=now)
+
+
+@transaction.atomic
+def cancel_job(*, job_id: UUID, owner: UUID, now: datetime) -> Job:
+    """End a consumer's job that waits or is worked on, and release its hold at once. Replays return the same job.
+
+    A machine that works on it is not blamed; what it returns is refused as lease_withdrawn.
+    Raises: JobUnknown, JobNotCancellable.
+    """
+    queries.job_of(job_id, owner)
+    # In the order of those who return or expire a lease: the lease, then the job.
+    lease = queries.lock_lease_of(job_id)
+    job = queries.lock_job(job_id)
+    if job.state == Job.State.CANCELLED:
+        return job
+    if Job.State.CANCELLED not in Job.TRANSITIONS[Job.State(job.state)]:
+        raise JobNotCancellable(state=job.state)
+    if job.state == Job.State.LEASED and lease is None:
+        # It was offered in between. Waiting now might wait in a ring; who holds the lease lets the caller try again.
+        lease = queries.lock_lease_of(job_id, wait=False)
+    if lease is not None and lease.is_open:
+        lease.fault = Fault.CONSUMER
+        lease.move_to(Lease.State.WITHDRAWN, now=now)
+        note_outcome(lease, blueprint=job.blueprint, fault=Fault.CONSUMER, now=now)
+    job.move_to(Job.State.CANCELLED, now=now)
+    release(job, now=now)
+    return job
+
+
+def release(job: Job, *, now: datetime) -> None:
+    """Give back what was held for a job that is not paid."""
     if job.price_rao:
         void = VoidHold(hold=hold_of(job))
         ledger.post(

@@ -10,6 +10,7 @@ from compute.queries.commitments import (
 from compute.queries.earnings import WorkFigures, job_shares, job_shares_between, work_figures
 from compute.queries.jobs import (
     JobLine,
+    attempts_of,
     canaries_since,
     job_of,
     jobs_of,
@@ -17,9 +18,10 @@ from compute.queries.jobs import (
     last_result,
     lock_job,
     lock_lease,
+    lock_lease_of,
     lock_open_lease,
     lock_queued,
-    queued_count,
+    queued_counts,
     result_of,
 )
 from compute.queries.machines import (
@@ -92,6 +94,7 @@ __all__ = [
     "ScoreLine",
     "UsageSum",
     "WorkFigures",
+    "attempts_of",
     "await_score_writers",
     "canaries_since",
     "candidates",
@@ -116,6 +119,7 @@ __all__ = [
     "lock_job",
     "lock_judge",
     "lock_lease",
+    "lock_lease_of",
     "lock_model",
     "lock_open_lease",
     "lock_open_tabs",
@@ -131,7 +135,7 @@ __all__ = [
     "open_commitments",
     "open_models",
     "owner_by_hotkey",
-    "queued_count",
+    "queued_counts",
     "reports_on",
     "result_of",
     "results_to_score",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, Subquery, expressions
+from django.db.models import Count, OuterRef, Q, Subquery, expressions
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
 
@@ -69,9 +69,22 @@ def lock_open_lease(*, machine_id: UUID, hotkey: str, now: datetime) -> Lease | 
     )
 
 
-def queued_count(netuid: int) -> int:
-    """Return how many jobs of a subnet wait for a machine."""
-    return Job.objects.filter(netuid=netuid, state=Job.State.QUEUED).count()
+def queued_counts(netuid: int, *, owner: UUID) -> tuple[int, int]:
+    """Return how many jobs of a subnet wait for a machine, and how many of them are an owner's."""
+    waiting = Job.objects.filter(netuid=netuid, state=Job.State.QUEUED)
+    counts = waiting.aggregate(all=Count("pk"), own=Count("pk", filter=Q(owner=owner)))
+    return counts["all"], counts["own"]
+
+
+def lock_lease_of(job: UUID, *, wait: bool = True) -> Lease | None:
+    """Lock the open lease of a job; None when it has none."""
+    rows = Lease.objects.select_for_update(of=("self",), nowait=not wait)
+    return rows.filter(job=job, state__in=[Lease.State.OFFERED, Lease.State.TAKEN]).first()
+
+
+def attempts_of(job: Job) -> list[Lease]:
+    """List the offers of a job to machines, first to last."""
+    return list(Lease.objects.filter(job=job).order_by("offered_at", "pk"))
 
 
 def canaries_since(netuid: int, *, since: datetime) -> int:

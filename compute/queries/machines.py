@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
-from compute import scheduling
+from compute import deadlines, scheduling
 from compute.errors import MachineUnknown
 from compute.models import Job, Lease, Machine, TrackRecord
 from compute.reliability import Fault, Record
@@ -55,6 +55,7 @@ def candidates(*, now: datetime) -> list[scheduling.Candidate]:
             concurrency=machine.concurrency,
             last_offered_at=machine.last_offered_at,
             records=records.get(machine.pk, {}),
+            hardware=deadlines.hardware(cpu_count=machine.cpu_count, gpu_count=len(machine.gpus)),
         )
         for machine in machines
         if machine.hotkey in netuids

@@ -141,10 +141,13 @@ def _facts(result: Returned) -> ScoredResult:
 
 
 def _deliveries(netuid: int, *, starts_at: datetime, ends_at: datetime) -> tuple[Delivery, ...]:
-    """Count the leases that ended in the window. One that was never fetched is not the miner's failure."""
+    """Count the leases that ended in the window, but those that came to nothing without the miner's doing.
+
+    One that was never fetched and one whose job was cancelled say nothing of it.
+    """
     ended = Lease.objects.filter(
         job__netuid=netuid, ended_at__gte=starts_at, ended_at__lt=ends_at
-    ).exclude(state=Lease.State.EXPIRED, taken_at=None)
+    ).exclude(Q(state=Lease.State.EXPIRED, taken_at=None) | Q(state=Lease.State.WITHDRAWN))
     counts = (
         ended.values("hotkey")
         .annotate(

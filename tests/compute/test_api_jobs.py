@@ -6,6 +6,7 @@ import pytest
 
 from compute import operations
 from compute.models import Job, Lease, Result
+from compute.operations import jobs
 from ledger.money import RAO_PER_TAO as TAO
 from tests import make
 from tests.compute import wire
@@ -52,6 +53,16 @@ def test_one_key_for_two_orders_is_refused_in_the_callers_own_words(netuid, cons
     assert (answer.json()["key"], answer.json()["field"]) == ("one order", "max_price_rao")
     assert str(consumer.pk) not in answer.content.decode()
     assert ordered(client, order(netuid)).json()["id"] == first.json()["id"]
+
+
+def test_a_full_queue_says_whose_limit_it_was_and_when_to_come_back(netuid, consumer, monkeypatch):
+    monkeypatch.setattr(jobs, "OWN_QUEUE_MAX", 0)
+
+    answer = ordered(wire.session(consumer), order(netuid))
+
+    assert refusal(answer) == (429, "own_queue_full")
+    assert answer.json()["limit"] == "you"
+    assert answer.headers["Retry-After"] == str(jobs.RETRY_AFTER_S)
 
 
 def test_two_people_may_choose_the_same_key(netuid, consumer):

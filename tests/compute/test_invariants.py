@@ -51,11 +51,11 @@ FAULTS = [
         "UPDATE ledger_hold SET state = 'voided' WHERE state = 'posted'",
     ),
     (
-        "failed job costs nothing",
+        "failed or cancelled job costs nothing",
         "UPDATE compute_job SET state = 'failed' WHERE state = 'verified'",
     ),
     (
-        "failed job costs nothing",
+        "failed or cancelled job costs nothing",
         LOOSE_HOLDS,
         "UPDATE ledger_hold SET state = 'open' WHERE state = 'voided'",
     ),

@@ -8,7 +8,7 @@ from django.db import connection
 
 from compute import operations, queries
 from compute.blueprints import matmul
-from compute.errors import PayloadInvalid, PriceAboveLimit, QueueFull
+from compute.errors import OwnQueueFull, PayloadInvalid, PriceAboveLimit, QueueFull
 from compute.models import Job
 from compute.operations import jobs
 from ledger.errors import IdempotencyConflict, InsufficientFunds
@@ -122,10 +122,28 @@ def test_a_full_queue_takes_no_more(monkeypatch):
     netuid, owner = make.subnet(), make.rich_owner(10)
     order(netuid, owner)
 
-    with pytest.raises(QueueFull):
+    with pytest.raises(QueueFull) as refusal:
         order(netuid, owner, key="another")
 
+    assert refusal.value.fields == {
+        "netuid": netuid,
+        "limit": "subnet",
+        "limit_count": 1,
+        "retry_after_s": jobs.RETRY_AFTER_S,
+    }
     assert Job.objects.count() == 1
+
+
+def test_a_consumer_fills_only_a_part_of_the_queue(monkeypatch):
+    monkeypatch.setattr(jobs, "OWN_QUEUE_MAX", 1)
+    netuid, owner = make.subnet(), make.rich_owner(10)
+    order(netuid, owner)
+
+    with pytest.raises(OwnQueueFull) as refusal:
+        order(netuid, owner, key="another")
+
+    assert (refusal.value.fields["limit"], refusal.value.fields["limit_count"]) == ("you", 1)
+    assert order(netuid, make.rich_owner(10)).state == Job.State.QUEUED
 
 
 def test_somebody_elses_job_is_not_found():

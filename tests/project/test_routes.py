@@ -19,6 +19,7 @@ ONCE_ANYWAY = {
     "POST /api/v1/auctions/{auction_id}/decline/": "a declined second chance stays declined",
     "POST /api/v1/hotkeys/": "the code works once",
     "POST /api/v1/hotkeys/challenges/": "moves nothing; a second code is another code",
+    "POST /api/v1/jobs/{job_id}/cancel/": "a cancelled job stays cancelled",
     "POST /api/v1/leases/{lease_id}/result/": "the lease is the key",
     "POST /api/v1/machines/": "says again that a machine lives",
     "POST /api/v1/machines/{machine_id}/lease/": "returns the job that is under way",
