@@ -37,7 +37,7 @@ class OwnQueueFull(DomainError):
     code = "own_queue_full"
     http_status = 429
     message = (
-        "You have {limit_count} jobs waiting on subnet {netuid}: it is {limit} whom this limits."
+        "You have {limit_count} jobs waiting on subnet {netuid}; the limit is for {limit} alone."
         " Try again in {retry_after_s} s, or cancel some."
     )
 
