@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from compute import operations
 from compute.errors import MachineUnknown, TooManyMachines
@@ -338,3 +338,38 @@ def test_sweeps_side_by_side_give_every_job_to_one_machine(transactional_db):
 
     leased = list(Lease.objects.values_list("job_id", flat=True))
     assert len(leased) == len(set(leased)) == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_killed_in_the_middle_of_its_batch_leaves_every_job_queued(transactional_db):
+    netuid, owner = make.subnet(), make.rich_owner(10)
+    make.miner(netuid, concurrency=8)
+    for number in range(4):
+        make.job(netuid, owner, key=f"job:{number}")
+    ended = []
+
+    def sweep():
+        try:
+            operations.dispatch_queued(now=NOW, limit=10)
+        except OperationalError as fault:
+            ended.append(fault)
+        finally:
+            connection.close()
+
+    killed = threading.Thread(target=sweep)
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Jobs are leased by then, and the leases cannot be written.
+        cursor.execute("LOCK TABLE compute_lease IN SHARE ROW EXCLUSIVE MODE")
+        killed.start()
+        # What the database sees of a worker that was killed: its connection is gone.
+        while not ended:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO \"compute_lease\"%'"
+            )
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            killed.join(0.05)
+
+    assert set(Job.objects.values_list("state", flat=True)) == {Job.State.QUEUED}
+    assert not Lease.objects.exists()
+    assert operations.dispatch_queued(now=NOW, limit=10) == 4
