@@ -1,0 +1,254 @@
+"""Jobs per second through the whole cycle, beside Celery's own no-op tasks on the same Redis.
+
+One process calls the operations as sweeps and views do: submit, dispatch in batches, take, result, score, settle;
+every job is paid in the books. Products are 16 x 16, and what miners and validators do on their own machines, the
+work and their signatures, is not timed; that the server verifies both signatures is. The peer is one Celery worker
+process with one child that runs tasks which count themselves; publishing them is part of its time.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+import numpy as np
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from bench import _market, _noop, _world
+from bench.figures import Figure
+from compute import operations as compute
+from compute import queries
+from compute.models import Job, Lease, Result
+from compute.operations.scores import ScoreInput
+from ledger import invariants
+from ledger.money import RAO_PER_TAO as TAO
+from neurons import protocol
+from neurons.keys import Keypair
+from neurons.workloads import matmul
+from subnets import operations as subnets
+
+JOBS, WARMING, BATCH, SCORED_AT_ONCE = 300, 100, 100, 50
+MINERS, PLACES = 8, 32
+NOOPS, NOOP_WAIT_S = 2_000, 120
+RATIO_AT_LEAST = 0.25
+T = TypeVar("T")
+STEPS = ("submit", "dispatch", "take", "result", "score", "settle")
+
+
+@dataclass(slots=True)
+class Bench:
+    """Who takes part, and what each step took."""
+
+    netuid: int
+    consumer: UUID
+    keys: dict[str, Keypair]
+    machines: dict[str, UUID]
+    validator: Keypair
+    judge: UUID
+    spent_s: dict[str, float] = field(default_factory=dict)
+
+    def timed(self, step: str, work: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        done = work()
+        self.spent_s[step] = self.spent_s.get(step, 0.0) + time.perf_counter() - started
+        return done
+
+
+def measure() -> Iterator[Figure]:
+    """Run jobs, then tasks."""
+    with _world.opened():
+        bench = founded()
+        cycle(bench, WARMING)
+        bench.spent_s.clear()
+        cycle(bench, JOBS)
+        paid = Job.objects.filter(state=Job.State.VERIFIED).count()
+        assert paid == JOBS + WARMING, paid
+        faults = invariants.check_all_books()
+        assert not faults, faults
+        spent_s = dict(bench.spent_s)
+        with CaptureQueriesContext(
+            connection,
+        ) as statements:
+            cycle(bench, BATCH)
+    yield Figure(
+        name="jobs through the whole cycle, one process",
+        value=JOBS / sum(spent_s.values()),
+        unit="/s",
+        peer=noops_per_s(),
+        peer_name="Celery's no-op tasks, one worker",
+        target=RATIO_AT_LEAST,
+        at_most=False,
+    )
+    for step in STEPS:
+        yield Figure(name=f"  of it: {step}", value=spent_s[step] / JOBS * 1_000, unit="ms a job")
+    yield Figure(name="  statements", value=len(statements) / BATCH, unit="a job")
+
+
+def founded() -> Bench:
+    """Found a subnet with miners, a validator and a consumer."""
+    now = _market.now()
+    subnets.found_network(block_ms=12_000, min_lock_rao=TAO, now=now)
+    owner, consumer, judge, *miners = (one.pk for one in _market.people(3 + MINERS, tao=5_000))
+    netuid = subnets.register_subnet(
+        owner=owner,
+        name="Bench",
+        summary="Multiplies.",
+        blueprint="matmul",
+        max_cost_rao=1_000 * TAO,
+        key=str(uuid4()),
+        now=now,
+    ).netuid
+    validator = registered(judge, netuid, now=now)
+    subnets.add_stake(
+        netuid=netuid,
+        hotkey=validator.ss58_address,
+        owner=judge,
+        amount_rao=1_000 * TAO,
+        key=str(uuid4()),
+        now=now,
+    )
+    bench = Bench(netuid, consumer, {}, {}, validator, judge)
+    for miner in miners:
+        key = registered(miner, netuid, now=now)
+        bench.keys[key.ss58_address] = key
+        machine = compute.report_machine(
+            hotkey=key.ss58_address,
+            owner=miner,
+            name="rig",
+            cpu_model="a processor",
+            cpu_count=4,
+            memory_bytes=2**33,
+            gpus=[],
+            blueprints=["matmul"],
+            concurrency=PLACES,
+            now=now,
+        )
+        bench.machines[key.ss58_address] = machine.pk
+    return bench
+
+
+def registered(owner: UUID, netuid: int, *, now: datetime) -> Keypair:
+    """Link a new hotkey to an owner and register it."""
+    key = Keypair.generated()[0]
+    code = subnets.open_challenge(owner=owner, now=now).code
+    subnets.link_hotkey(ss58=key.ss58_address, code=code, name="key", now=now)
+    subnets.register_neuron(
+        netuid=netuid, hotkey=key.ss58_address, max_burn_rao=1_000 * TAO, now=now
+    )
+    return key
+
+
+def cycle(bench: Bench, count: int) -> None:
+    """Bring jobs from the order to the payment, a batch at a time."""
+    for _ in range(0, count, BATCH):
+        now = _market.now()
+        for machine_id in bench.machines.items():
+            compute.see_machine(hotkey=machine_id[0], machine_id=machine_id[1], now=now)
+        payload = matmul.make(np.random.default_rng(1), 16)
+        bench.timed(
+            "submit",
+            lambda payload=payload, now=now: [order(bench, payload, now) for _ in range(BATCH)],
+        )
+        bench.timed("dispatch", lambda now=now: compute.dispatch_queued(now=now, limit=BATCH))
+        leases = list(Lease.objects.filter(state=Lease.State.OFFERED))
+        assert len(leases) == BATCH, len(leases)
+        taken = bench.timed(
+            "take", lambda leases=leases, now=now: [take(bench, each, now) for each in leases]
+        )
+        signed = [(lease.pk, lease.hotkey, worked(bench, lease)) for lease in taken]
+        results = bench.timed(
+            "result",
+            lambda signed=signed, now=now: [
+                compute.submit_result(lease_id=pk, hotkey=hotkey, now=now, **fields)[0]
+                for pk, hotkey, fields in signed
+            ],
+        )
+        scores = [judged(bench, result) for result in results]
+        bench.timed("score", lambda scores=scores, now=now: give(bench, scores, now))
+        bench.timed("settle", lambda now=now: settle(now))
+
+
+def order(bench: Bench, payload: dict, now: datetime) -> Job:
+    return compute.submit_job(
+        netuid=bench.netuid,
+        owner=bench.consumer,
+        payload=payload,
+        max_price_rao=TAO,
+        key=str(uuid4()),
+        now=now,
+    )
+
+
+def take(bench: Bench, lease: Lease, now: datetime) -> Lease:
+    taken = compute.take_lease(
+        machine_id=bench.machines[lease.hotkey], hotkey=lease.hotkey, now=now
+    )
+    assert taken is not None
+    return taken
+
+
+def worked(bench: Bench, lease: Lease) -> dict:
+    """Do a lease's work and sign it, as a miner does elsewhere."""
+    output = matmul.run(lease.job.payload)
+    digest = protocol.output_digest(output)
+    message = protocol.result_message(
+        lease_id=str(lease.pk), job_id=str(lease.job_id), digest=digest
+    )
+    signature = bench.keys[lease.hotkey].sign(message)
+    return {"output": output, "output_digest": digest, "signature": signature}
+
+
+def judged(bench: Bench, result: Result) -> ScoreInput:
+    """Sign a score, as a validator does elsewhere."""
+    message = protocol.score_message(
+        result_id=str(result.pk), digest=result.output_digest, score_ppm=1_000_000, reason=""
+    )
+    return ScoreInput(result.pk, 1_000_000, "", bench.validator.sign(message))
+
+
+def give(bench: Bench, scores: list[ScoreInput], now: datetime) -> None:
+    for start in range(0, len(scores), SCORED_AT_ONCE):
+        some = scores[start : start + SCORED_AT_ONCE]
+        told = compute.submit_scores(
+            validator=bench.validator.ss58_address, owner=bench.judge, scores=some, now=now
+        )
+        assert not told.refused, told.refused
+
+
+def settle(now: datetime) -> None:
+    for job_id in queries.scored_job_ids(now, limit=BATCH):
+        compute.settle_job(job_id=job_id, now=now)
+
+
+def noops_per_s() -> float:
+    """Return how many no-op tasks a second a worker is sent and does."""
+    _noop.client.delete(_noop.DONE, _noop.QUEUE)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "celery", "-A", "bench._noop", "worker", "-c", "1", "-l", "error"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        sent_noops(100)
+        started = time.perf_counter()
+        sent_noops(NOOPS)
+        return NOOPS / (time.perf_counter() - started)
+    finally:
+        worker.terminate()
+        worker.wait(timeout=30)
+
+
+def sent_noops(count: int) -> None:
+    """Send tasks and wait for the last."""
+    _noop.client.set(_noop.DONE, 0)
+    ends_at = time.monotonic() + NOOP_WAIT_S
+    for _ in range(count):
+        _noop.noop.delay()
+    while int(_noop.client.get(_noop.DONE) or 0) < count:
+        assert time.monotonic() < ends_at, "the worker does not answer"
+        time.sleep(0.002)
