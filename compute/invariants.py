@@ -40,9 +40,23 @@ CLAIMS = {
         FROM ledger_entry AS entry LEFT JOIN compute_job AS job ON 'job:settled:' || job.id = entry.key
         WHERE entry.code = %(settled)s AND job.state IS DISTINCT FROM 'verified'
     """,
-    "a known-answer job costs nobody anything": """
+    "a job that nobody ordered costs nobody anything": """
         SELECT id::text, format('price %%s', price_rao)
-        FROM compute_job WHERE origin = 'canary' AND price_rao <> 0
+        FROM compute_job WHERE origin <> 'consumer' AND price_rao <> 0
+    """,
+    "a replica is done by none of those who ordered, did or repeated the job": """
+        SELECT replica.id::text, format('owner %%s', machine.owner)
+        FROM compute_job AS replica
+        JOIN compute_job AS job ON job.id = replica.replicates_id
+        JOIN compute_lease AS lease ON lease.job_id = replica.id AND lease.state = 'returned'
+        JOIN compute_machine AS machine ON machine.id = lease.machine_id
+        WHERE machine.owner = job.owner OR EXISTS (
+            SELECT 1 FROM compute_lease AS other
+            JOIN compute_job AS twin ON twin.id = other.job_id
+            JOIN compute_machine AS theirs ON theirs.id = other.machine_id
+            WHERE (twin.id = job.id OR twin.replicates_id = job.id) AND twin.id <> replica.id
+              AND other.state = 'returned' AND theirs.owner = machine.owner
+        )
     """,
     "a job has one open lease while it is leased, and none at other times": """
         SELECT job.id::text, format('%%s, open leases: %%s', job.state, count(lease.id))

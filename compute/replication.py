@@ -19,6 +19,7 @@ from uuid import UUID
 
 PPM = 1_000_000
 Output = TypeVar("Output")
+By = TypeVar("By", bound=Hashable)
 REPLICA_LEAST_PPM = (
     30_000  # who turns bad after years is still found within a hundred wrong answers
 )
@@ -43,20 +44,20 @@ def is_replicated(job_id: UUID, *, right_count: int, secret: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[Output]):
+class Answer(Generic[By, Output]):
     """What one machine said. owner: who answers for it; two machines of one owner are one voice."""
 
-    by: Hashable
+    by: By
     owner: Hashable
     output: Output
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Generic[By]):
     """What came of some answers: who stands with the majority and who against it."""
 
-    right: tuple[Hashable, ...]
-    wrong: tuple[Hashable, ...]
+    right: tuple[By, ...]
+    wrong: tuple[By, ...]
 
 
 def answers_needed(count: int) -> int:
@@ -65,8 +66,8 @@ def answers_needed(count: int) -> int:
 
 
 def agreement(
-    answers: Sequence[Answer[Output]], *, agrees: Callable[[Output, Output], bool]
-) -> Agreement | None:
+    answers: Sequence[Answer[By, Output]], *, agrees: Callable[[Output, Output], bool]
+) -> Agreement[By] | None:
     """Find the first answer that a majority of owners agrees with; None while there is none.
 
     Where there is none, one more answer is wanted: what differs raises the quorum, up to ANSWERS_MAX.

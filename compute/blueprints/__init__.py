@@ -29,6 +29,9 @@ class Blueprint(Protocol):
     def make_canary(self, rng: np.random.Generator) -> tuple[Payload, Output | None]:
         """Make a job never seen before, with its answer; None where validators find it by doing it again."""
 
+    def agrees(self, payload: Payload, one: Output, other: Output) -> bool:
+        """Say whether two well-formed outputs stand for the same answer."""
+
     def price_rao(self, payload: Payload) -> int:
         """Name the price of a well-formed payload, in rao."""
 

@@ -5,6 +5,7 @@ TrackRecord  what a machine did lately in one blueprint
 Job      one piece of work on one subnet, from submission to settlement
 Lease    one offer of a job to one machine, with a deadline
 Result   what came back on a lease, signed by the miner: a fact
+Comparison  what the answers of a job and its replicas say of one of them: a fact
 Score    what one validator says of one result, signed: a fact
 ScoreCommitment  the head of a validator's chain of scores after one request: public while they are sealed
 ServedModel  a model that a subnet answers with, and what it costs now; PriceChange what it cost when: a fact
@@ -15,11 +16,12 @@ AnswerReport  what a consumer says of a bad answer: a fact
 
 from compute.models.jobs import Job, Lease
 from compute.models.machines import Machine, TrackRecord
-from compute.models.results import Result, Score, ScoreCommitment
+from compute.models.results import Comparison, Result, Score, ScoreCommitment
 from compute.models.serving import AnswerReport, PriceChange, ServedModel, Tab, Usage
 
 __all__ = [
     "AnswerReport",
+    "Comparison",
     "Job",
     "Lease",
     "Machine",

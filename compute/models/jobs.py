@@ -31,6 +31,8 @@ class Job(models.Model):
         """Somebody ordered and pays for it."""
         CANARY = "canary", "Known answer"
         """Planted by the network; the answer is known."""
+        REPLICA = "replica", "Done again"
+        """An ordered job once more, by another owner's machine, to compare what both say."""
 
     TRANSITIONS = {
         State.QUEUED: {State.LEASED, State.FAILED, State.CANCELLED},
@@ -49,6 +51,9 @@ class Job(models.Model):
     key = models.CharField(
         max_length=200, unique=True
     )  # caller, act and 128 characters of the client's
+    replicates = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replicas"
+    )
     payload = models.JSONField()
     known_answer = models.JSONField(null=True, blank=True)
     price_rao = models.BigIntegerField(default=0)
@@ -75,8 +80,13 @@ class Job(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(origin="consumer", owner__isnull=False)
-                | Q(origin="canary", owner__isnull=True),
+                | Q(origin__in=["canary", "replica"], owner__isnull=True),
                 name="compute_job_is_ordered_or_planted",
+            ),
+            models.CheckConstraint(
+                condition=Q(origin="replica", replicates__isnull=False)
+                | Q(~Q(origin="replica"), replicates__isnull=True),
+                name="compute_job_replica_names_what_it_repeats",
             ),
             models.CheckConstraint(
                 condition=Q(price_rao__gte=0), name="compute_job_price_is_not_negative"

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from compute.models.jobs import Job, Lease
+from subnets.models import Blueprint
 
 
 class Result(models.Model):
@@ -34,6 +35,31 @@ class Result(models.Model):
 
     def __str__(self) -> str:
         return f"result {self.id}"
+
+
+class Comparison(models.Model):
+    """What the answers of an ordered job and its replicas say of one of them."""
+
+    result = models.OneToOneField(Result, on_delete=models.PROTECT, related_name="comparison")
+    hotkey = models.CharField(max_length=48)
+    blueprint = models.CharField(max_length=20, choices=Blueprint)
+    is_right = models.BooleanField()
+    compared_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["hotkey", "blueprint", "-compared_at"], name="compute_comparison_record"
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="comparisons_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{'right' if self.is_right else 'wrong'}: result {self.result_id}"
 
 
 class Score(models.Model):

@@ -8,6 +8,7 @@ from django.db import transaction
 from compute import pricing, queries, scheduling, verification
 from compute.errors import JobNotCancellable
 from compute.models import Job, Lease, Result
+from compute.operations import replicas
 from compute.operations.jobs import hold_of
 from compute.operations.records import note_outcome
 from compute.reliability import Fault
@@ -41,6 +42,10 @@ def settle_job(*, job_id: UUID, now: datetime) -> Verdict:
         case Verdict.ACCEPTED:
             note_outcome(result.lease, blueprint=job.blueprint, fault=None, now=now)
             pay(job, result, now=now)
+            if job.origin == Job.Origin.REPLICA:
+                replicas.compare(job, now=now)
+            else:
+                replicas.replicate_perhaps(job, result, now=now)
         case Verdict.REJECTED:
             blame(job, result, Fault.MINER, now=now)
             # A planted job that was scored is named as one in the epoch's bundle: nobody is to get it after that.
@@ -86,8 +91,8 @@ def give_up_or_queue(job: Job, *, failure: str, now: datetime, is_spent: bool = 
     if job.attempts_count < ATTEMPTS_MAX and not is_spent:
         job.queued_at, job.verify_by_at = now, None
         # What was tried before comes before what is new.
-        is_canary = job.origin == Job.Origin.CANARY
-        job.turn_at = scheduling.turn_at(queued_at=job.created_at, is_canary=is_canary)
+        is_planted = job.origin != Job.Origin.CONSUMER
+        job.turn_at = scheduling.turn_at(queued_at=job.created_at, is_canary=is_planted)
         job.ready_at = now + scheduling.back_off(job.attempts_count)
         job.move_to(Job.State.QUEUED, now=now)
         return

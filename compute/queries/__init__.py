@@ -34,6 +34,7 @@ from compute.queries.machines import (
     machines_of,
     wishes,
 )
+from compute.queries.replicas import Said, answers_to, right_count, waiting_replicas_count
 from compute.queries.scores import (
     Sample,
     ScoreLine,
@@ -90,10 +91,12 @@ __all__ = [
     "Debt",
     "Gathered",
     "JobLine",
+    "Said",
     "Sample",
     "ScoreLine",
     "UsageSum",
     "WorkFigures",
+    "answers_to",
     "attempts_of",
     "await_score_writers",
     "canaries_since",
@@ -139,6 +142,7 @@ __all__ = [
     "reports_on",
     "result_of",
     "results_to_score",
+    "right_count",
     "samples",
     "scored_job_ids",
     "scores_by_result",
@@ -156,6 +160,7 @@ __all__ = [
     "usage_sums",
     "usages_of_owner",
     "usages_to_export",
+    "waiting_replicas_count",
     "window_commitments",
     "wishes",
     "with_seals",

@@ -12,6 +12,7 @@ from django.db.models.expressions import RawSQL
 from compute import deadlines, scheduling
 from compute.errors import MachineUnknown
 from compute.models import Job, Lease, Machine, TrackRecord
+from compute.queries.replicas import owners_before
 from compute.reliability import Fault, Record
 from subnets.models import Neuron
 
@@ -77,7 +78,7 @@ def lock_record(machine_id: UUID, blueprint: str) -> TrackRecord | None:
 
 
 def wishes(jobs: Iterable[Job]) -> list[scheduling.Wish]:
-    """Return queued jobs as dispatch sees them, with the owners that had each before. One statement."""
+    """Return queued jobs as dispatch sees them, with the owners that had each before. One statement; two more with replicas."""
     rows = list(jobs)
     failed: dict[UUID, set[UUID]] = {}
     had: dict[UUID, set[UUID]] = {}
@@ -85,13 +86,15 @@ def wishes(jobs: Iterable[Job]) -> list[scheduling.Wish]:
     for job_id, owner, fault in tried:
         kept = failed if fault == Fault.MINER else had
         kept.setdefault(job_id, set()).add(owner)
+    replicas = [row for row in rows if row.origin == Job.Origin.REPLICA]
+    barred = owners_before(replicas) if replicas else {}
     return [
         scheduling.Wish(
             job_id=row.pk,
             netuid=row.netuid,
             blueprint=row.blueprint,
             owner=row.owner,
-            failed=frozenset(failed.get(row.pk, ())),
+            failed=frozenset(failed.get(row.pk, set()) | barred.get(row.pk, set())),
             had=frozenset(had.get(row.pk, ())),
         )
         for row in rows

@@ -62,8 +62,16 @@ FAULTS = [
     ("only verified jobs", "UPDATE compute_job SET state = 'failed' WHERE state = 'verified'"),
     ("only verified jobs", "UPDATE ledger_entry SET key = 'lost' WHERE code = 'job:settled'"),
     (
-        "known-answer job",
+        "nobody ordered costs",
         "UPDATE compute_job SET origin = 'canary', owner = NULL, known_answer = '{}'",
+    ),
+    (
+        "a replica is done by none",
+        """
+        UPDATE compute_job SET origin = 'replica', owner = NULL, price_rao = 0, replicates_id = done.id
+        FROM compute_job AS done WHERE done.state = 'verified' AND compute_job.state = 'failed'
+        """,
+        "UPDATE compute_lease SET state = 'returned' WHERE state = 'expired'",
     ),
     (
         "one open lease",

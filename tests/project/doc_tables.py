@@ -187,6 +187,18 @@ def _quorums(answers):
     return ", ".join(f"{share:.2g}" for share in shares)
 
 
+def replicas():
+    """How much of an honest miner's work is done again, by how much it did."""
+    from compute import replication
+
+    counts = (10, 100, 1_000, 10_000)
+    done = [f"{replication.replicated_share(count):.1%}" for count in counts]
+    return rows(
+        ["first jobs", *[f"{count:,}".replace(",", " ") for count in counts]],
+        [["replicated", *done]],
+    )
+
+
 def cheats():
     """What cheating earns for each hundred of an honest miner, from epochs and from jobs."""
     from tests.compute import cheating
@@ -205,6 +217,7 @@ def cheats():
 TABLES = {
     "misses": misses,
     "cheats": cheats,
+    "replicas": replicas,
     "shapings": shapings,
     "metrics": metrics,
     "functions": functions,

@@ -58,3 +58,11 @@ def work_units(payload: dict[str, Any]) -> int:
 def price_rao(payload: dict[str, Any]) -> int:
     """Name the price: a fixed rate for each unit of work."""
     return work_units(payload) * PRICE_PER_UNIT_RAO
+
+
+def agrees(payload: dict[str, Any], one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Say whether two outputs stand for the same answer: vectors are as close as a check asks for."""
+    ppm, _ = embeddings.check(
+        payload=payload, output=one, known_answer=other, rng=np.random.default_rng(0)
+    )
+    return ppm == embeddings.RIGHT_PPM
