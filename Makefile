@@ -28,7 +28,7 @@ llm: setup $(LLM_INSTALLED)  ## install the real small language model (350 MB, G
 test: setup  ## run every test, browser and servers included (ARGS="-k words")
 	@$(MAKE) -s llm || echo "The real language model could not be installed: its tests are skipped."
 	@$(V)/python -m launch chromium >/dev/null
-	@exec $(V)/python -m launch with-servers -- $(V)/pytest -n 2 $(ARGS)
+	@exec $(V)/python -m launch with-servers -- $(V)/pytest -n 2 --dist loadgroup $(ARGS)
 
 fast: setup  ## run the tests that need no server and no browser
 	@$(DEVELOPER) $(V)/pytest -n 2 -m "not database and not browser and not network" $(ARGS)

@@ -1,19 +1,26 @@
 """What the browser's tests share: one site with something on every page, a Chromium, pages that remember their faults.
 
-The site is filled before Playwright starts and is left alone until it ends: Playwright runs an event loop in the
-thread, in which Django refuses to touch the database. What a test asks of the site, it asks over HTTP.
+The site is founded once for all of them, before Playwright starts: that runs an event loop in the thread, in which
+Django refuses to touch the database. What a test asks of the site, it asks over HTTP, or of a clerk in another thread.
+`make test` keeps these tests on one of its workers (`--dist loadgroup`).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connections
 from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 
 from compute import operations as compute
 from compute import tasks
 from launch import browser as chromiums
+from ledger import invariants
 from ledger.money import RAO_PER_TAO as TAO
 from tests import make
 from tests.people import Person
@@ -32,6 +39,14 @@ CHROMIUM_WORDS = [
 ]
 
 
+def pytest_collection_modifyitems(items):
+    """Keep the browser's tests on one worker, which needs PostgreSQL for them."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.database)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Show a failed test's logs, and what its pages looked like."""
@@ -45,42 +60,52 @@ def pytest_runtest_makereport(item, call):
 
 @dataclass(frozen=True)
 class Site:
-    """What stands on the pages: a subnet at work with its owner, an auction, and two bidders with TAO."""
+    """A subnet at work with its owner, and a clerk who calls operations from a thread that runs no event loop."""
 
-    address: str
+    house: House
     owner: Person
     netuid: int
-    auction_id: str
-    first_bidder: Person
-    bidder: Person
+    clerk: ThreadPoolExecutor
 
-    def bid_first(self):
-        """Place the auction's first bid: its maximum is 20 TAO, its price the 10 that the auction starts at."""
-        self.first_bidder.post(f"auctions/{self.auction_id}/bids/", {"max_rao": str(20 * TAO)})
+    def ask(self, function, *words, **more):
+        """Have the clerk call something that needs the database; return what it returns."""
+        return self.clerk.submit(function, *words, **more).result()
+
+    def person(self, name, *, tao):
+        """Sign somebody up, with TAO."""
+        return self.ask(self.house.person, name, tao=tao)
+
+    def listed(self, name):
+        """Put a new subnet of the owner up, from 10 TAO, for an hour; return what the API says of the auction."""
+        netuid = self.ask(lambda: make.subnet(self.owner.id, name=name, now=timezone.now()))
+        terms = {"netuid": netuid, "start_rao": str(10 * TAO), "duration_s": 3_600}
+        return self.owner.post("auctions/", terms)
 
 
-@pytest.fixture
-def house(transactional_db, tmp_path, tmp_path_factory):
-    """Run web and events."""
-    with House(tmp_path, static=collected_static(tmp_path_factory)) as house:
-        house.start("web", "events")
-        yield house
+@pytest.fixture(scope="package")
+def house(django_db_setup, django_db_blocker, tmp_path_factory):
+    """Run web and events for all tests of the browser; afterwards the books balance, and nothing is left."""
+    with django_db_blocker.unblock():
+        cache.clear()
+        static = collected_static(tmp_path_factory)
+        with House(tmp_path_factory.mktemp("site"), static=static) as house:
+            house.start("web", "events")
+            yield house
+        faults = invariants.check_all_books()
+        call_command("flush", interactive=False, verbosity=0)
+    assert faults == []
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def site(house):
-    """Fill the site: an hour of work and an epoch paid, then people who came through the door."""
+    """Fill the site: an hour of work and an epoch paid."""
     past = timezone.now() - timedelta(hours=2)
     make.network(now=past)
-    owner, first, bidder = (
-        house.person(name, tao=1_000) for name in ("owner", "first-bidder", "bidder")
-    )
+    owner = house.person("owner", tao=20_000)
     netuid = an_hour_of_work(owner, past)
-    sold = make.subnet(owner.id, name="Blank Slate", now=past)
-    auction = owner.post(
-        "auctions/", {"netuid": sold, "start_rao": str(10 * TAO), "duration_s": 3_600}
-    )
-    return Site(house.address, owner, netuid, auction["id"], first, bidder)
+    with ThreadPoolExecutor(1) as clerk:
+        yield Site(house, owner, netuid, clerk)
+        clerk.submit(connections.close_all).result()
 
 
 def an_hour_of_work(owner, past):
@@ -113,14 +138,19 @@ class Browsing:
         context = self._chromium.new_context(base_url=self._address, **looks)
         context.set_default_timeout(WAIT_MS)
         self.contexts.append(context)
-        if person is not None:
-            session = person._http.cookies["sessionid"]
-            context.add_cookies([{"name": "sessionid", "value": session, "url": self._address}])
+        self.enter(context, person)
         page = context.new_page()
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.goto(path)
         return page
+
+    def enter(self, context, person):
+        """Be somebody from the next page on, or nobody."""
+        context.clear_cookies()
+        if person is not None:
+            session = person._http.cookies["sessionid"]
+            context.add_cookies([{"name": "sessionid", "value": session, "url": self._address}])
 
     def screenshots(self, folder):
         """Picture every open page; return sections for the report that say where."""
@@ -141,7 +171,7 @@ class Browsing:
             self.faults.append(f"{message.text} ({message.location['url']})")
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def chromium(site):
     """A headless Chromium; closed before the house, so that Django may use the database again."""
     expect.set_options(timeout=WAIT_MS)
@@ -156,7 +186,7 @@ def chromium(site):
 @pytest.fixture
 def browsing(chromium, site, tmp_path):
     """Pages of one test; each error in a console fails it."""
-    browsing = Browsing(chromium, site.address)
+    browsing = Browsing(chromium, site.house.address)
     yield browsing
     browsing.close()
     assert browsing.faults == []

@@ -10,6 +10,7 @@ def test_a_mistake_shows_at_once_and_the_mended_rule_is_published(site, browsing
     page = browsing.open(
         f"/owner/subnets/incentiverule/add/?subnet={site.netuid}", person=site.owner
     )
+    before = site.owner.get(f"subnets/{site.netuid}/rules/")["results"][0]["version"]
     document, report = page.get_by_label("Document"), page.locator(".rule-report")
     right = document.input_value()
     expect(report.locator(".rule-valid")).to_have_text("Valid. It can be published.")
@@ -24,10 +25,10 @@ def test_a_mistake_shows_at_once_and_the_mended_rule_is_published(site, browsing
     page.get_by_label("Document").fill(mended)
     expect(page.locator(".rule-valid")).to_have_text("Valid. It can be published.")
     page.get_by_role("button", name="Save and publish").click()
-    expect(page.locator(".messagelist")).to_contain_text("Version 2 of subnet")
+    expect(page.locator(".messagelist")).to_contain_text(f"Version {before + 1} of subnet")
 
     newest = site.owner.get(f"subnets/{site.netuid}/rules/")["results"][0]
-    assert (newest["version"], newest["state"]) == (2, "published")
+    assert (newest["version"], newest["state"]) == (before + 1, "published")
     assert newest["document"]["score"].startswith("quality *")
 
 
