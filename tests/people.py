@@ -1,6 +1,7 @@
 """People at the site's front door: they sign up through the form and speak to the API like a browser's script."""
 
 import secrets
+from collections.abc import Mapping
 from uuid import UUID
 
 import httpx
@@ -33,6 +34,12 @@ class Person(Visitor):
             raise VisitRefused(
                 status=answer.status_code, code="", detail=f"signing up {self.email}"
             )
+
+    def send(self, path: str, fields: Mapping[str, str]) -> httpx.Response:
+        """Send a form to a page; redirects are answers."""
+        token = {"csrfmiddlewaretoken": self._http.cookies["csrftoken"]}
+        referer = {"Referer": str(self._http.base_url)}
+        return self._http.post(path, data={**fields, **token}, headers=referer)
 
     def page(self, path: str) -> httpx.Response:
         """Open a page; redirects are answers."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 
@@ -22,6 +22,7 @@ from compute import tasks
 from launch import browser as chromiums
 from ledger import invariants
 from ledger.money import RAO_PER_TAO as TAO
+from subnets import operations as subnets
 from tests import make
 from tests.people import Person
 from tests.processes import House, collected_static, show_logs
@@ -40,11 +41,21 @@ CHROMIUM_WORDS = [
 
 
 def pytest_collection_modifyitems(items):
-    """Keep the browser's tests on one worker, which needs PostgreSQL for them."""
+    """Keep the browser's tests on one worker, and have a test database made for them."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("browser"))
-            item.add_marker(pytest.mark.database)
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(autouse=True)
+def _django_db_marker():
+    """Leave the database as it is between tests of the browser: the house empties it after the last one."""
+
+
+@pytest.fixture(autouse=True)
+def _books_are_balanced():
+    """Leave the books to the house, which checks them after the last test."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -86,6 +97,7 @@ class Site:
 def house(django_db_setup, django_db_blocker, tmp_path_factory):
     """Run web and events for all tests of the browser; afterwards the books balance, and nothing is left."""
     with django_db_blocker.unblock():
+        assert connection.settings_dict["NAME"].startswith("test_")
         cache.clear()
         static = collected_static(tmp_path_factory)
         with House(tmp_path_factory.mktemp("site"), static=static) as house:
@@ -100,6 +112,8 @@ def house(django_db_setup, django_db_blocker, tmp_path_factory):
 def site(house):
     """Fill the site: an hour of work and an epoch paid."""
     past = timezone.now() - timedelta(hours=2)
+    # A slot costs twice what the one before did: a dozen of them have to stay payable.
+    subnets.found_network(block_ms=12_000, min_lock_rao=TAO // 10, now=past)
     make.network(now=past)
     owner = house.person("owner", tao=20_000)
     netuid = an_hour_of_work(owner, past)

@@ -128,7 +128,7 @@ def test_two_people_sign_up_and_bid_and_the_one_without_a_mouse_owns_the_subnet(
     for who, email in ((ann, "ann@example.com"), (bob, "bob@example.com")):
         signs_up(who, email)
         takes_test_tao(who)
-        finds(who, "blnak slate", "Blank Slate")
+        finds(who, "blank slat", "Blank Slate")
 
     bids(ann, 20)
     hears_by_the_stream_alone(ann, site, on["id"])
