@@ -40,6 +40,7 @@ CHROMIUM_WORDS = [
 ]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Keep the browser's tests on one worker, and have a test database made for them."""
     for item in items:

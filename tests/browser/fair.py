@@ -28,8 +28,8 @@ DEPOSIT = {"backing": Backing.DEPOSIT, "deposit_bps": 1_000, "pay_within_s": 2 *
 FALLING = {"format": Format.DUTCH, "floor_rao": TAO, "half_life_s": 900}
 STEPS = {
     "format": {"format": "english"},
-    "prices": {"start_rao": "10"},
-    "terms": {"duration_s": "86400", "backing": "full"},
+    "prices": {"format": "english", "start_rao": "10"},
+    "terms": {"format": "english", "duration_s": "86400", "backing": "full"},
     "words": {"statement": "As it stands."},
 }
 
@@ -168,12 +168,6 @@ class Fair:
         """Return the way to every page, by a name that says in which state."""
         owner, ann, bob, cleo = self.owner, self.ann, self.bob, self.cleo
         at = {name: f"/auctions/{on.id}/" for name, on in self.auctions.items()}
-        subnet, sell = f"/subnets/{self.netuid}/", f"/subnets/{self.netuid}/sell/"
-        hotkey = Neuron.objects.filter(subnet=self.netuid).order_by("uid").first().hotkey_id
-        rule = IncentiveRule.objects.filter(subnet=self.netuid).first().pk
-        receipt = queries.bids_of(ann.id)[0]
-        compared = urlencode([("netuid", self.netuid), ("netuid", self.auctions["english"].netuid)])
-        token = unsubscribing.token(ann.id, ["outbid"], secret=self.secret)
         looks = {f"auction, {name}": Stop(path) for name, path in at.items()}
         looks |= {
             "auction, to its seller": Stop(at["english"], owner),
@@ -205,21 +199,36 @@ class Fair:
                  {"step": "review", "amount_rao": "8", "valid_s": "86400"}),
             ),
         }  # fmt: skip
-        looks |= {
+        return looks | self._at_offers() | self._at_desk() | self._at_subnets() | self._at_frame()
+
+    def _at_offers(self) -> dict[str, Stop]:
+        sides = {"asked": self.ann, "countered": self.cleo, "declined": self.bob}
+        return {
             f"offer, {name}, to the {side}": Stop(f"/offers/{offer.id}/", who)
             for name, offer in self.offers.items()
-            for side, who in (
-                ("owner", owner),
-                ("buyer", {"asked": ann, "countered": cleo, "declined": bob}[name]),
-            )
+            for side, who in (("owner", self.owner), ("buyer", sides[name]))
         }
-        looks |= {
+
+    def _at_desk(self) -> dict[str, Stop]:
+        """Return the steps of a sale, each as it follows the one that was sent."""
+        sell = f"/subnets/{self.netuid}/sell/"
+        after = [*STEPS, "review"][1:]
+        return {
             f"seller's desk, {step}": Stop(
-                f"{sell}?step={then}", owner, (f"{sell}?step={step}", said)
+                f"{sell}?step={then}", self.owner, (f"{sell}?step={step}", said)
             )
-            for (step, said), then in zip(STEPS.items(), [*STEPS, "review"][1:], strict=True)
+            for (step, said), then in zip(STEPS.items(), after, strict=True)
         }
-        return looks | {
+
+    def _at_subnets(self) -> dict[str, Stop]:
+        """Return the subnets' pages, and what people have of their own."""
+        owner, ann, bob = self.owner, self.ann, self.bob
+        subnet, sell = f"/subnets/{self.netuid}/", f"/subnets/{self.netuid}/sell/"
+        hotkey = Neuron.objects.filter(subnet=self.netuid).order_by("uid").first().hotkey_id
+        receipt = queries.bids_of(ann.id)[0]
+        compared = urlencode([("netuid", self.netuid), ("netuid", self.auctions["english"].netuid)])
+        token = unsubscribing.token(ann.id, ["outbid"], secret=self.secret)
+        return {
             "home": Stop("/"),
             "home, signed in": Stop("/", ann),
             "subnets": Stop("/subnets/", ann),
@@ -256,6 +265,17 @@ class Fair:
             "empty watchlist": Stop("/watchlist/", bob),
             "webhooks": Stop("/webhooks/", ann),
             "webhook": Stop(f"/webhooks/{self.endpoint.id}/", ann),
+            "usage, none yet": Stop("/usage/", ann),
+            "prices": Stop("/prices/"),
+            "models of a subnet": Stop(f"{subnet}models/", owner),
+        }
+
+    def _at_frame(self) -> dict[str, Stop]:
+        """Return the pages of signing in, the owner's console, and what is nowhere."""
+        owner, ann = self.owner, self.ann
+        sell = f"/subnets/{self.netuid}/sell/"
+        rule = IncentiveRule.objects.filter(subnet=self.netuid).first().pk
+        return {
             "guide": Stop("/docs/start/"),
             "sign in": Stop("/accounts/login/"),
             "sign up": Stop("/accounts/signup/"),
@@ -271,7 +291,6 @@ class Fair:
             "password lost, new": Stop("/accounts/password/reset/key/done/"),
             "account closed": Stop("/accounts/inactive/"),
             "second factor": Stop("/accounts/2fa/", ann),
-            "second factor, begin": Stop("/accounts/2fa/totp/activate/", ann),
             "console": Stop("/owner/", owner),
             "console, no subnet": Stop("/owner/", ann),
             "console, subnets": Stop("/owner/subnets/subnet/", owner),

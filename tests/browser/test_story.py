@@ -142,7 +142,7 @@ def test_two_people_sign_up_and_bid_and_the_one_without_a_mouse_owns_the_subnet(
     hears_by_the_stream_alone(bob, site, on["id"])
     ann.page.unroute_all()
     bids(ann, 40)
-    is_outbid(bob, "25.5", free="10\u202f000.0000")
+    is_outbid(bob, "26", free="10\u202f000.0000")
     bids(bob, 60)
     expect(bob.page.locator("[data-role=price]")).to_have_text("41")
     seller_loses_and_bob_has_it(site, ann, bob, on)
