@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 
 from django.db import connections
 
+from bench import _world  # noqa: F401  sets Django up before a model is imported
 from ledger.errors import DomainError
 from marketplace import operations
 

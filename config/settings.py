@@ -280,7 +280,7 @@ VERIFY_S = float(os.environ.get("VERIFY_S", "120"))
 STRIPE_SECRET_KEY = os.environ.get("STRIPE_SECRET_KEY", "")
 STRIPE_WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
 STRIPE_API_BASE = os.environ.get("STRIPE_API_BASE", "")  # empty: Stripe's own
-TOPUP_RAO_PER_CENT = int(os.environ.get("TOPUP_RAO_PER_CENT", "28571428"))  # 350 USD per TAO
+TOPUP_RAO_PER_CENT = int(os.environ.get("TOPUP_RAO_PER_CENT", "28571"))  # 350 USD per TAO
 
 # Webhooks that go out. Loopback is for a developer's own receiver: never where strangers can register an address.
 WEBHOOK_PORTS = [int(port) for port in os.environ.get("WEBHOOK_PORTS", "443,8443").split(",")]
