@@ -22,7 +22,7 @@ import numpy as np
 from bench.figures import Figure
 from compute import scheduling
 from compute.reliability import Fault, Record
-from compute.scheduling import Candidate, Wish
+from compute.scheduling import Candidate, Wish, is_explorer
 
 JOBS, MACHINES, OWNERS = 100_000, 100, 50
 SEED = 5
@@ -32,6 +32,7 @@ DEADLINE_S, VERIFY_S = 60.0, 5.0
 UNITS = (1.0, 16.0)  # of a job, log-uniform; an average machine does one unit a second
 EPOCH = datetime(2026, 11, 28, tzinfo=UTC)
 NETUID, KIND = 1, "matmul"
+SECRET = b"bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +283,7 @@ def by_policy(
             netuid=NETUID,
             blueprint=KIND,
             owner=UUID(int=1),
+            explores=is_explorer(trace.ids[job], secret=SECRET),
             failed=frozenset(trace.rigs[number].owner for number in tried.get(job, ())),
         )
         for job in jobs

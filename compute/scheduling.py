@@ -9,7 +9,9 @@ of paid work is risked on it. Known-answer jobs go to whoever waited longest: th
 There is no price in it: a job's price is its blueprint's, and no miner asks for another.
 """
 
+import hashlib
 import heapq
+import hmac
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -53,6 +55,7 @@ class Wish:
 
     owner: who ordered it, None for a known-answer job. failed: owners that failed it, who never get it again.
     had: owners that had it without a fault of theirs, who get it again only where nobody else can.
+    explores: it goes to a newcomer first (see is_explorer).
     """
 
     job_id: UUID
@@ -61,11 +64,17 @@ class Wish:
     owner: UUID | None
     failed: frozenset[UUID] = frozenset()
     had: frozenset[UUID] = frozenset()
+    explores: bool = False
 
-    @property
-    def explores(self) -> bool:
-        """Say whether it goes to a newcomer first. The job's own random id is the coin: nobody can choose it."""
-        return self.job_id.int % EXPLORED_OF == 0
+
+def is_explorer(job_id: UUID, *, secret: bytes) -> bool:
+    """Say whether a paid job goes to a newcomer first, the same each time.
+
+    The coin is keyed: a proven machine that could tell which jobs explore would know that one of those, come to
+    it, is a known-answer job.
+    """
+    seal = hmac.digest(secret, b"explore:" + job_id.bytes, hashlib.sha256)
+    return int.from_bytes(seal[:8]) % EXPLORED_OF == 0
 
 
 @dataclass(frozen=True, slots=True)

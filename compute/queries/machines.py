@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
@@ -80,6 +81,7 @@ def lock_record(machine_id: UUID, blueprint: str) -> TrackRecord | None:
 def wishes(jobs: Iterable[Job]) -> list[scheduling.Wish]:
     """Return queued jobs as dispatch sees them, with the owners that had each before. One statement; two more with replicas."""
     rows = list(jobs)
+    secret = settings.SECRET_KEY.encode()
     failed: dict[UUID, set[UUID]] = {}
     had: dict[UUID, set[UUID]] = {}
     tried = Lease.objects.filter(job__in=rows).values_list("job", "machine__owner", "fault")
@@ -96,6 +98,7 @@ def wishes(jobs: Iterable[Job]) -> list[scheduling.Wish]:
             owner=row.owner,
             failed=frozenset(failed.get(row.pk, set()) | barred.get(row.pk, set())),
             had=frozenset(had.get(row.pk, ())),
+            explores=scheduling.is_explorer(row.pk, secret=secret),
         )
         for row in rows
     ]

@@ -12,7 +12,6 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CONSUMER = UUID(int=900)
 PROVEN = Record(good_milli=50 * ONE, as_of=NOON)
 FLAKY = Record(good_milli=20 * ONE, bad_milli=30 * ONE, as_of=NOON)
-EXPLORING = UUID(int=EXPLORED_OF * 700)
 
 
 def machine(number, **facts):
@@ -31,8 +30,7 @@ def machine(number, **facts):
 
 def wish(number=1, **facts):
     plain = Wish(
-        # Ids that end in 1 send no job to a newcomer first.
-        job_id=UUID(int=5001 + number * EXPLORED_OF),
+        job_id=UUID(int=5001 + number),
         netuid=1,
         blueprint="matmul",
         owner=CONSUMER,
@@ -125,11 +123,11 @@ def test_an_unproven_machine_comes_behind_the_proven_and_before_the_bad():
 def test_one_paid_job_in_so_many_goes_to_a_newcomer_first():
     newcomer = machine(1, last_offered_at=None)
 
-    assert chosen([wish(job_id=EXPLORING)], [newcomer, proven(2)]) == [1]
+    assert chosen([wish(explores=True)], [newcomer, proven(2)]) == [1]
 
 
 def test_no_more_than_its_share_of_paid_work_goes_to_newcomers_while_others_are_free():
-    wishes = [wish(job_id=UUID(int=number)) for number in range(100)]
+    wishes = [wish(number, explores=number % EXPLORED_OF == 0) for number in range(100)]
     newcomers = [machine(number, last_offered_at=None) for number in range(50)]
 
     matches = chosen(wishes, [*newcomers, proven(99, concurrency=200)])
@@ -137,8 +135,19 @@ def test_no_more_than_its_share_of_paid_work_goes_to_newcomers_while_others_are_
     assert sum(number != 99 for number in matches) == 100 // EXPLORED_OF
 
 
+def test_one_job_in_so_many_explores_and_without_the_secret_nobody_can_tell_which():
+    ids = [UUID(int=number) for number in range(20_000)]
+    mine, others = (
+        [scheduling.is_explorer(job, secret=secret) for job in ids] for secret in (b"a", b"b")
+    )
+
+    assert abs(sum(mine) / len(ids) - 1 / EXPLORED_OF) < 0.01
+    both = sum(one and other for one, other in zip(mine, others, strict=True))
+    assert abs(both / len(ids) - 1 / EXPLORED_OF**2) < 0.005
+
+
 def test_a_newcomer_proves_itself_on_one_job_at_a_time():
-    wishes = [wish(job_id=UUID(int=EXPLORED_OF * number)) for number in range(1, 4)]
+    wishes = [wish(number, explores=True) for number in range(1, 4)]
 
     assert chosen(wishes, [machine(1, concurrency=8), proven(2, concurrency=8)]) == [1, 2, 2]
 
