@@ -69,6 +69,14 @@ KINDS = {
             "The auction of {name} was withdrawn. Nothing is set aside for it any more.",
         ),
         Kind(
+            "called_off",
+            "auction",
+            "An auction was called off",
+            "An operator called the auction of {name} off; the subnet stays with its seller. "
+            "Nothing is set aside for it any more. The reason given: “{reason}”.",
+            by_email=True,
+        ),
+        Kind(
             "voided",
             "auction",
             "An operator took your bids out of an auction",

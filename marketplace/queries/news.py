@@ -69,9 +69,10 @@ JOIN LATERAL ({INTERESTED}) AS reader ON true
 """  # noqa: S608  constants of this module
 
 ENDED = f"""
-SELECT CASE auction.state WHEN 'settled' THEN 'lost' ELSE auction.state END AS kind, auction.id::text AS about,
+SELECT CASE WHEN auction.called_off_reason <> '' THEN 'called_off'
+            WHEN auction.state = 'settled' THEN 'lost' ELSE auction.state END AS kind, auction.id::text AS about,
        reader.person, auction.ended_at AS at, auction.netuid::int AS netuid, auction.id AS auction_id,
-       jsonb_build_object('price_rao', sale.price_rao::text) AS data
+       jsonb_build_object('price_rao', sale.price_rao::text, 'reason', auction.called_off_reason) AS data
 FROM marketplace_auction AS auction
 LEFT JOIN marketplace_sale AS sale ON sale.auction_id = auction.id
 JOIN LATERAL (
