@@ -37,6 +37,16 @@ def expire_due_leases() -> None:
 
 
 @shared_task
+def give_up_unserved_jobs() -> None:
+    """End jobs that no machine took, so that nobody's money waits with them."""
+    until = timezone.now() - operations.WAITS_AT_MOST
+    sweeps.each(
+        queries.unserved_job_ids(until, limit=JOBS_PER_SWEEP),
+        lambda job_id: operations.give_up_waiting(job_id=job_id, now=timezone.now()),
+    )
+
+
+@shared_task
 def settle_scored_jobs() -> None:
     """Pay, retry or give up the jobs that were scored."""
     sweeps.each(

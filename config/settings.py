@@ -315,6 +315,7 @@ CELERY_BEAT_SCHEDULE = {
         ("dispatch-queued-jobs", "compute.tasks.dispatch_queued_jobs", 1),
         ("expire-due-leases", "compute.tasks.expire_due_leases", 1),
         ("settle-scored-jobs", "compute.tasks.settle_scored_jobs", 1),
+        ("give-up-unserved-jobs", "compute.tasks.give_up_unserved_jobs", 60),
         ("settle-left-tabs", "compute.tasks.settle_left_tabs", 60),
         ("close-due-epochs", "compute.tasks.close_due_epochs", 1),
         ("run-asked-backtests", "subnets.tasks.run_asked_backtests", 1),

@@ -9,14 +9,16 @@ from compute.operations.models import serve_model
 from compute.operations.reports import report_answer
 from compute.operations.results import submit_result
 from compute.operations.scores import submit_scores
-from compute.operations.settlement import cancel_job, settle_job
+from compute.operations.settlement import WAITS_AT_MOST, cancel_job, give_up_waiting, settle_job
 from compute.operations.tabs import open_tab, record_usages, settle_tab
 
 __all__ = [
+    "WAITS_AT_MOST",
     "cancel_job",
     "close_epoch",
     "dispatch_queued",
     "expire_lease",
+    "give_up_waiting",
     "open_tab",
     "plant_known_answers",
     "record_usages",

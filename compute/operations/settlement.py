@@ -1,6 +1,6 @@
 """Settlement: a scored job is paid, tried again elsewhere, or given up."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -20,6 +20,9 @@ from ledger.entries import Entry, PostHold, VoidHold
 from subnets import queries as subnets
 
 ATTEMPTS_MAX = 4  # four machines of four owners; after that the job itself is the likelier fault
+
+# Nobody waits longer for a first token or a matrix; money that is set aside has to come free again.
+WAITS_AT_MOST = timedelta(hours=1)
 
 
 @transaction.atomic
@@ -126,6 +129,18 @@ def cancel_job(*, job_id: UUID, owner: UUID, now: datetime) -> Job:
     job.move_to(Job.State.CANCELLED, now=now)
     release(job, now=now)
     return job
+
+
+@transaction.atomic
+def give_up_waiting(*, job_id: UUID, now: datetime) -> bool:
+    """End a job that no machine took in time, and release its hold. False when one has it, or time is left."""
+    job = queries.lock_job(job_id)
+    if job.state != Job.State.QUEUED or job.created_at > now - WAITS_AT_MOST:
+        return False
+    job.failure = "no machine that may have it was free in an hour"
+    job.move_to(Job.State.FAILED, now=now)
+    release(job, now=now)
+    return True
 
 
 def release(job: Job, *, now: datetime) -> None:

@@ -66,7 +66,7 @@ from compute.queries.serving import (
     spent_by_payer,
     terms_of,
 )
-from compute.queries.sweeps import due_lease_ids, netuids_at_work, scored_job_ids
+from compute.queries.sweeps import due_lease_ids, netuids_at_work, scored_job_ids, unserved_job_ids
 from compute.queries.usages import (
     DAYS_SHOWN,
     UsageSum,
@@ -156,6 +156,7 @@ __all__ = [
     "telling_no_verdict",
     "terms_of",
     "unsealed",
+    "unserved_job_ids",
     "usage_of",
     "usage_sums",
     "usages_of_owner",

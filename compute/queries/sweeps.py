@@ -24,6 +24,12 @@ def scored_job_ids(now: datetime, *, limit: int) -> list[UUID]:
     return list(ready.values_list("pk", flat=True)[:limit])
 
 
+def unserved_job_ids(created_by: datetime, *, limit: int) -> list[UUID]:
+    """Return jobs that wait for a machine since this instant or longer."""
+    waiting = Job.objects.filter(state=Job.State.QUEUED, created_at__lte=created_by)
+    return list(waiting.order_by("created_at").values_list("pk", flat=True)[:limit])
+
+
 def netuids_at_work() -> list[int]:
     """Return the subnets that have neurons."""
     return list(

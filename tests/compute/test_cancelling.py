@@ -1,5 +1,7 @@
 """Cancelling a job: what waits or is worked on ends at once, and nobody is blamed."""
 
+from datetime import timedelta
+
 import pytest
 
 from compute import operations, queries
@@ -10,6 +12,8 @@ from ledger.money import RAO_PER_TAO as TAO
 from tests import make
 from tests.compute import wire
 from tests.make import NOW
+
+SECOND = timedelta(seconds=1)
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -120,3 +124,25 @@ def test_a_job_is_cancelled_and_its_attempts_shown_over_the_api():
     [attempt] = shown["attempts"]
     assert (attempt["miner"], attempt["state"]) == (miner.hotkey, "withdrawn")
     assert attempt["fault"] == "consumer"
+
+
+def test_a_job_that_no_machine_takes_for_an_hour_ends_and_its_price_is_free(job, consumer):
+    early = operations.give_up_waiting(job_id=job.pk, now=NOW + operations.WAITS_AT_MOST - SECOND)
+    late = operations.give_up_waiting(job_id=job.pk, now=NOW + operations.WAITS_AT_MOST)
+
+    job.refresh_from_db()
+    assert (early, late) == (False, True)
+    assert (job.state, job.failure) == ("failed", "no machine that may have it was free in an hour")
+    assert (make.held_rao(consumer), make.wallet_rao(consumer)) == (0, 10 * TAO)
+
+
+def test_a_job_that_a_machine_has_is_not_given_up(netuid, job):
+    make.miner(netuid)
+    make.dispatched()
+
+    assert not operations.give_up_waiting(job_id=job.pk, now=NOW + operations.WAITS_AT_MOST)
+
+
+def test_the_sweep_finds_what_waits_for_too_long(job):
+    assert queries.unserved_job_ids(NOW - SECOND, limit=5) == []
+    assert queries.unserved_job_ids(NOW, limit=5) == [job.pk]

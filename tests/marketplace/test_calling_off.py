@@ -1,5 +1,6 @@
 """An operator calls an auction off; staff acts by forms that ask why."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -8,8 +9,9 @@ from django.utils import timezone
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations, queries
 from marketplace.errors import AuctionClosed, ReasonMissing
-from marketplace.models import Bid, BidVoid, SecondChance
+from marketplace.models import Bid, BidVoid, Notice, SecondChance, User
 from marketplace.offering import Backing, Format
+from marketplace.queries.news import SOURCES
 from subnets import queries as slots
 from tests import make
 from tests.marketplace import world
@@ -159,3 +161,20 @@ def test_staff_without_the_permission_gets_no_further(three, client, act):
     assert answer.status_code == 403
     assert queries.auction(on.id).state == "open"
     assert not BidVoid.objects.exists()
+
+
+def test_bidders_and_the_seller_are_told_why(three):
+    on, *bidders = three
+    User.objects.update(joined_at=NOW - timedelta(days=1))  # news from before is nobody's
+
+    def sweep(now):
+        for source in SOURCES:
+            operations.tell_news(source=source, now=now)
+
+    sweep(NOW - timedelta(seconds=1))
+    call_off(on)
+    sweep(NOW + timedelta(seconds=1))
+
+    told = Notice.objects.filter(kind="called_off")
+    assert {notice.person_id for notice in told} == {on.seller, *(who.pk for who in bidders)}
+    assert {notice.data["reason"] for notice in told} == {"The subnet is under investigation."}

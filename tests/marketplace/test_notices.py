@@ -1,7 +1,6 @@
 """News: facts become notices by a sweep, once each, for those they concern and nobody else."""
 
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
@@ -252,20 +251,6 @@ def test_a_withdrawn_auction_is_told_to_who_watches_it(ada, seller):
     sweep(NOW + 2 * SECOND)
 
     assert (told(ada), told(seller)) == (["cancelled"], ["bought"])
-
-
-def test_an_auction_that_an_operator_called_off_is_told_with_the_reason(ada, seller):
-    on = world.auction(seller=seller)
-    world.bid(on, ada, 20)
-
-    operations.call_off_auction(
-        auction_id=on.id, reason="A stolen card.", operator=uuid4(), now=NOW + SECOND
-    )
-    sweep(NOW + 2 * SECOND)
-
-    assert (told(ada), sorted(told(seller))) == (["called_off"], ["bought", "called_off"])
-    said = Notice.objects.get(kind="called_off", person=ada.id)
-    assert said.data["reason"] == "A stolen card."
 
 
 def test_an_end_that_comes_near_is_told_to_bidders_and_watchers_at_each_step(ada, ben, seller):
