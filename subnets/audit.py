@@ -84,8 +84,10 @@ class Audit:
         self._progress()
 
     def _count_in(self, bundle: Json, source: Source) -> None:
-        netuid = bundle["record"]["netuid"]
-        self.numbers.setdefault(netuid, set()).add(bundle["record"]["number"])
+        netuid, number = bundle["record"]["netuid"], bundle["record"]["number"]
+        if type(netuid) is not int or type(number) is not int:
+            return  # a mismatch that has been told; such a bundle is no epoch's
+        self.numbers.setdefault(netuid, set()).add(number)
         if source.is_listed:
             self.listed.add(netuid)
 

@@ -117,7 +117,7 @@ def _two_epochs():
     with worlds.quick_cel():
         place = town.founded(miner_count=1)
         for _ in range(2):
-            town.closed(place, rows=[(10,), (10,)])
+            town.closed(place, rows=[(1_000_000,), (1_000_000,)])
         for value in (7, 8):
             operations.set_hyperparameters(
                 netuid=place.netuid, account=place.owner, values={"immunity_period": value},
