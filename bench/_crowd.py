@@ -35,7 +35,7 @@ CONSUMER = UUID(int=1)
 SCORES = """
 INSERT INTO compute_score (id, result_id, netuid, validator, miner, score_ppm, reason, signature, scored_at)
 SELECT gen_random_uuid(), result.id, result.netuid, judge.hotkey, result.hotkey,
-       (hashtextextended(result.hotkey || judge.hotkey, %(netuid)s) & 262143) + 700000, 'product verified',
+       (hashtextextended(result.hotkey || judge.hotkey, %(netuid)s) & 32767) + 960000, 'product verified',
        '0x' || encode(sha256(result.id::text::bytea), 'hex') || encode(sha256(judge.hotkey::bytea), 'hex'),
        %(at)s::timestamptz + judge.place * interval '1 second'
 FROM compute_result AS result, unnest(%(validators)s::text[]) WITH ORDINALITY AS judge (hotkey, place)
