@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 V1 = "/v1/"
 MODELS = "models"
+PATHS = frozenset(openai.Path)
 TUNNEL = "/tunnel/"
 DRAIN_S = 20.0  # for requests under way, when the process is asked to stop
 
@@ -143,7 +144,7 @@ class Gateway:
         if name == MODELS or name.startswith(MODELS + "/"):
             _allow(scope, "GET")
             await self._models(name.removeprefix(MODELS).lstrip("/"), send)
-        elif name in set(openai.Path):
+        elif name in PATHS:
             _allow(scope, "POST")
             await self._ask(openai.Path(name), scope, receive, send, request_id=request_id)
         elif path == "/health":
@@ -174,28 +175,25 @@ class Gateway:
         """Serve one request of a consumer: who, what, then the answer."""
         if self.is_stopping:
             raise GatewayStopping(retry_after_s=2)
-        address = (scope.get("client") or ("",))[0]
         payer = await self.callers.identify(
-            wire.header(scope, b"authorization"), address=str(address)
+            wire.header(scope, b"authorization"), address=wire.address(scope)
         )
         raw = await wire.read_body(receive, limit=openai.BODY_MAX_BYTES)
         ask = openai.read_ask(path, raw, terms_of=self.catalogue.terms)
         request = Request(id=request_id, ask=ask, payer=payer, began_at=timezone.now())
         key = wire.header(scope, b"idempotency-key")
-        if key:
-            stored_key("ask", caller=payer.key_id, key=key)
-            work = self._replayed(request, raw, key=(payer.key_id, key), send=send)
-        else:
-            work = self.answering.serve(request, send, replay=None)
+        stored = stored_key(path.value, caller=payer.key_id, key=key) if key else ""
         self.callers.enter(payer)
         try:
+            if stored:
+                work = self._replayed(request, raw, key=stored, send=send)
+            else:
+                work = self.answering.serve(request, send, replay=None)
             await _watched(request, work, receive)
         finally:
             self.callers.leave(payer)
 
-    async def _replayed(
-        self, request: Request, raw: bytes, *, key: tuple[str, str], send: "_Sender"
-    ) -> None:
+    async def _replayed(self, request: Request, raw: bytes, *, key: str, send: "_Sender") -> None:
         """Serve a request under a key: the first to ask is answered, everybody after gets the same bytes."""
         while True:
             replay, is_first = self.replays.begin(key, raw)

@@ -1,7 +1,7 @@
 """Who calls: an API key is looked up in the database once, and remembered for seconds.
 
-A key that is revoked works on for as long as it is remembered; a page of the site says so. A wrong key is
-looked up as well, so an address that sends many is refused before that.
+A key that is revoked works on for as long as it is remembered (docs/gateway.md). A wrong key is looked up as
+well, so an address that sends many is refused before that.
 """
 
 import asyncio

@@ -40,11 +40,11 @@ class Replays:
     """The kept answers of one process."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], Replay] = OrderedDict()
+        self._kept: OrderedDict[str, Replay] = OrderedDict()
         self._bytes = 0
 
-    def begin(self, key: tuple[str, str], raw: bytes) -> tuple[Replay, bool]:
-        """Return the answer under (API key, client's key), and whether the caller is the first to ask.
+    def begin(self, key: str, raw: bytes) -> tuple[Replay, bool]:
+        """Return the answer under a stored key, and whether the caller is the first to ask.
 
         Raises: IdempotencyConflict when something else was asked under it.
         """
@@ -52,7 +52,7 @@ class Replays:
         known = self._kept.get(key)
         if known is not None and known.until_s > time.monotonic():
             if known.asked != asked:
-                raise IdempotencyConflict(key=key[1], field="body")
+                raise IdempotencyConflict(key=key.split(":", 2)[2], field="body")
             return known, False
         self._drop(key)
         while len(self._kept) >= KEPT_MAX:
@@ -60,18 +60,20 @@ class Replays:
         self._kept[key] = replay = Replay(asked, time.monotonic() + KEPT_S)
         return replay, True
 
-    def end(self, key: tuple[str, str], replay: Replay) -> None:
+    def end(self, key: str, replay: Replay) -> None:
         """Keep an answer that is complete and not too long; forget any other. Wakes who waits for it."""
         replay.is_complete &= len(replay.body) <= ANSWER_MAX_BYTES
         replay.is_ended.set()
+        if self._kept.get(key) is not replay:
+            return  # it made room for others while it was under way
         if not replay.is_complete:
-            self._kept.pop(key, None)
+            del self._kept[key]
             return
         self._bytes += len(replay.body)
         while self._bytes > KEPT_MAX_BYTES:
             self._drop(next(iter(self._kept)))
 
-    def _drop(self, key: tuple[str, str]) -> None:
+    def _drop(self, key: str) -> None:
         gone = self._kept.pop(key, None)
         if gone is not None and gone.is_complete:
             self._bytes -= len(gone.body)

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
+from django.conf import settings
+
 from compute import openai
 from compute.errors import RequestTooLarge
 from ledger.errors import DomainError
@@ -28,6 +30,14 @@ def header(scope: Message, name: bytes) -> str:
         if key == name:
             return str(value, "latin-1")
     return ""
+
+
+def address(scope: Message) -> str:
+    """Return where a request came from: what the proxy in front says last, where there is one (BEHIND_PROXY)."""
+    said = header(scope, b"x-forwarded-for")
+    if said and settings.REST_FRAMEWORK["NUM_PROXIES"]:
+        return said.rsplit(",", 1)[-1].strip()
+    return str((scope.get("client") or ("",))[0])
 
 
 async def read_body(receive: Receive, *, limit: int) -> bytes:
