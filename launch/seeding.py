@@ -34,8 +34,8 @@ MODEL: dict[str, Any] = {
     "name": "echo",
     "context_tokens_max": 4_096,
     "output_tokens_max": 512,
-    "input_rao_per_mtok": "200000000",
-    "output_rao_per_mtok": "600000000",
+    "input_rao_per_mtok": "200000",  # 7 cents
+    "output_rao_per_mtok": "600000",
     "free_tokens_per_day": 20_000,
 }
 MODEL_NETUID = 5
