@@ -221,8 +221,8 @@ def give(bench: Bench, scores: list[ScoreInput], now: datetime) -> None:
 
 
 def settle(now: datetime) -> None:
-    for job_id in queries.scored_job_ids(now, limit=BATCH):
-        compute.settle_job(job_id=job_id, now=now)
+    due = queries.scored_job_ids(now, limit=BATCH)
+    compute.settle_jobs(job_ids=due, now=now)
 
 
 def noops_per_s() -> float:

@@ -17,13 +17,14 @@ CLAIMS = {
         SELECT id, format('%%s, its hold is %%s', state, coalesce(hold_state, 'missing'))
         FROM priced WHERE state IN ('queued', 'leased', 'returned') AND hold_state <> 'open'
     """,
+    # An entry pays the jobs of a batch and is named after the first of them.
     # Who orders on a subnet of their own pays the owner's part to nobody.
     "a verified job is paid its price by its one entry": """
         SELECT id, format('price %%s, %%s paid by %%s', price_rao, coalesce(posted_rao, 0),
                coalesce(ended_by, 'nothing'))
         FROM priced
         WHERE state = 'verified' AND (
-            ended_by IS DISTINCT FROM 'job:settled:' || id
+            ended_by IS DISTINCT FROM 'job:settled:' || first_id
             OR hold_state <> 'posted'
             OR posted_rao <> price_rao AND NOT EXISTS (
                 SELECT 1 FROM subnets_ownership AS ownership
@@ -37,7 +38,10 @@ CLAIMS = {
     """,
     "only verified jobs are paid": """
         SELECT entry.key, format('the job is %%s', coalesce(job.state, 'missing'))
-        FROM ledger_entry AS entry LEFT JOIN compute_job AS job ON 'job:settled:' || job.id = entry.key
+        FROM ledger_entry AS entry
+        LEFT JOIN ledger_hold AS hold ON hold.resolved_by_id = entry.id
+        LEFT JOIN ledger_entry AS placed ON placed.id = hold.placed_by_id
+        LEFT JOIN compute_job AS job ON 'job:placed:' || job.id = placed.key
         WHERE entry.code = %(settled)s AND job.state IS DISTINCT FROM 'verified'
     """,
     "a job that nobody ordered costs nobody anything": """
@@ -111,7 +115,8 @@ CLAIMS = {
 SUBJECTS = """
 WITH priced AS (
     SELECT job.id::text, job.netuid, job.owner, job.state, job.price_rao, hold.state AS hold_state,
-           hold.amount_rao, hold.posted_rao, resolved.key AS ended_by
+           hold.amount_rao, hold.posted_rao, resolved.key AS ended_by,
+           min(job.id::text) OVER (PARTITION BY resolved.id) AS first_id
     FROM compute_job AS job
     LEFT JOIN ledger_entry AS placed ON placed.key = 'job:placed:' || job.id
     LEFT JOIN ledger_hold AS hold ON hold.placed_by_id = placed.id

@@ -1,4 +1,4 @@
-"""Celery's sweeps over the work: each asks for a bounded batch and calls one operation per id."""
+"""Celery's sweeps over the work: each asks for a bounded batch and calls one operation per id, or per lot of ids."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -49,9 +49,10 @@ def give_up_unserved_jobs() -> None:
 @shared_task
 def settle_scored_jobs() -> None:
     """Pay, retry or give up the jobs that were scored."""
-    sweeps.each(
+    sweeps.together(
         queries.scored_job_ids(timezone.now(), limit=JOBS_PER_SWEEP),
-        lambda job_id: operations.settle_job(job_id=job_id, now=timezone.now()),
+        lambda job_ids: operations.settle_jobs(job_ids=job_ids, now=timezone.now()),
+        at_once=operations.SETTLED_AT_ONCE,
     )
 
 

@@ -1,7 +1,7 @@
 """How a sweep works its batch: every item by itself, so that one fault keeps no other waiting. Pure."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from ledger.errors import DomainError
@@ -21,3 +21,16 @@ def each(due: Iterable[Item], work: Callable[[Item], object]) -> None:
             logger.info("sweep:refused item=%s code=%s", item, refusal.code)
         except Exception:
             logger.exception("sweep:failed item=%s", item)
+
+
+def together(
+    due: Sequence[Item], work: Callable[[Sequence[Item]], object], *, at_once: int
+) -> None:
+    """Work due items so many at once. Where that fails, each by itself: one that is at fault keeps no other waiting."""
+    for start in range(0, len(due), at_once):
+        some = due[start : start + at_once]
+        try:
+            work(some)
+        except Exception as fault:  # noqa: BLE001  told of by the item that it comes from
+            logger.info("sweep:apart items=%s fault=%r", len(some), fault)
+            each(some, lambda item: work([item]))

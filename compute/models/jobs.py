@@ -112,11 +112,8 @@ class Job(models.Model):
         return f"{self.blueprint} {self.id}"
 
     def move_to(self, state: "Job.State", *, now: datetime) -> None:
-        """Change the state, the one way to do it, and save what changes with it."""
-        assert state in self.TRANSITIONS[Job.State(self.state)], f"{self.state} → {state}"
-        self.state = state
-        if not self.TRANSITIONS[state]:
-            self.ended_at = now
+        """Change the state and save what changes with it."""
+        self.turn_to(state, now=now)
         self.save(
             update_fields=[
                 "state",
@@ -129,6 +126,13 @@ class Job(models.Model):
                 "failure",
             ]
         )
+
+    def turn_to(self, state: "Job.State", *, now: datetime) -> None:
+        """Change the state, the one way to do it; many that were turned are written by operations.moves."""
+        assert state in self.TRANSITIONS[Job.State(self.state)], f"{self.state} → {state}"
+        self.state = state
+        if not self.TRANSITIONS[state]:
+            self.ended_at = now
 
 
 class Lease(models.Model):

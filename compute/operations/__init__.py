@@ -9,10 +9,18 @@ from compute.operations.models import serve_model
 from compute.operations.reports import report_answer
 from compute.operations.results import submit_result
 from compute.operations.scores import submit_scores
-from compute.operations.settlement import WAITS_AT_MOST, cancel_job, give_up_waiting, settle_job
+from compute.operations.settlement import (
+    SETTLED_AT_ONCE,
+    WAITS_AT_MOST,
+    cancel_job,
+    give_up_waiting,
+    settle_job,
+    settle_jobs,
+)
 from compute.operations.tabs import open_tab, record_usages, settle_tab
 
 __all__ = [
+    "SETTLED_AT_ONCE",
     "WAITS_AT_MOST",
     "cancel_job",
     "close_epoch",
@@ -27,6 +35,7 @@ __all__ = [
     "see_machine",
     "serve_model",
     "settle_job",
+    "settle_jobs",
     "settle_tab",
     "submit_job",
     "submit_result",

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from compute import deadlines, queries, scheduling
 from compute.models import Job, Lease
+from compute.operations.moves import write_jobs
 from compute.scheduling import Candidate, Match
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
     matches = scheduling.match(queries.wishes(jobs.values()), candidates, now=now)
     hardware = {each.machine_id: each.hardware for each in candidates}
     for match in matches:
-        jobs[match.job_id].move_to(Job.State.LEASED, now=now)
+        jobs[match.job_id].turn_to(Job.State.LEASED, now=now)
+    write_jobs([jobs[match.job_id] for match in matches])
     Lease.objects.bulk_create(
         Lease(
             job_id=match.job_id,

@@ -27,9 +27,9 @@ RETRY_AFTER_S = 10  # ten sweeps: enough for a queue to have moved
 CANARIES_PLANTED_MAX = 16  # at one sweep, so that a long pause does not end in a flood
 
 
-def hold_of(job: Job) -> UUID:
+def hold_of(job_id: UUID) -> UUID:
     """Return the id of the hold that backs a job's price."""
-    return hold_id(f"job:{job.pk}")
+    return hold_id(f"job:{job_id}")
 
 
 @transaction.atomic
@@ -77,7 +77,7 @@ def submit_job(
     job = standing(new)
     if job.pk != new.pk:
         return replayed(job, asked=asked, key=key)
-    hold = PlaceHold(hold=hold_of(job), account=chart.wallet(owner), amount_rao=price_rao)
+    hold = PlaceHold(hold=hold_of(job.pk), account=chart.wallet(owner), amount_rao=price_rao)
     ledger.post(Entry(key=f"job:placed:{job.pk}", code=Code.JOB_PLACED, at=now, steps=(hold,)))
     return job
 

@@ -7,8 +7,9 @@ from django.db import transaction
 
 from compute import queries
 from compute.models import Job, Lease
-from compute.operations.records import note_outcome
-from compute.operations.settlement import give_up_or_queue
+from compute.operations.moves import write_jobs
+from compute.operations.records import Outcome, note_outcomes
+from compute.operations.settlement import queue_or_give_up, release
 from compute.reliability import Fault
 
 
@@ -37,7 +38,9 @@ def expire_lease(*, lease_id: UUID, now: datetime) -> bool:
     lease.fault = Fault.PLATFORM if lease.taken_at is None else Fault.MINER
     lease.move_to(Lease.State.EXPIRED, now=now)
     job = queries.lock_job(lease.job_id)
-    note_outcome(lease, blueprint=job.blueprint, fault=Fault(lease.fault), now=now)
     if job.state == Job.State.LEASED:
-        give_up_or_queue(job, failure="no machine returned it in time", now=now)
+        queue_or_give_up(job, failure="no machine returned it in time", now=now)
+        write_jobs([job])
+    note_outcomes([Outcome(lease, job.blueprint, Fault(lease.fault))], now=now)
+    release([job], now=now)
     return True

@@ -1,5 +1,7 @@
-"""Settlement: a scored job is paid, tried again elsewhere, or given up."""
+"""Settlement: scored jobs are paid, tried again elsewhere, or given up."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -7,89 +9,123 @@ from django.db import transaction
 
 from compute import pricing, queries, scheduling, verification
 from compute.errors import JobNotCancellable
-from compute.models import Job, Lease, Result
+from compute.models import Job, Lease
 from compute.operations import replicas
 from compute.operations.jobs import hold_of
-from compute.operations.records import note_outcome
+from compute.operations.moves import write_jobs
+from compute.operations.records import Outcome, note_outcomes
+from compute.queries import Case
 from compute.reliability import Fault
 from compute.verification import Verdict
 from ledger import chart
 from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, PostHold, VoidHold
-from subnets import queries as subnets
 
 ATTEMPTS_MAX = 4  # four machines of four owners; after that the job itself is the likelier fault
 
 # Nobody waits longer for a first token or a matrix; money that is set aside has to come free again.
 WAITS_AT_MOST = timedelta(hours=1)
 
+# Jobs settled together: every entry keeps within the ledger's limit of steps, and wallets are locked for moments.
+SETTLED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why a result came to nothing, and what is said of its job if it was the last attempt."""
+
+    fault: Fault
+    failure: str
+
+
+LOSSES = {
+    Verdict.REJECTED: Loss(Fault.MINER, "every result was found wrong"),
+    Verdict.UNJUDGED: Loss(Fault.VALIDATOR, "no validator judged it in time"),
+}
+
+
+def settle_job(*, job_id: UUID, now: datetime) -> Verdict:
+    """Decide one returned job. One that does not wait for scores, or is being settled, answers PENDING."""
+    return settle_jobs(job_ids=[job_id], now=now).get(job_id, Verdict.PENDING)
+
 
 @transaction.atomic
-def settle_job(*, job_id: UUID, now: datetime) -> Verdict:
-    """Decide a returned job by its scores: pay it, give it to another machine, or wait.
+def settle_jobs(*, job_ids: Collection[UUID], now: datetime) -> dict[UUID, Verdict]:
+    """Decide returned jobs by their scores, together: pay them, give them to other machines, or let them wait.
 
-    A job that is not waiting for scores (settled before, or back in the queue) answers PENDING.
+    Return job → verdict; a job that does not wait for scores (settled before, or back in the queue), or that
+    another worker is settling, is not in the answer. The number of statements grows with the subnets and not
+    with the jobs. What fails for one fails for all, and none is touched.
     """
-    job = queries.lock_job(job_id)
-    if job.state != Job.State.RETURNED:
-        return Verdict.PENDING
-    result = queries.last_result(job)
-    assert job.verify_by_at is not None, "a returned job has a deadline for its scores"
-    verdict = verification.verdict(
-        scores_ppm=queries.scores_of(result),
-        stakes_rao=queries.judges(result),
-        is_due=job.verify_by_at <= now,
+    cases = queries.lock_cases(job_ids)
+    decided = [(case, verdict_on(case, now=now)) for case in cases]
+    accepted = [case for case, verdict in decided if verdict is Verdict.ACCEPTED]
+    lost = [(case, loss) for case, verdict in decided if (loss := LOSSES.get(verdict))]
+    for case in accepted:
+        case.job.turn_to(Job.State.VERIFIED, now=now)
+    for case, loss in lost:
+        # A planted job that was scored is named as one in the epoch's bundle: nobody is to get it after that.
+        is_spent = loss.fault is Fault.MINER and case.job.origin == Job.Origin.CANARY
+        queue_or_give_up(case.job, failure=loss.failure, is_spent=is_spent, now=now)
+    write_jobs([case.job for case in accepted] + [case.job for case, _ in lost])
+    blame(lost)
+    note_outcomes(
+        [Outcome(case.result.lease, case.job.blueprint, None) for case in accepted]
+        + [Outcome(case.result.lease, case.job.blueprint, loss.fault) for case, loss in lost],
+        now=now,
     )
-    match verdict:
-        case Verdict.ACCEPTED:
-            note_outcome(result.lease, blueprint=job.blueprint, fault=None, now=now)
-            pay(job, result, now=now)
-            if job.origin == Job.Origin.REPLICA:
-                replicas.compare(job, now=now)
-            else:
-                replicas.replicate_perhaps(job, result, now=now)
-        case Verdict.REJECTED:
-            blame(job, result, Fault.MINER, now=now)
-            # A planted job that was scored is named as one in the epoch's bundle: nobody is to get it after that.
-            is_spent = job.origin == Job.Origin.CANARY
-            failure = "every result was found wrong"
-            give_up_or_queue(job, failure=failure, is_spent=is_spent, now=now)
-        case Verdict.UNJUDGED:
-            blame(job, result, Fault.VALIDATOR, now=now)
-            give_up_or_queue(job, failure="no validator judged it in time", now=now)
-        case Verdict.PENDING:
-            pass
-    return verdict
+    replicas.compare([case.job for case in accepted], now=now)
+    replicas.replicate_some(accepted, now=now)
+    pay(accepted, now=now)
+    release([case.job for case, _ in lost], now=now)
+    return {case.job.pk: verdict for case, verdict in decided}
 
 
-def blame(job: Job, result: Result, fault: Fault, *, now: datetime) -> None:
-    """Write down whose fault it is that a result came to nothing."""
-    lease = result.lease
-    lease.fault = fault
-    lease.save(update_fields=["fault"])
-    note_outcome(lease, blueprint=job.blueprint, fault=fault, now=now)
+def verdict_on(case: Case, *, now: datetime) -> Verdict:
+    """Decide one case."""
+    assert case.job.verify_by_at is not None, "a returned job has a deadline for its scores"
+    return verification.verdict(
+        scores_ppm=case.scores_ppm,
+        stakes_rao=case.stakes_rao,
+        is_due=case.job.verify_by_at <= now,
+    )
 
 
-def pay(job: Job, result: Result, *, now: datetime) -> None:
-    """End a verified job: the held price goes to miner, subnet owner and marketplace."""
-    job.move_to(Job.State.VERIFIED, now=now)
-    if not job.price_rao:
-        return
-    parts = pricing.shares(job.price_rao)
-    miner = queries.owner_by_hotkey({result.hotkey})[result.hotkey]
-    owner = subnets.subnet(job.netuid).owner
+def blame(lost: Collection[tuple[Case, Loss]]) -> None:
+    """Write down whose fault it is that results came to nothing."""
+    for fault in {loss.fault for _, loss in lost}:
+        leases = [case.result.lease_id for case, loss in lost if loss.fault is fault]
+        Lease.objects.filter(pk__in=leases).update(fault=fault)
+
+
+def pay(cases: Collection[Case], *, now: datetime) -> None:
+    """Pay verified jobs by one entry: each held price goes to miner, subnet owner and marketplace.
+
+    A hold is posted once, so no job is paid twice, in whatever batch it is. The entry is named after the first
+    of its jobs, which is verified once.
+    """
+    posts = {case.job.pk: paid(case) for case in cases if case.job.price_rao}
+    if posts:
+        steps = tuple(posts[pk] for pk in sorted(posts))
+        ledger.post(
+            Entry(key=f"job:settled:{min(posts)}", code=Code.JOB_SETTLED, at=now, steps=steps)
+        )
+
+
+def paid(case: Case) -> PostHold:
+    """Return who gets which part of a job's price."""
+    parts = pricing.shares(case.job.price_rao)
     payees = [
-        (chart.wallet(miner), parts.miner_rao),
-        (chart.wallet(owner), parts.owner_rao),
+        (chart.wallet(case.miner), parts.miner_rao),
+        (chart.wallet(case.subnet_owner), parts.owner_rao),
         (chart.FEES, parts.fee_rao),
     ]
-    post = PostHold(hold=hold_of(job), to=tuple(payee for payee in payees if payee[1]))
-    ledger.post(Entry(key=f"job:settled:{job.pk}", code=Code.JOB_SETTLED, at=now, steps=(post,)))
+    return PostHold(hold=hold_of(case.job.pk), to=tuple(payee for payee in payees if payee[1]))
 
 
-def give_up_or_queue(job: Job, *, failure: str, now: datetime, is_spent: bool = False) -> None:
-    """Give the job to another machine, or end it and release what was held for it."""
+def queue_or_give_up(job: Job, *, failure: str, now: datetime, is_spent: bool = False) -> None:
+    """Turn a job back to the queue for another machine, or to its end; to be written and released."""
     job.attempts_count += 1
     if job.attempts_count < ATTEMPTS_MAX and not is_spent:
         job.queued_at, job.verify_by_at = now, None
@@ -97,11 +133,10 @@ def give_up_or_queue(job: Job, *, failure: str, now: datetime, is_spent: bool = 
         is_planted = job.origin != Job.Origin.CONSUMER
         job.turn_at = scheduling.turn_at(queued_at=job.created_at, is_canary=is_planted)
         job.ready_at = now + scheduling.back_off(job.attempts_count)
-        job.move_to(Job.State.QUEUED, now=now)
-        return
-    job.failure = failure
-    job.move_to(Job.State.FAILED, now=now)
-    release(job, now=now)
+        job.turn_to(Job.State.QUEUED, now=now)
+    else:
+        job.failure = failure
+        job.turn_to(Job.State.FAILED, now=now)
 
 
 @transaction.atomic
@@ -125,9 +160,9 @@ def cancel_job(*, job_id: UUID, owner: UUID, now: datetime) -> Job:
     if lease is not None and lease.is_open:
         lease.fault = Fault.CONSUMER
         lease.move_to(Lease.State.WITHDRAWN, now=now)
-        note_outcome(lease, blueprint=job.blueprint, fault=Fault.CONSUMER, now=now)
+        note_outcomes([Outcome(lease, job.blueprint, Fault.CONSUMER)], now=now)
     job.move_to(Job.State.CANCELLED, now=now)
-    release(job, now=now)
+    release([job], now=now)
     return job
 
 
@@ -139,14 +174,16 @@ def give_up_waiting(*, job_id: UUID, now: datetime) -> bool:
         return False
     job.failure = "no machine that may have it was free in an hour"
     job.move_to(Job.State.FAILED, now=now)
-    release(job, now=now)
+    release([job], now=now)
     return True
 
 
-def release(job: Job, *, now: datetime) -> None:
-    """Give back what was held for a job that is not paid."""
-    if job.price_rao:
-        void = VoidHold(hold=hold_of(job))
+def release(jobs: Collection[Job], *, now: datetime) -> None:
+    """Give back by one entry what was held for those of some jobs that ended unpaid."""
+    unpaid = {Job.State.FAILED, Job.State.CANCELLED}
+    ended = sorted(job.pk for job in jobs if job.price_rao and job.state in unpaid)
+    if ended:
+        steps = tuple(VoidHold(hold=hold_of(pk)) for pk in ended)
         ledger.post(
-            Entry(key=f"job:released:{job.pk}", code=Code.JOB_RELEASED, at=now, steps=(void,))
+            Entry(key=f"job:released:{ended[0]}", code=Code.JOB_RELEASED, at=now, steps=steps)
         )

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, OuterRef, Q, Subquery, expressions
@@ -108,21 +109,18 @@ def jobs_of_owner(owner: UUID, *, window: Window) -> list[Job]:
     return list(window.cut(Job.objects.filter(owner=owner)))
 
 
-def last_result(job: Job) -> Result:
-    """Return the newest result of a job that has one."""
-    found = (
-        Result.objects.filter(job=job)
-        .select_related("lease")
-        .order_by("-submitted_at", "-pk")
-        .first()
-    )
-    assert found is not None, "a job that was returned has a result"
+def result_of(job: Job) -> Result | None:
+    """Return the result a consumer may see: the one that was verified."""
+    if job.state != Job.State.VERIFIED:
+        return None
+    found = Result.objects.filter(job=job).order_by("-submitted_at", "-pk").first()
+    assert found is not None, "a job that was verified has a result"
     return found
 
 
-def result_of(job: Job) -> Result | None:
-    """Return the result a consumer may see: the one that was verified."""
-    return last_result(job) if job.state == Job.State.VERIFIED else None
+def payloads_of(job_ids: Collection[UUID]) -> dict[UUID, Any]:
+    """Return job → what it asks for."""
+    return dict(Job.objects.filter(pk__in=job_ids).values_list("pk", "payload"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Machines: who is alive, what they can take, and the figures of the network's compute."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.conf import settings
@@ -72,10 +74,12 @@ def records_of(machines: Iterable[Machine], *, now: datetime) -> dict[UUID, dict
     return records
 
 
-def lock_record(machine_id: UUID, blueprint: str) -> TrackRecord | None:
-    """Lock what is known of a machine in a blueprint; None when it never ended an attempt."""
-    rows = TrackRecord.objects.select_for_update(of=("self",))
-    return rows.filter(machine=machine_id, blueprint=blueprint).first()
+def lock_records(wanted: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], TrackRecord]:
+    """Lock what is known of machines, each in a blueprint, in one order; who never ended an attempt has no record."""
+    pairs = [Q(machine=machine_id, blueprint=blueprint) for machine_id, blueprint in wanted]
+    rows = TrackRecord.objects.select_for_update(of=("self",)).order_by("machine_id", "blueprint")
+    found = rows.filter(reduce(or_, pairs, Q(pk__in=[])))
+    return {(record.machine_id, record.blueprint): record for record in found}
 
 
 def wishes(jobs: Iterable[Job]) -> list[scheduling.Wish]:

@@ -104,19 +104,6 @@ def owner_by_hotkey(hotkeys: Iterable[str]) -> dict[str, UUID]:
     return dict(Hotkey.objects.filter(ss58__in=list(hotkeys)).values_list("ss58", "owner"))
 
 
-def scores_of(result: Result) -> dict[str, int]:
-    """Return validator → score of one result, in parts per million."""
-    return dict(Score.objects.filter(result=result).values_list("validator", "score_ppm"))
-
-
-def judges(result: Result) -> dict[str, int]:
-    """Return who may judge a result and by what stake: the subnet's validators, less the miner's own."""
-    stakes = subnets.permitted_validators(result.netuid)
-    owners = owner_by_hotkey([*stakes, result.hotkey])
-    miner = owners.get(result.hotkey)
-    return {who: stake for who, stake in stakes.items() if owners.get(who) != miner}
-
-
 @dataclass(frozen=True, slots=True)
 class ScoreLine:
     result_id: UUID

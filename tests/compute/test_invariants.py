@@ -60,7 +60,10 @@ FAULTS = [
         "UPDATE ledger_hold SET state = 'open' WHERE state = 'voided'",
     ),
     ("only verified jobs", "UPDATE compute_job SET state = 'failed' WHERE state = 'verified'"),
-    ("only verified jobs", "UPDATE ledger_entry SET key = 'lost' WHERE code = 'job:settled'"),
+    (
+        "only verified jobs",
+        "UPDATE ledger_entry SET key = 'lost' || id WHERE code = 'job:placed'",
+    ),
     (
         "nobody ordered costs",
         "UPDATE compute_job SET origin = 'canary', owner = NULL, known_answer = '{}'",

@@ -63,6 +63,11 @@ def _replicas(settings):
     settings.REPLICATE_JOBS = True
 
 
+def right_count(result):
+    who = result.hotkey, "matmul"
+    return queries.right_counts([who])[who]
+
+
 def sides():
     return dict(Comparison.objects.values_list("result", "is_right"))
 
@@ -76,7 +81,7 @@ def test_a_newcomers_job_is_done_again_by_another_owner_and_both_stand(market):
     assert (replica.payload, replica.owner, replica.price_rao) == (result.job.payload, None, 0)
     assert again.hotkey != result.hotkey
     assert sides() == {result.pk: True, again.pk: True}
-    assert queries.right_count(result.hotkey, blueprint="matmul") == 1
+    assert right_count(result) == 1
     assert Job.objects.filter(origin=Job.Origin.REPLICA).count() == 1  # it is not repeated itself
 
 
@@ -111,8 +116,8 @@ def test_answers_that_differ_call_for_a_third_owner_and_the_odd_one_was_wrong(ma
 
     assert len({wrong.hotkey, second.hotkey, third.hotkey}) == 3
     assert sides() == {wrong.pk: False, second.pk: True, third.pk: True}
-    assert queries.right_count(wrong.hotkey, blueprint="matmul") == 0
-    assert queries.right_count(third.hotkey, blueprint="matmul") == 1
+    assert right_count(wrong) == 0
+    assert right_count(third) == 1
 
 
 def test_neither_the_consumer_nor_the_first_owner_s_other_machine_gets_the_replica(db):
@@ -134,7 +139,7 @@ def test_neither_the_consumer_nor_the_first_owner_s_other_machine_gets_the_repli
 
 
 def test_a_long_record_leaves_only_the_jobs_whose_coin_falls(market, monkeypatch):
-    monkeypatch.setattr(queries, "right_count", lambda hotkey, *, blueprint: 10**6)
+    monkeypatch.setattr(queries, "right_counts", lambda wanted: dict.fromkeys(wanted, 10**6))
     monkeypatch.setattr(replication, "drawn_ppm", lambda job_id, *, secret: 30_000)
     market.work(market.order(key="over"))
     assert market.replica() is None

@@ -1,0 +1,41 @@
+"""Many jobs that changed their state, written in one statement."""
+
+from collections.abc import Collection
+
+from compute.models import Job
+from ledger import prepared
+
+# What Job.turn_to and its callers change; Django's bulk_update would send a CASE a row and column.
+WRITE_JOBS = """
+UPDATE compute_job AS job
+SET state = moved.state, ended_at = moved.ended_at, queued_at = moved.queued_at, turn_at = moved.turn_at,
+    ready_at = moved.ready_at, verify_by_at = moved.verify_by_at, attempts_count = moved.attempts_count,
+    failure = moved.failure
+FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(ended)s::timestamptz[], %(queued)s::timestamptz[],
+            %(turn)s::timestamptz[], %(ready)s::timestamptz[], %(verify_by)s::timestamptz[],
+            %(attempts)s::smallint[], %(failures)s::text[])
+    AS moved (id, state, ended_at, queued_at, turn_at, ready_at, verify_by_at, attempts_count, failure)
+WHERE job.id = moved.id
+RETURNING job.id
+"""
+
+
+def write_jobs(jobs: Collection[Job]) -> None:
+    """Write jobs that are locked and were turned to another state."""
+    if not jobs:
+        return
+    written = prepared.rows(
+        WRITE_JOBS,
+        {
+            "ids": prepared.texts(job.pk for job in jobs),
+            "states": prepared.texts(job.state for job in jobs),
+            "ended": prepared.texts(job.ended_at for job in jobs),
+            "queued": prepared.texts(job.queued_at for job in jobs),
+            "turn": prepared.texts(job.turn_at for job in jobs),
+            "ready": prepared.texts(job.ready_at for job in jobs),
+            "verify_by": prepared.texts(job.verify_by_at for job in jobs),
+            "attempts": prepared.numbers(job.attempts_count for job in jobs),
+            "failures": prepared.texts(job.failure for job in jobs),
+        },
+    )
+    assert len(written) == len(jobs), "locked jobs do not go away"
