@@ -9,7 +9,10 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-TAO = 0  # the asset of every account so far; n is the alpha of netuid n
+TAO = 0  # n is kept for the alpha of netuid n
+# Netuids are 16 bits wide on the chain; ISO 4217's number of the US dollar stands above them all. What an account
+# of this asset counts, and what columns and fields call `amount_rao`, are US cents (docs/decisions/0035).
+USD = 2**16 + 840
 # A ss58 address of a substrate key has 47 or 48 characters; the rest is room for test names.
 HOTKEY_LENGTH_MAX = 64
 
@@ -23,6 +26,10 @@ class AccountKind(StrEnum):
     """What an owner staked on a hotkey in a subnet."""
     LOCK = "lock"
     """What a subnet's slot cost, locked while the subnet lives."""
+    LIEN = "lien"
+    """What is kept of an owner's TAO while a card payment of theirs is disputed."""
+    DEBT = "debt"
+    """What an owner owes for card payments that were taken back; at zero or below, never a wallet."""
     TREASURY = "treasury"
     """The marketplace's own TAO: grants, and TAO to be sold for cards."""
     ISSUANCE = "issuance"
@@ -38,12 +45,17 @@ class AccountKind(StrEnum):
     @property
     def may_overdraw(self) -> bool:
         """Tell whether the balance may go below zero."""
-        return self in {AccountKind.ISSUANCE, AccountKind.SYSTEM}
+        return self in {AccountKind.ISSUANCE, AccountKind.DEBT, AccountKind.SYSTEM}
 
     @property
     def has_owner(self) -> bool:
         """Tell whether an owner stands behind the account."""
-        return self in {AccountKind.WALLET, AccountKind.STAKE}
+        return self in {
+            AccountKind.WALLET,
+            AccountKind.STAKE,
+            AccountKind.LIEN,
+            AccountKind.DEBT,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +80,20 @@ BURNED = Address("system:burned", AccountKind.SYSTEM)
 """TAO that nobody can spend again; unlike a return to ISSUANCE it still counts as issued."""
 EMISSION_UNCLAIMED = Address("system:emission-unclaimed", AccountKind.SYSTEM)
 """Emission that an epoch could give to nobody."""
-STRIPE_CLEARING = Address("system:stripe-clearing", AccountKind.SYSTEM)
-"""TAO on its way between cards and wallets; below zero is TAO that the treasury still has to cover."""
 FORFEITS = Address("system:forfeits", AccountKind.SYSTEM)
 """Deposits of winners who did not pay, on their way to the seller and the fees; at rest it is empty."""
+STRIPE_CLEARING = Address("usd:stripe-clearing", AccountKind.SYSTEM, asset=USD)
+"""Dollars that Stripe has and owes the house; like all that the house has, they are a debit."""
+STRIPE_FEES = Address("usd:stripe-fees", AccountKind.SYSTEM, asset=USD)
+"""What Stripe kept for its work."""
+FX_USD = Address("usd:fx", AccountKind.SYSTEM, asset=USD)
+"""Dollars for which TAO was sold; the other half of the sale is the TAO that left the treasury."""
+BANK = Address("usd:bank", AccountKind.SYSTEM, asset=USD)
+"""Dollars that Stripe paid out to the house's bank account."""
+DISPUTES_RECEIVABLE = Address("usd:disputes-receivable", AccountKind.SYSTEM, asset=USD)
+"""Dollars that a cardholder's bank took back while it looks at a dispute."""
+DISPUTES_LOSS = Address("usd:disputes-loss", AccountKind.SYSTEM, asset=USD)
+"""Dollars lost with disputes, where the TAO could not be had back either."""
 TREASURY = Address("treasury", AccountKind.TREASURY)
 ISSUANCE = Address("issuance", AccountKind.ISSUANCE)
 
@@ -82,6 +104,16 @@ COLLECTING = (FEES, BURNED, EMISSION_UNCLAIMED)
 def wallet(owner: UUID) -> Address:
     """Name the wallet of an owner."""
     return Address(f"wallet:{owner}", AccountKind.WALLET, owner)
+
+
+def lien(owner: UUID) -> Address:
+    """Name what is kept of an owner's TAO while card payments of theirs are disputed."""
+    return Address(f"lien:{owner}", AccountKind.LIEN, owner)
+
+
+def debt(owner: UUID) -> Address:
+    """Name what an owner owes: its balance is minus that."""
+    return Address(f"debt:{owner}", AccountKind.DEBT, owner)
 
 
 def stake(owner: UUID, hotkey: str, netuid: int) -> Address:
@@ -119,14 +151,14 @@ def spoken(code: str) -> str:
     """Say an account's code in the words of a statement: "Fees", "Stake on 5F… in subnet 3"."""
     kind, _, rest = code.partition(":")
     match kind:
-        case "wallet":
-            return f"Wallet {rest[:8]}"
+        case "wallet" | "lien" | "debt":
+            return f"{kind.capitalize()} {rest[:8]}"
         case "stake":
             parts = read_stake_code(code)
             return f"Stake on {parts.hotkey} in subnet {parts.netuid}"
         case "lock":
             return f"Lock of subnet {rest}"
-        case "system":
+        case "system" | "usd":
             return rest.replace("-", " ").capitalize()
         case _:
             return code.capitalize()
@@ -187,8 +219,30 @@ class Code(StrEnum):
     """A tab ended unused and costs nothing."""
     CARD_CREDITED = "deposit:card:credited"
     """A card payment became TAO on a wallet."""
+    CARD_FEE_TAKEN = "deposit:card:charged"
+    """Stripe's fee on a card payment is known."""
     CARD_REFUNDED = "deposit:card:refunded"
-    """A card payment was refunded or disputed and its TAO goes back."""
+    """A card payment was refunded and its TAO goes back to the treasury."""
+    CARD_REFUND_FAILED = "deposit:card:returned"
+    """A refund did not arrive: the TAO is the owner's again."""
+    CARD_LIEN_PLACED = "deposit:lien:placed"
+    """A card payment is disputed or said to be fraud: its TAO is kept until that is decided."""
+    CARD_LIEN_RELEASED = "deposit:lien:released"
+    """A dispute was won, or nothing came of a warning: what was kept is the owner's again."""
+    CARD_DISPUTE_MOVED = "deposit:dispute:moved"
+    """A bank took a disputed payment from the house's balance at Stripe, or gave it back."""
+    CARD_DISPUTE_LOST = "deposit:dispute:lost"
+    """A dispute was lost: what was kept goes back to the treasury."""
+    CARD_DEBT_COLLECTED = "deposit:debt:collected"
+    """What an owner owes is taken from what came into their wallet since."""
+    CARD_DEBT_FORGIVEN = "deposit:debt:forgiven"
+    """Staff gives up what an owner owes: the loss is the house's."""
+    CARD_PAYOUT_MOVED = "cards:payout:moved"
+    """Stripe paid out to the house's bank, or a payout came back."""
+    CARD_TOPUP_MOVED = "cards:topup:moved"
+    """The house paid into its balance at Stripe, or that was taken back."""
+    CARD_COST_TAKEN = "cards:cost:taken"
+    """Stripe took what belongs to no payment: a fee of the account, an adjustment."""
     WITHDRAWAL_REQUESTED = "withdrawal:requested"
     """TAO on its way out is set aside."""
     WITHDRAWAL_PAID = "withdrawal:paid"

@@ -44,7 +44,7 @@ CLAIMS = {
     "no account is overdrawn": """
         SELECT code, format('posted %%s, held %%s', credits_posted - debits_posted, debits_held)
         FROM ledger_account
-        WHERE kind NOT IN ('issuance', 'system') AND credits_posted - debits_posted < debits_held
+        WHERE NOT may_overdraw AND credits_posted - debits_posted < debits_held
     """,
     "issuance stays under the cap": """
         SELECT account.code, format('issued %%s', folded.debits - folded.credits)

@@ -273,6 +273,11 @@ def trial_balance() -> list[TrialLine]:
         return [TrialLine(*row) for row in cursor.fetchall()]
 
 
+def known_keys(keys: Iterable[str]) -> set[str]:
+    """Return which of these keys have an entry in the books."""
+    return set(Entry.objects.filter(key__in=list(keys)).values_list("key", flat=True))
+
+
 def recorded_entry(key: str) -> RecordedEntry | None:
     """Read an entry back by its key."""
     entry = Entry.objects.filter(key=key).first()

@@ -9,8 +9,8 @@ from itertools import groupby
 from django.db import connection
 from django.db.models import OuterRef, Subquery
 
-from ledger.chart import Code
-from marketplace import bidding, covers, forfeits, promises, queries
+from ledger.chart import TAO, Code
+from marketplace import bidding, cardbooks, covers, forfeits, promises, queries
 from marketplace.models import Auction, Bid, BidVoid, Deposit, Sale
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
@@ -80,6 +80,7 @@ FROM (
 LEFT JOIN (
     SELECT entry.code, sum(transfer.amount_rao) AS rao
     FROM ledger_entry AS entry JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
+    JOIN ledger_account AS debit ON debit.id = transfer.debit_id AND debit.asset = %(tao)s
     WHERE entry.code IN (%(sale_settled)s, %(card_credited)s, %(premium_paid)s)
     GROUP BY entry.code
 ) AS moved ON moved.code = said.code
@@ -101,6 +102,7 @@ def check_books() -> list[str]:
     return [
         *faults,
         *_unlike_their_bids(),
+        *cardbooks.faults(),
         *covers.faults(),
         *forfeits.faults(),
         *promises.faults(),
@@ -120,6 +122,7 @@ def _asked(query: str) -> list[tuple[str, str]]:
                 "by_slot": Sale.Kind.SLOT,
                 "by_auction": Sale.Kind.AUCTION,
                 "credited": Deposit.State.CREDITED,
+                "tao": TAO,
                 "limit": FAULTS_SHOWN,
             },
         )

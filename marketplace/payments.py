@@ -19,6 +19,8 @@ from uuid import UUID
 import stripe
 from django.conf import settings
 
+from marketplace import card_shapes as shapes
+from marketplace import clearing
 from marketplace.errors import (
     CardsRefused,
     CardsSwitchedOff,
@@ -37,7 +39,7 @@ CHECKOUT_LIFETIME = timedelta(minutes=35)
 TIMEOUT_S = (3.0, 10.0)
 NETWORK_RETRIES = 2  # the idempotency key makes a repeat safe
 SIGNATURE_AGE_MAX_S = 300  # Stripe signs each delivery anew, so an older signature is a replay
-METADATA_DEPOSIT = "deposit_id"
+HANGING_MAX = 100  # refunds, disputes or warnings of one payment: Stripe lists no more at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +66,6 @@ class CardSession:
     def is_paid(self) -> bool:
         """Say whether the money has arrived; a complete session may still be unpaid (slow methods)."""
         return self.payment_status == "paid"
-
-
-@dataclass(frozen=True, slots=True)
-class CardPayment:
-    """A payment intent as Stripe has it now. deposit_id is None for a payment this house did not ask for."""
-
-    payment_id: str
-    deposit_id: UUID | None
-    status: str  # succeeded, processing, requires_payment_method, canceled, …
-    received_cents: int
-    currency: str
-
-    @property
-    def is_paid(self) -> bool:
-        """Say whether the money has arrived."""
-        return self.status == "succeeded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +99,7 @@ def create_checkout(
     Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused.
     """
     client = _client()
-    metadata = {METADATA_DEPOSIT: str(deposit_id)}
+    metadata = {shapes.METADATA_DEPOSIT: str(deposit_id)}
     with _faults_named():
         session = client.v1.checkout.sessions.create(
             params={
@@ -153,7 +139,7 @@ def retrieve_session(session_id: str) -> CardSession:
         fields = client.v1.checkout.sessions.retrieve(session_id).to_dict()
     return CardSession(
         session_id=fields["id"],
-        deposit_id=_uuid(fields.get("client_reference_id")),
+        deposit_id=shapes.deposit_id(fields.get("client_reference_id")),
         status=fields["status"],
         payment_status=fields["payment_status"],
         amount_cents=fields["amount_total"],
@@ -162,21 +148,26 @@ def retrieve_session(session_id: str) -> CardSession:
     )
 
 
-def retrieve_payment(payment_id: str) -> CardPayment:
-    """Fetch a payment intent: the way to a deposit whose session event was lost.
+def retrieve_payment(payment_id: str) -> clearing.Payment:
+    """Fetch a payment intent with all that hangs on it: charge, fee, refunds, disputes, warnings, review.
 
     Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where there is no such payment).
     """
-    client = _client()
+    v1 = _client().v1
+    of_it: Any = {"payment_intent": payment_id, "limit": HANGING_MAX}
+    movements = ["data.balance_transaction", "data.failure_balance_transaction"]
     with _faults_named():
-        fields = client.v1.payment_intents.retrieve(payment_id).to_dict()
-    return CardPayment(
-        payment_id=fields["id"],
-        deposit_id=_uuid(fields["metadata"].get(METADATA_DEPOSIT)),
-        status=fields["status"],
-        received_cents=fields["amount_received"],
-        currency=fields["currency"],
-    )
+        intent = v1.payment_intents.retrieve(
+            payment_id, params={"expand": ["latest_charge.balance_transaction", "review"]}
+        ).to_dict()
+        if not intent.get("latest_charge"):  # nobody paid, so there is nothing to hang on it
+            return shapes.payment(intent, refunds=[], disputes=[], warnings=[])
+        return shapes.payment(
+            intent,
+            refunds=_dicts(v1.refunds.list(params=of_it | {"expand": movements})),
+            disputes=_dicts(v1.disputes.list(params=of_it)),
+            warnings=_dicts(v1.radar.early_fraud_warnings.list(params=of_it)),
+        )
 
 
 def read_event(payload: bytes, *, signature: str) -> CardEvent:
@@ -255,9 +246,5 @@ def _faults_named() -> Iterator[None]:
         raise CardsRefused(reason=reason) from fault
 
 
-def _uuid(word: str | None) -> UUID | None:
-    """Read an id of this house; other products on the same Stripe account carry other words."""
-    try:
-        return UUID(word) if word else None
-    except ValueError:
-        return None
+def _dicts(listed: Any) -> list[dict[str, Any]]:  # noqa: ANN401  a list object of whatever Stripe lists
+    return [item.to_dict() for item in listed.data]

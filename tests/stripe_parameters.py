@@ -71,3 +71,8 @@ def checked_amount(params: Fields) -> int:
     if cents > MAX_CENTS:
         raise Refusal(400, "The total is too large.", code="amount_too_large")
     return cents
+
+
+def public(fields: Fields) -> Fields:
+    """Leave out what the far end remembers for itself."""
+    return {name: value for name, value in fields.items() if not name.startswith("_")}

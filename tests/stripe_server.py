@@ -1,6 +1,7 @@
 """Stripe's far end, small and stateful, over real HTTP: what marketplace.payments talks to in the tests.
 
-Checkout sessions and payment intents live in memory. A bearer key is asked for, idempotency keys are
+Checkout sessions and payment intents live in memory; what money does after a payment is in tests.stripe_money.
+A bearer key is asked for, idempotency keys are
 honoured, bad parameters are refused with Stripe's error shapes, the hosted page takes a payment, and
 events are signed and posted to a webhook address: at once, or by hand late, twice or out of order.
 Shapes: Stripe's API reference for checkout.session, payment_intent, event and error objects.
@@ -9,19 +10,18 @@ Run alone: python -m tests.stripe_server --port 8420 --webhook-url http://127.0.
 """
 
 import argparse
-import html
 import json
 import threading
 import time
 import urllib.error
 import urllib.request
 from copy import deepcopy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
 import stripe
 
+from tests.stripe_door import Doorway
+from tests.stripe_money import Money
 from tests.stripe_parameters import (
     MAX_LIFE_S,
     MIN_LIFE_S,
@@ -31,10 +31,11 @@ from tests.stripe_parameters import (
     found,
     identifier,
     nested,
+    public,
 )
 
 
-class StripeServer:
+class StripeServer(Money):
     """The far end's state, and its hand controls. Use as a context manager to serve over HTTP.
 
     with StripeServer(webhook_url=…) as far_end: settings.STRIPE_API_BASE = far_end.url
@@ -51,8 +52,8 @@ class StripeServer:
         self.secret_key = secret_key
         self.webhook_secret = webhook_secret
         self.webhook_url = webhook_url  # "" keeps every event until it is delivered by hand
+        super().__init__()
         self.sessions: dict[str, Fields] = {}
-        self.intents: dict[str, Fields] = {}
         self.events: list[Fields] = []  # every event ever made, oldest first
         self.deliveries: list[tuple[str, int]] = []  # (event id, status answered; 0 for no answer)
         self.requests: list[tuple[str, str, Fields]] = []  # (method, path, parameters) of the API
@@ -112,9 +113,8 @@ class StripeServer:
                 return found(self.sessions, id_, "checkout.session")
             case "POST", ["checkout", "sessions", id_, "expire"]:
                 return self._expire(id_)
-            case "GET", ["payment_intents", id_]:
-                return found(self.intents, id_, "payment_intent")
-        raise Refusal(404, f"Unrecognized request URL ({method}: {path}).")
+            case _:
+                return self.route_money(method, path, params)
 
     def _create_session(self, params: Fields) -> Fields:
         cents = checked_amount(params)
@@ -158,12 +158,13 @@ class StripeServer:
 
     # What people and time do ---------------------------------------------------------------------
 
-    def pay(self, session_id: str, *, arrives: bool = True) -> Fields:
-        """Pay the page. With arrives=False by a slow method: complete, but unpaid until `settle`."""
+    def pay(self, session_id: str, *, arrives: bool = True, card: str = "a card") -> Fields:
+        """Pay the page by a card of that fingerprint. With arrives=False by a slow method: complete, but unpaid until `settle`."""
         with self._lock:
             session = found(self.sessions, session_id, "checkout.session")
             if session["status"] != "open":
                 raise Refusal(400, f"This Checkout Session is {session['status']}.")
+            session["_card"] = card
             intent = self._create_intent(session)
             session |= {
                 "status": "complete",
@@ -173,7 +174,7 @@ class StripeServer:
             }
             if arrives:
                 self._receive(session, intent)
-            self._note("checkout.session.completed", session)
+            self.note("checkout.session.completed", session)
         self.deliver_waiting()
         return session
 
@@ -183,7 +184,7 @@ class StripeServer:
             session = self.sessions[session_id]
             assert (session["status"], session["payment_status"]) == ("complete", "unpaid")
             self._receive(session, self.intents[session["payment_intent"]])
-            self._note("checkout.session.async_payment_succeeded", session)
+            self.note("checkout.session.async_payment_succeeded", session)
         self.deliver_waiting()
         return session
 
@@ -199,11 +200,12 @@ class StripeServer:
             if session["status"] != "open":
                 raise Refusal(400, "Only Checkout Sessions with a status of `open` can be expired.")
             session |= {"status": "expired", "url": None}
-            self._note("checkout.session.expired", session)
+            self.note("checkout.session.expired", session)
         return session
 
     def _create_intent(self, session: Fields) -> Fields:
-        id_ = identifier("pi")
+        """Make the intent of a page, or take up the one whose card failed before."""
+        id_ = session.setdefault("_intent", identifier("pi"))
         self.intents[id_] = {
             "id": id_,
             "object": "payment_intent",
@@ -214,29 +216,33 @@ class StripeServer:
             "created": int(self.clock()),
             "currency": session["currency"],
             "customer": None,
-            "latest_charge": identifier("ch"),
+            "latest_charge": None,
             "livemode": False,
             "metadata": session["_intent_metadata"],
             "payment_method": identifier("pm"),
             "payment_method_types": ["card"],
+            "review": None,
+            "last_payment_error": None,
             "status": "processing",
         }
+        self.add_charge(self.intents[id_], card=session["_card"])
         return self.intents[id_]
 
     def _receive(self, session: Fields, intent: Fields) -> None:
         intent |= {"status": "succeeded", "amount_received": intent["amount"]}
+        self.charges[intent["latest_charge"]] |= {"paid": True, "status": "succeeded"}
         session["payment_status"] = "paid"
-        self._note("payment_intent.succeeded", intent)
+        self.note("payment_intent.succeeded", intent)
 
     # Events --------------------------------------------------------------------------------------
 
     def emit(self, type_: str, about: Fields) -> Fields:
         """Make an event of any type, and deliver it where an address is set."""
-        event = self._note(type_, about)
+        event = self.note(type_, about)
         self.deliver_waiting()
         return event
 
-    def _note(self, type_: str, about: Fields) -> Fields:
+    def note(self, type_: str, about: Fields) -> Fields:
         """Make an event about an object as it is now. It waits: the receiver may ask back, so no lock is held then."""
         event = {
             "id": identifier("evt"),
@@ -293,90 +299,6 @@ class StripeServer:
             payload, secret or self.webhook_secret, int(time.time()) - age_s
         )
         return payload.encode(), header
-
-
-def public(fields: Fields) -> Fields:
-    """Leave out what the far end remembers for itself."""
-    return {name: value for name, value in fields.items() if not name.startswith("_")}
-
-
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout (test)</title>
-<body style="font:1rem/1.5 sans-serif;max-width:24rem;margin:4rem auto">
-<h1>{amount} {currency}</h1><p>{email}</p><p>This is a stand-in for the card page. No card is charged.</p>
-<form method="post"><button style="font:inherit;padding:.5rem 2rem">Pay</button></form>
-<p><a href="{cancel_url}">Cancel</a></p></body></html>"""
-
-
-def page(session: Fields) -> str:
-    dollars, cents = divmod(session["amount_total"], 100)
-    return PAGE.format(
-        amount=f"{dollars}.{cents:02d}",
-        currency=session["currency"].upper(),
-        email=html.escape(session["customer_email"] or ""),
-        cancel_url=html.escape(session["cancel_url"] or "", quote=True),
-    )
-
-
-class Doorway(ThreadingHTTPServer):
-    """The far end's door on the loopback address."""
-
-    def __init__(self, far_end: StripeServer, port: int) -> None:
-        super().__init__(("127.0.0.1", port), Visit)
-        self.far_end = far_end
-
-
-class Visit(BaseHTTPRequestHandler):
-    """One request: an API call, or a person on the hosted page."""
-
-    server: Doorway
-
-    def do_GET(self) -> None:
-        self._serve("GET")
-
-    def do_POST(self) -> None:
-        self._serve("POST")
-
-    def _serve(self, method: str) -> None:
-        path = urlsplit(self.path).path
-        form = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        try:
-            if path.startswith("/pay/"):
-                self._serve_page(method, path.removeprefix("/pay/"))
-            else:
-                made, replayed = self.server.far_end.answer(method, path, form, self.headers)
-                extra = {"Idempotent-Replayed": "true"} if replayed else {}
-                # Decided before the answer leaves: the caller may make events of its own right after it.
-                has_news = self.server.far_end.has_waiting()
-                self._send(200, json.dumps(public(made)), **extra)
-                if has_news:
-                    self.server.far_end.deliver_waiting()
-        except Refusal as refusal:
-            self._send(refusal.status, json.dumps(refusal.body))
-
-    def _serve_page(self, method: str, session_id: str) -> None:
-        far_end = self.server.far_end
-        session = found(far_end.sessions, session_id, "checkout.session")
-        if method == "GET":
-            self._send(200, page(session), **{"Content-Type": "text/html; charset=utf-8"})
-            return
-        far_end.pay(session_id)
-        location = session["success_url"].replace("{CHECKOUT_SESSION_ID}", session_id)
-        self._send(303, "", Location=location)
-
-    def _send(self, status: int, body: str, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body.encode())),
-            "Request-Id": identifier("req"),
-            **headers,
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Stay silent: the tests read far_end.requests."""
 
 
 def main() -> None:

@@ -11,10 +11,15 @@ from django.utils import timezone
 from ledger.admin import ReadOnlyAdmin
 from marketplace import operations
 from marketplace.admin.auctions import AuctionAdmin, BidAdmin, BidVoidAdmin, staff
+from marketplace.admin.cards import (
+    CardFailureAdmin,
+    ChargebackAdmin,
+    DepositAdmin,
+    WebhookEventAdmin,
+)
 from marketplace.models import (
     AccountLink,
     ApiKey,
-    Deposit,
     Dispute,
     Document,
     Offer,
@@ -25,10 +30,17 @@ from marketplace.models import (
     SlotPremium,
     Strike,
     User,
-    WebhookEvent,
 )
 
-__all__ = ["AuctionAdmin", "BidAdmin", "BidVoidAdmin"]
+__all__ = [
+    "AuctionAdmin",
+    "BidAdmin",
+    "BidVoidAdmin",
+    "CardFailureAdmin",
+    "ChargebackAdmin",
+    "DepositAdmin",
+    "WebhookEventAdmin",
+]
 
 
 @admin.register(User)
@@ -169,29 +181,6 @@ class SlotPremiumAdmin(ReadOnlyAdmin):
             operations.withdraw_slot_premium(
                 premium_id=premium.pk, operator=staff(request), now=timezone.now()
             )
-
-
-@admin.register(Deposit)
-class DepositAdmin(ReadOnlyAdmin):
-    """Card deposits, the newest first."""
-
-    list_display = [
-        "created_at", "owner", "state", "amount_cents", "credit_rao", "credited_at", "session_id",
-    ]  # fmt: skip
-    list_filter = ["state"]
-    search_fields = ["id", "owner", "session_id"]
-    ordering = ["-created_at"]
-    exclude = ["checkout_url"]
-
-
-@admin.register(WebhookEvent)
-class WebhookEventAdmin(ReadOnlyAdmin):
-    """What Stripe told, and what came of it."""
-
-    list_display = ["received_at", "type", "outcome", "processed_at", "id"]
-    list_filter = ["type"]
-    search_fields = ["id", "outcome"]
-    ordering = ["-received_at"]
 
 
 class AccountLinkForm(forms.ModelForm):

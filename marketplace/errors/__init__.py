@@ -31,6 +31,7 @@ from marketplace.errors.auctions import (
     SellerCannotBid,
 )
 from marketplace.errors.cards import (
+    CardLookOvertaken,
     CardsRefused,
     CardsSwitchedOff,
     CardsUnavailable,
@@ -121,6 +122,7 @@ __all__ = [
     "BidderVoided",
     "BidsNotVoidable",
     "BuyNowGone",
+    "CardLookOvertaken",
     "CardsRefused",
     "CardsSwitchedOff",
     "CardsUnavailable",

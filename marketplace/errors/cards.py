@@ -27,6 +27,14 @@ class CardsRefused(DomainError):
     message = "The card processor refused the request ({reason}). No card was charged."
 
 
+class CardLookOvertaken(DomainError):
+    """Another worker wrote down a newer state of the same payment meanwhile."""
+
+    code = "card_look_overtaken"
+    http_status = 409
+    message = "The payment of deposit {deposit_id} was looked at by another worker meanwhile."
+
+
 class WebhookSignatureInvalid(DomainError):
     """The event was not signed with a secret of this house, or was signed too long ago."""
 

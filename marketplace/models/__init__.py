@@ -11,7 +11,8 @@ Offer         a buyer's amount for a subnet, listed or not, and the figure that 
 OfferMove     one act of a negotiation: a fact
 Sale          a slot or a subnet that changed hands, at what price, fee and royalty: a fact
 SlotPremium   what free slots cost above the lock cost for a while, set by staff
-Deposit       a card top-up from quote to credit
+Deposit       a card top-up from quote to credit, and what became of its payment since
+Chargeback    a dispute of a card payment at the cardholder's bank; CardFailure, a card that did not pay: a fact
 WebhookEvent  what Stripe told, stored once, worked off later
 AccountLink   two accounts that belong together, so that neither bids in the other's auction
 Dispute       what a buyer says is wrong with a purchase, and what staff decided
@@ -26,7 +27,7 @@ SavedSearch   a filter of the list of subnets that somebody keeps under a name
 
 from marketplace.models.api_keys import ApiKey
 from marketplace.models.auctions import Auction, Bid
-from marketplace.models.cards import Deposit, WebhookEvent
+from marketplace.models.cards import CardFailure, Chargeback, Deposit, WebhookEvent
 from marketplace.models.documents import Document, DocumentReading
 from marketplace.models.hammer import SecondChance, Strike
 from marketplace.models.notices import Letter, NewsCursor, Notice, NoticePreference, Watch
@@ -46,6 +47,8 @@ __all__ = [
     "Auction",
     "Bid",
     "BidVoid",
+    "CardFailure",
+    "Chargeback",
     "Delivery",
     "Deposit",
     "Dispute",

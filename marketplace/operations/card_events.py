@@ -1,4 +1,4 @@
-"""What Stripe tells: stored first, acted on later, credited once per payment in whatever order it comes."""
+"""What Stripe tells: stored first, acted on later. An event only says where to look; the look decides."""
 
 import logging
 from dataclasses import dataclass
@@ -8,32 +8,24 @@ from uuid import UUID
 
 from django.db import transaction
 
-from ledger import chart
-from ledger import operations as ledger
-from ledger.chart import Code
-from ledger.entries import Entry, Move
-from marketplace import payments, queries
-from marketplace.errors import CardsRefused
-from marketplace.models import Deposit, WebhookEvent
+from marketplace import card_shapes, payments, queries
+from marketplace.errors import CardLookOvertaken, CardsRefused
+from marketplace.models import CardFailure, Deposit, WebhookEvent
+from marketplace.operations import card_books
+from marketplace.operations.card_books import Look
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """Money that arrived for a deposit."""
-
-    deposit_id: UUID | None
-    payment_id: str
-    amount_cents: int
-    currency: str
+# Each round means that another worker wrote a newer look meanwhile; a payment has a handful of events in all.
+LOOKS_MAX = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
-    """A card page that ran out unpaid."""
+class PageEnded:
+    """A card page that brings no money any more."""
 
     deposit_id: UUID | None
+    state: Deposit.State
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +35,7 @@ class Nothing:
     outcome: str
 
 
-News = Paid | Expired | Nothing
+News = Look | PageEnded | Nothing
 
 
 def record_webhook_event(event: payments.CardEvent, *, now: datetime) -> None:
@@ -57,33 +49,35 @@ def record_webhook_event(event: payments.CardEvent, *, now: datetime) -> None:
 def process_webhook_event(*, event_id: str, now: datetime) -> str:
     """Act on a stored event and return what came of it. A processed one answers again and does nothing.
 
-    The object is fetched from Stripe first, with no transaction open; the stored copy is never believed.
-    Raises: CardsUnavailable, CardsRefused, CardsSwitchedOff, InsufficientFunds (the treasury's): the event
-    waits for the next sweep.
+    What it is about is fetched from Stripe first, with no transaction open; the stored copy is never believed.
+    Raises: CardsUnavailable, CardsRefused, CardsSwitchedOff, CardLookOvertaken, InsufficientFunds (the
+    treasury's), Busy: the event waits for the next sweep.
     """
-    stored = WebhookEvent.objects.get(pk=event_id)
-    if stored.processed_at is not None:
-        return stored.outcome
-    news = _news_of(stored.type, object_id=stored.payload["id"])
-    return _act(event_id, news, now=now)
+    for rest in reversed(range(LOOKS_MAX)):
+        stored = WebhookEvent.objects.get(pk=event_id)
+        if stored.processed_at is not None:
+            return stored.outcome
+        news = _news_of(stored)
+        try:
+            return _act(event_id, news, now=now)
+        except CardLookOvertaken:
+            if not rest:
+                raise
+    raise AssertionError("the last round returns or raises")
 
 
 def _payload(event: payments.CardEvent) -> dict[str, object]:
     return {**event.data, "id": event.object_id}
 
 
-def _news_of(event_type: str, *, object_id: str) -> News:
-    """Ask Stripe what has become of the object an event is about."""
+def _news_of(event: WebhookEvent) -> News:
+    """Ask Stripe what has become of what an event is about."""
+    object_id = event.payload["id"]
     try:
-        match event_type:
-            case "checkout.session.completed" | "checkout.session.async_payment_succeeded":
-                return _news_of_session(payments.retrieve_session(object_id))
-            case "checkout.session.expired":
-                return Expired(payments.retrieve_session(object_id).deposit_id)
-            case "payment_intent.succeeded":
-                return _news_of_payment(payments.retrieve_payment(object_id))
-            case _:
-                return Nothing("ignored")
+        if event.type.startswith("checkout.session."):
+            return _news_of_session(payments.retrieve_session(object_id), event.type)
+        payment_id = card_shapes.payment_named(event.type, event.payload)
+        return _news_of_payment(payment_id) if payment_id else Nothing("ignored")
     except CardsRefused as refusal:
         # An object that is not there will not come; anything else (a revoked key) may be mended.
         if refusal.fields["reason"] != "resource_missing":
@@ -91,16 +85,16 @@ def _news_of(event_type: str, *, object_id: str) -> News:
         return Nothing("unknown at Stripe")
 
 
-def _news_of_session(session: payments.CardSession) -> News:
-    if not session.is_paid or session.payment_id is None:
-        return Nothing("not paid yet")
-    return Paid(session.deposit_id, session.payment_id, session.amount_cents, session.currency)
+def _news_of_session(session: payments.CardSession, event_type: str) -> News:
+    if session.status == "expired":
+        return PageEnded(session.deposit_id, Deposit.State.EXPIRED)
+    if event_type == "checkout.session.async_payment_failed" and not session.is_paid:
+        return PageEnded(session.deposit_id, Deposit.State.FAILED)
+    return _news_of_payment(session.payment_id) if session.payment_id else Nothing("not paid yet")
 
 
-def _news_of_payment(payment: payments.CardPayment) -> News:
-    if not payment.is_paid:
-        return Nothing("not paid yet")
-    return Paid(payment.deposit_id, payment.payment_id, payment.received_cents, payment.currency)
+def _news_of_payment(payment_id: str) -> News:
+    return card_books.look_at(payment_id) or Nothing("no deposit of ours")
 
 
 @transaction.atomic
@@ -110,54 +104,42 @@ def _act(event_id: str, news: News, *, now: datetime) -> str:
     if event.processed_at is not None:
         return event.outcome
     match news:
-        case Paid():
-            outcome, credit = _decide_credit(news, now=now)
-        case Expired():
-            outcome, credit = _expire(news), None
+        case Look():
+            _note_failure(event, news, now=now)
+            outcome = card_books.take_up(news, now=now)
+        case PageEnded():
+            outcome = _end(news)
         case Nothing():
-            outcome, credit = news.outcome, None
+            outcome = news.outcome
         case _:
             assert_never(news)
     event.outcome = outcome
     event.processed_at = now
     event.save(update_fields=["outcome", "processed_at"])
     logger.info("webhook:processed event=%s type=%s outcome=%s", event.id, event.type, outcome)
-    if credit is not None:
-        ledger.post(credit)
     return outcome
 
 
-def _decide_credit(paid: Paid, *, now: datetime) -> tuple[str, Entry | None]:
-    """Mark the deposit as credited and return the entry that credits it, unless something forbids it."""
-    deposit = queries.lock_deposit(paid.deposit_id) if paid.deposit_id else None
-    if deposit is None:
-        return "no deposit of ours", None
-    if deposit.state == Deposit.State.CREDITED:
-        return "credited before", None
-    if (paid.amount_cents, paid.currency) != (deposit.amount_cents, payments.CURRENCY):
-        return (
-            f"not credited: {paid.amount_cents} {paid.currency} paid, "
-            f"{deposit.amount_cents} {payments.CURRENCY} quoted"
-        ), None
-    _move(deposit, Deposit.State.CREDITED, credited_at=now)
-    # The TAO is sold out of the treasury: a card payment never makes new TAO.
-    sold = Move(chart.TREASURY, chart.wallet(deposit.owner), deposit.credit_rao)
-    key = f"deposit:{paid.payment_id}"
-    return "credited", Entry(key=key, code=Code.CARD_CREDITED, at=now, steps=(sold,))
+def _note_failure(event: WebhookEvent, look: Look, *, now: datetime) -> None:
+    """Keep that a card did not pay: each event of that kind is one try."""
+    if event.type != "payment_intent.payment_failed":
+        return
+    deposit = Deposit.objects.get(pk=look.deposit_id)
+    CardFailure.objects.create(
+        event_id=event.id,
+        deposit=deposit,
+        owner=deposit.owner,
+        reason=card_shapes.failure_reason(event.payload)[:60],
+        failed_at=now,
+    )
 
 
-def _expire(expired: Expired) -> str:
-    deposit = queries.lock_deposit(expired.deposit_id) if expired.deposit_id else None
+def _end(ended: PageEnded) -> str:
+    deposit = queries.lock_deposit(ended.deposit_id) if ended.deposit_id else None
     if deposit is None:
         return "no deposit of ours"
-    if deposit.state != Deposit.State.CREATED:
+    if ended.state not in Deposit.TRANSITIONS[Deposit.State(deposit.state)]:
         return f"{deposit.state} before"
-    _move(deposit, Deposit.State.EXPIRED, credited_at=None)
-    return "expired"
-
-
-def _move(deposit: Deposit, state: Deposit.State, *, credited_at: datetime | None) -> None:
-    assert state in Deposit.TRANSITIONS[Deposit.State(deposit.state)]
-    deposit.state = state
-    deposit.credited_at = credited_at
+    card_books.move(deposit, ended.state)
     deposit.save(update_fields=["state", "credited_at"])
+    return ended.state.value

@@ -70,6 +70,7 @@ def _quote(*, owner: UUID, amount_cents: int, key: str, now: datetime) -> Deposi
             "amount_cents": amount_cents,
             "credit_rao": amount_cents * settings.TOPUP_RAO_PER_CENT,
             "created_at": now,
+            "expires_at": now + payments.CHECKOUT_LIFETIME,
         },
     )
     if deposit.amount_cents != amount_cents:

@@ -37,9 +37,12 @@ from marketplace.queries.catalogue import ask_of, asks, floor_ask, last_sales, s
 from marketplace.queries.data_room import DataRoom, EpochLine, data_rooms, epoch_lines
 from marketplace.queries.deposits import (
     deposit,
+    deposit_paid_by,
     deposits_of,
     lock_deposit,
+    lock_purse,
     lock_webhook_event,
+    look_count,
     waiting_webhook_events,
 )
 from marketplace.queries.desk import (
@@ -230,6 +233,7 @@ __all__ = [
     "deliveries_in",
     "deliveries_of",
     "deposit",
+    "deposit_paid_by",
     "deposits_of",
     "desk_lines",
     "dispute_of",
@@ -268,8 +272,10 @@ __all__ = [
     "lock_open_offers",
     "lock_person",
     "lock_purchase",
+    "lock_purse",
     "lock_search",
     "lock_webhook_event",
+    "look_count",
     "marketplace_figures",
     "min_next_rao",
     "mine",

@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+from ledger import chart
+from ledger.models import Account
+from marketplace.clearing import Purse
 from marketplace.errors import DepositUnknown
 from marketplace.models import Deposit, WebhookEvent
 from marketplace.queries.auctions import ROWS_MAX
@@ -34,3 +37,30 @@ def waiting_webhook_events(*, limit: int) -> list[str]:
     """Name the events that wait to be acted on, in the order they came."""
     waiting = WebhookEvent.objects.filter(processed_at=None).order_by("received_at", "pk")
     return list(waiting.values_list("pk", flat=True)[:limit])
+
+
+def deposit_paid_by(payment_id: str) -> UUID | None:
+    """Return the deposit that a payment was for, where a look has found that out."""
+    return Deposit.objects.filter(payment_id=payment_id).values_list("pk", flat=True).first()
+
+
+def look_count(deposit_id: UUID) -> int | None:
+    """Return how often a deposit's payment was looked at; None where there is no such deposit."""
+    return Deposit.objects.filter(pk=deposit_id).values_list("look_count", flat=True).first()
+
+
+def lock_purse(owner: UUID) -> Purse:
+    """Lock what an owner has and owes, and what card entries touch besides, in the ledger's own order.
+
+    So an entry made after it moves what was read here. An account that was never opened has nothing.
+    """
+    wallet, debt = chart.wallet(owner), chart.debt(owner)
+    touched = [debt.code, chart.lien(owner).code, chart.TREASURY.code, wallet.code]
+    accounts = Account.objects.select_for_update(no_key=True).filter(code__in=touched)
+    balances = {
+        row.code: row.credits_posted - row.debits_posted - row.debits_held
+        for row in accounts.order_by("code")
+    }
+    return Purse(
+        available_rao=balances.get(wallet.code, 0), owed_rao=max(0, -balances.get(debt.code, 0))
+    )

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from ledger import operations as ledger
 from ledger import queries
-from ledger.chart import ISSUANCE, STRIPE_CLEARING, TREASURY, Code, stake, wallet
+from ledger.chart import FORFEITS, ISSUANCE, TREASURY, Code, stake, wallet
 from ledger.entries import Entry, Move, PlaceHold, PostHold, VoidHold, hold_id
 from ledger.errors import DomainError, HoldExceeded, HoldNotOpen, InsufficientFunds
 from ledger.invariants import check_books
@@ -30,7 +30,7 @@ ACCOUNTS = [
     wallet(UUID(int=1)),
     wallet(UUID(int=2)),
     stake(UUID(int=1), "hotkey", 1),
-    STRIPE_CLEARING,
+    FORFEITS,
 ]
 accounts = st.sampled_from(ACCOUNTS)
 amounts = st.integers(1, 120)
@@ -78,7 +78,7 @@ class Books(RuleBasedStateMachine):
 
         before = dict(self.has)
         for a, b in pairs:
-            if a != STRIPE_CLEARING and self.free(a) < amount:
+            if a != FORFEITS and self.free(a) < amount:
                 self.has = before
                 assert answer is InsufficientFunds
                 return multiple()

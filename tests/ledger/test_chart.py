@@ -2,14 +2,18 @@ from uuid import UUID
 
 import pytest
 
+from ledger import chart
 from ledger.chart import (
     FEES,
     ISSUANCE,
     STRIPE_CLEARING,
     TREASURY,
+    USD,
     AccountKind,
     Address,
     Code,
+    debt,
+    lien,
     read_stake_code,
     spoken,
     stake,
@@ -52,9 +56,18 @@ def test_an_address_has_an_owner_exactly_where_its_kind_has_one(kind, owner):
 def test_only_issuance_and_system_accounts_go_below_zero_and_only_system_ones_are_uncounted():
     assert {kind for kind in AccountKind if kind.may_overdraw} == {
         AccountKind.ISSUANCE,
+        AccountKind.DEBT,
         AccountKind.SYSTEM,
     }
     assert {kind for kind in AccountKind if not kind.is_counted} == {AccountKind.SYSTEM}
+
+
+def test_the_dollar_can_be_no_netuids_alpha_and_its_accounts_hold_nothing_else():
+    assert 2**16 <= USD < 2**31
+    dollars = {a for a in vars(chart).values() if isinstance(a, Address) and a.asset == USD}
+    assert {address.code for address in dollars} == {
+        "usd:stripe-clearing", "usd:stripe-fees", "usd:fx", "usd:bank", "usd:disputes-receivable", "usd:disputes-loss",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -66,6 +79,8 @@ def test_only_issuance_and_system_accounts_go_below_zero_and_only_system_ones_ar
         (ISSUANCE, "Issuance"),
         (subnet_lock(4), "Lock of subnet 4"),
         (wallet(OWNER), "Wallet 00000000"),
+        (lien(OWNER), "Lien 00000000"),
+        (debt(OWNER), "Debt 00000000"),
         (stake(OWNER, HOTKEY, 3), f"Stake on {HOTKEY} in subnet 3"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from ledger import operations as ledger
-from ledger.chart import TREASURY, Code, wallet
+from ledger.chart import TREASURY, Code, debt, lien, wallet
 from ledger.entries import Entry, Move, PlaceHold, VoidHold, hold_id
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations
@@ -29,8 +29,8 @@ def led():
     return on, bob
 
 
-def post(step, code=Code.BID_PLACED):
-    ledger.post(Entry(key="a fault", code=code, at=NOW, steps=(step,)))
+def post(*steps, code=Code.BID_PLACED):
+    ledger.post(Entry(key="a fault", code=code, at=NOW, steps=steps))
 
 
 def test_a_leader_without_a_hold_is_found(led):
@@ -87,6 +87,25 @@ def test_tao_credited_for_no_deposit_is_found(led):
     (fault,) = check_books()
     assert "card deposits breaks the rule" in fault
     assert f"rows sum to 0 rao and the ledger moved {TAO} rao" in fault
+
+
+def test_a_lien_that_keeps_what_nothing_claims_is_found(led):
+    _, bob = led
+
+    post(Move(TREASURY, lien(bob.id), TAO), Move(lien(bob.id), TREASURY, TAO // 2))
+
+    (fault,) = check_books()
+    assert "a lien keeps what open claims on card payments took" in fault
+    assert f"{TAO // 2} rao are kept and 0 rao are claimed" in fault
+
+
+def test_a_debt_that_owes_somebody_is_found(led):
+    _, bob = led
+
+    post(Move(TREASURY, debt(bob.id), TAO))
+
+    (fault,) = check_books()
+    assert "nobody is owed by a debt" in fault
 
 
 @pytest.fixture

@@ -187,6 +187,37 @@ def test_a_payment_leads_back_to_its_deposit(far_end):
     assert payment.deposit_id == DEPOSIT
     assert payment.is_paid
     assert (payment.received_cents, payment.currency) == (2_500, "usd")
+    assert (payment.fingerprint, payment.fee_cents) == ("a card", None)
+
+
+def test_a_payment_is_read_with_all_that_hangs_on_it(far_end):
+    made = checkout()
+    intent_id = far_end.pay(made.session_id)["payment_intent"]
+    far_end.book(intent_id)
+    far_end.review(intent_id)
+    far_end.warn(intent_id)
+    refund = far_end.refund(intent_id, 500)
+    far_end.fail_refund(refund["id"])
+    dispute = far_end.dispute(intent_id, 2_000)
+    far_end.withdraw(dispute["id"])
+
+    seen = payments.retrieve_payment(intent_id)
+
+    assert seen.fee_cents == 2_500 * 290 // 10_000 + 30
+    assert seen.is_under_review
+    assert len(seen.warnings) == 1
+    (returned,) = seen.refunds
+    assert (returned.status, returned.amount_cents, returned.has_failed) == ("failed", 500, True)
+    assert (returned.movement.amount_cents, returned.returned.amount_cents) == (-500, 500)
+    (chargeback,) = seen.chargebacks
+    assert (chargeback.status, chargeback.amount_cents, chargeback.is_open) == (
+        "needs_response",
+        2_000,
+        True,
+    )
+    assert [(m.amount_cents, m.fee_cents) for m in chargeback.movements] == [(-2_000, 1_500)]
+    assert chargeback.due_at == NOW + timedelta(days=7)
+    assert seen.refunded_cents == 0
 
 
 def test_a_slow_payment_is_complete_but_not_paid_until_it_arrives(far_end):

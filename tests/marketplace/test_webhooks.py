@@ -91,7 +91,7 @@ def test_a_credit_is_keyed_by_its_payment(far_end, quoted):
 
     assert hear(far_end, told(far_end, KINDS[0])) == "credited"
 
-    assert books.recorded_entry(f"deposit:{session['payment_intent']}") is not None
+    assert books.recorded_entry(f"card:{session['payment_intent']}:credited") is not None
     assert hear(far_end, told(far_end, KINDS[1])) == "credited before"
 
 
@@ -139,8 +139,8 @@ def test_an_expiry_notice_after_the_credit_changes_nothing(far_end, quoted):
 
 def test_another_amount_than_quoted_is_not_credited(far_end, quoted):
     ada, deposit = quoted
-    far_end.pay(deposit.session_id)
-    far_end.sessions[deposit.session_id]["amount_total"] = 100
+    payment_id = far_end.pay(deposit.session_id)["payment_intent"]
+    far_end.intents[payment_id]["amount_received"] = 100
 
     said = hear(far_end, told(far_end, KINDS[0]))
 
@@ -174,8 +174,8 @@ def test_other_events_are_put_away(far_end, quoted, kind, about, said):
 
 def test_a_payment_for_no_deposit_of_ours_is_put_away(far_end, quoted):
     _, deposit = quoted
-    far_end.pay(deposit.session_id)
-    far_end.sessions[deposit.session_id]["client_reference_id"] = "order 7 of another product"
+    payment_id = far_end.pay(deposit.session_id)["payment_intent"]
+    far_end.intents[payment_id]["metadata"] = {"deposit_id": "order 7 of another product"}
 
     assert hear(far_end, told(far_end, KINDS[0])) == "no deposit of ours"
 

@@ -11,7 +11,7 @@ DJANGO_ROOMS = {
     "ledger": "admin books invariants keyset management models operations queries rest tasks prepared",
     "subnets": "admin api apps columns invariants limits management models operations queries tasks",
     "compute": "admin api apps bookkeeping invariants management models operations queries tasks gateway",
-    "marketplace": "admin api apps catalogue covers egress events fanout figures forfeits invariants live management models"
+    "marketplace": "admin api apps cardbooks catalogue covers egress events fanout figures forfeits invariants live management models"
     " operations pages payments promises queries tasks templatetags unsubscribing webhooks",
 }
 

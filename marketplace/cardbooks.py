@@ -1,0 +1,53 @@
+"""What must always hold of card payments in the books.
+
+`invariants.check_books` asks it along with the rest of the marketplace.
+"""
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+# A fault seldom comes alone; the first twenty of a kind say where to look.
+FAULTS_SHOWN = 20
+
+# What is under lien of each owner, against the liens that were placed and neither released nor lost.
+LIENS = """
+SELECT coalesce(account.code, placed.code),
+       format('%%s rao are kept and %%s rao are claimed', coalesce(account.rao, 0), coalesce(placed.rao, 0))
+FROM (
+    SELECT code, credits_posted - debits_posted AS rao FROM ledger_account WHERE kind = 'lien'
+) AS account
+FULL JOIN (
+    SELECT credit.code, sum(transfer.amount_rao) AS rao
+    FROM ledger_entry AS entry
+    JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
+    JOIN ledger_account AS credit ON credit.id = transfer.credit_id AND credit.kind = 'lien'
+    WHERE NOT EXISTS (
+        SELECT FROM ledger_entry AS ending
+        WHERE ending.key IN (regexp_replace(entry.key, 'lien$', 'released'), regexp_replace(entry.key, 'lien$', 'lost'))
+    )
+    GROUP BY credit.code
+) AS placed ON placed.code = account.code
+WHERE coalesce(account.rao, 0) <> coalesce(placed.rao, 0)
+LIMIT %(limit)s
+"""
+
+# A debt is at zero or below: who owes nothing has a wallet for what is theirs.
+DEBTS = """
+SELECT code, format('%%s rao', credits_posted - debits_posted)
+FROM ledger_account WHERE kind = 'debt' AND credits_posted > debits_posted LIMIT %(limit)s
+"""
+
+CLAIMS = (
+    ("a lien keeps what open claims on card payments took", LIENS),
+    ("nobody is owed by a debt", DEBTS),
+)
+
+
+def faults() -> Iterator[str]:
+    """Yield what is wrong with card payments, one sentence a fault."""
+    for claim, query in CLAIMS:
+        with connection.cursor() as cursor:
+            cursor.execute(query, {"limit": FAULTS_SHOWN})
+            for subject, difference in cursor.fetchall():
+                yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"
