@@ -320,6 +320,7 @@ CELERY_BEAT_SCHEDULE = {
         ("close-due-epochs", "compute.tasks.close_due_epochs", 1),
         ("run-asked-backtests", "subnets.tasks.run_asked_backtests", 1),
         ("expire-due-holds", "ledger.tasks.expire_due_holds", 10),
+        ("seal-committed-entries", "ledger.tasks.seal_committed_entries", 1),
     ]
 }
 

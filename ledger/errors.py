@@ -77,6 +77,13 @@ class HoldTaken(DomainError):
     message = "The id {hold} belongs to another hold; a new hold needs an id of its own."
 
 
+class EntryNotSealed(DomainError):
+    """The entry was committed a moment ago, and no seal binds it yet."""
+
+    code = "entry_not_sealed"
+    message = "Entry {entry} waits for its seal. Ask again in a few seconds."
+
+
 class EntryUnknown(DomainError):
     """No entry has this key."""
 

@@ -92,6 +92,22 @@ CLAIMS = {
           AND NOT EXISTS (SELECT 1 FROM ledger_hold WHERE placed_by_id = entry.id)
           AND NOT EXISTS (SELECT 1 FROM ledger_hold WHERE resolved_by_id = entry.id)
     """,
+    "every seal follows the one before": """
+        SELECT 'seal ' || number, format('behind seal %%s', coalesce(before, 0))
+        FROM (
+            SELECT number, previous, lag(number) OVER in_order AS before, lag(hash) OVER in_order AS hash_before
+            FROM ledger_seal WINDOW in_order AS (ORDER BY number)
+        ) AS link
+        WHERE number <> coalesce(before, 0) + 1
+           OR previous <> coalesce(hash_before, decode(repeat('00', 32), 'hex'))
+    """,
+    "a seal binds the entries it counts": """
+        SELECT 'seal ' || seal.number, format('counts %%s, has %%s', seal.entry_count, count(sealed.entry_id))
+        FROM ledger_seal AS seal LEFT JOIN ledger_sealedentry AS sealed ON sealed.seal_id = seal.number
+        GROUP BY seal.number
+        HAVING seal.entry_count <> count(sealed.entry_id)
+            OR seal.entry_count <> max(sealed.position) + 1
+    """,
     "a hold pays what it says, from its account, by the entry that ends it": """
         SELECT hold.id::text, format('%%s, posted %%s, transfers say %%s',
                hold.state, hold.posted_rao, coalesce(sum(transfer.amount_rao), 0))

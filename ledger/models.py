@@ -12,15 +12,18 @@ Nobody writes here but ledger.operations.
 
 import pgtrigger
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
 from ledger.chart import ISSUANCE, AccountKind
 from ledger.money import MAX_SUPPLY_RAO
+from ledger.seals import Seal, SealedEntry
 from ledger.states import HoldState
+from ledger.triggers import append_only, never_removed
 
 CODE_LENGTH_MAX = 160  # the longest is stake:<netuid>:<hotkey>:<owner>
 KEY_LENGTH_MAX = 200
+__all__ = ["Account", "Entry", "Hold", "Seal", "SealedEntry", "Transfer"]
 
 
 class StayWithinOneAsset(pgtrigger.Trigger):
@@ -93,27 +96,11 @@ class CountIssuance(pgtrigger.Trigger):
     """
 
 
-class RefuseTruncate(pgtrigger.Trigger):
-    """Refuse to empty the table in one go, which row triggers would not see."""
+class CurrentTransaction(Func):
+    """The number of the database's transaction; it grows, and passes no number that is still under way."""
 
-    name = "refuse_truncate"
-    when = pgtrigger.Before
-    operation = pgtrigger.Truncate
-    level = pgtrigger.Statement
-    func = "RAISE EXCEPTION 'pgtrigger: Cannot truncate the % table', TG_TABLE_NAME;"
-
-
-def never_removed() -> list[pgtrigger.Trigger]:
-    """Return the triggers of a table whose rows stay."""
-    return [
-        pgtrigger.Protect(name="refuse_delete", operation=pgtrigger.Delete),
-        RefuseTruncate(),
-    ]
-
-
-def append_only() -> list[pgtrigger.Trigger]:
-    """Return the triggers of a table of facts: rows are added and nothing else."""
-    return [pgtrigger.Protect(name="refuse_update", operation=pgtrigger.Update), *never_removed()]
+    template = "(pg_current_xact_id()::text::bigint)"
+    output_field = models.BigIntegerField()
 
 
 class Account(models.Model):
@@ -205,10 +192,17 @@ class Entry(models.Model):
     digest = models.CharField(
         max_length=64, help_text="SHA-256 of the steps: tells a replay from a clash."
     )
+    xid = models.BigIntegerField(
+        db_default=CurrentTransaction(),
+        help_text="The transaction that wrote it, for ledger.sealing.",
+    )
 
     class Meta:
         verbose_name_plural = "entries"
-        indexes = [models.Index(fields=["at"], name="ledger_entry_at")]
+        indexes = [
+            models.Index(fields=["at"], name="ledger_entry_at"),
+            models.Index(fields=["xid", "id"], name="ledger_entry_xid"),
+        ]
         triggers = append_only()
 
     def __str__(self) -> str:

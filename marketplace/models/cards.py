@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from ledger.models import append_only
+from ledger.triggers import append_only
 from marketplace.clearing import Trouble
 
 

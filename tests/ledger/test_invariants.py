@@ -13,6 +13,7 @@ from ledger.chart import FEES, TREASURY, Code, subnet_lock
 from ledger.entries import Move, PostHold, VoidHold
 from ledger.invariants import CLAIMS, check_all_books, check_books
 from tests.ledger.make import entry, funded_wallet, hold
+from tests.ledger.seals import sealed
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +53,9 @@ FAULTS = [
     ),
     ("a hold pays what it says", "UPDATE ledger_hold SET posted_rao = 2 WHERE state = 'posted'"),
     ("a hold pays what it says", "UPDATE ledger_transfer SET hold_id = NULL"),
+    ("every seal follows the one before", "UPDATE ledger_seal SET previous = root WHERE number = 2"),
+    ("every seal follows the one before", "DELETE FROM ledger_seal WHERE number = 1"),
+    ("a seal binds the entries it counts", "DELETE FROM ledger_sealedentry WHERE position = 1 AND seal_id = 1"),
     (
         "a hold pays what it says",
         "UPDATE ledger_hold SET resolved_by_id = placed_by_id WHERE state = 'posted'",
@@ -68,6 +72,7 @@ def _history():
     paid = PostHold(hold(account, 20), ((FEES, 5), (TREASURY, 1)))
     ledger.post(entry(paid, code=Code.WITHDRAWAL_PAID))
     ledger.post(entry(Move(account, subnet_lock(1), 5), code=Code.SUBNET_BOUGHT))
+    sealed(limit=4)
 
 
 def break_books(sql):

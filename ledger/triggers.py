@@ -1,0 +1,26 @@
+"""What the database refuses of facts, whoever asks."""
+
+import pgtrigger
+
+
+class RefuseTruncate(pgtrigger.Trigger):
+    """Refuse to empty the table in one go, which row triggers would not see."""
+
+    name = "refuse_truncate"
+    when = pgtrigger.Before
+    operation = pgtrigger.Truncate
+    level = pgtrigger.Statement
+    func = "RAISE EXCEPTION 'pgtrigger: Cannot truncate the % table', TG_TABLE_NAME;"
+
+
+def never_removed() -> list[pgtrigger.Trigger]:
+    """Return the triggers of a table whose rows stay."""
+    return [
+        pgtrigger.Protect(name="refuse_delete", operation=pgtrigger.Delete),
+        RefuseTruncate(),
+    ]
+
+
+def append_only() -> list[pgtrigger.Trigger]:
+    """Return the triggers of a table of facts: rows are added and nothing else."""
+    return [pgtrigger.Protect(name="refuse_update", operation=pgtrigger.Update), *never_removed()]
