@@ -13,7 +13,7 @@ LLM_KB := 1000000
 DEVELOPER := DEBUG=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo llm test fast bench check fmt lock openapi tables books shell worker migrations clean
+.PHONY: help setup demo llm test fast fuzz bench check fmt lock openapi tables books shell worker migrations clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ test: setup  ## run every test, browser and servers included (ARGS="-k words")
 
 fast: setup  ## run the tests that need no server and no browser
 	@$(DEVELOPER) $(V)/pytest -n 2 -m "not database and not browser and not network" $(ARGS)
+
+fuzz: setup  ## ask every operation of the API odd things, long and each time others (EXAMPLES=200 SEED=7)
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),200) FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
+		$(V)/python -m launch with-servers -- $(V)/pytest -n 2 tests/fuzz $(ARGS)
 
 bench: setup  ## measure what we claim, beside a peer or a physical floor (ARGS="consensus")
 	@$(DEVELOPER) $(V)/python -m launch with-servers -- $(V)/python -m bench $(ARGS)

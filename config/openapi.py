@@ -5,12 +5,26 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.views import APIView
 
 from config.problems import MEDIA_TYPE
 from ledger.rest.scopes import scopes_of
 from marketplace.api.authentication import ApiKeyAuthentication
 from neurons import protocol
+from subnets.api.authentication import (
+    HotkeyAuthentication,
+    IsLinkedHotkey,
+    NonceStoreUnavailable,
+)
+from subnets.errors import HotkeyNotLinked
+
+# By the checks of neurons.protocol, and by the server's own of what was received before.
+SIGNATURE_CODES = (
+    "signature_missing",
+    *sorted(one.code for one in protocol.AuthRefused.__subclasses__()),
+    "replayed_request",
+)
 
 
 class Schema(AutoSchema):
@@ -22,6 +36,16 @@ class Schema(AutoSchema):
         answer = self.get_response_serializers()
         has_rows = isinstance(answer, type) and "results" in getattr(answer(), "fields", ())
         return name.replace("_retrieve", "_list") if has_rows else name
+
+    def _get_request_body(self, *args: Any) -> Any:  # noqa: ANN401  spectacular's own
+        """Return what an operation takes, a DELETE that says so too: stake is taken back in parts."""
+        method = self.method
+        try:
+            if method == "DELETE" and self.get_request_serializer() is not None:
+                self.method = "POST"  # spectacular knows no DELETE that takes anything
+            return super()._get_request_body(*args)  # type: ignore[no-untyped-call]
+        finally:
+            self.method = method
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:  # noqa: ANN401  spectacular's own
         """Return the operation with the scope that an API key needs for it, and the codes it may refuse with."""
@@ -81,6 +105,9 @@ def refusals_of(view: APIView, method: str, operation: dict[str, Any]) -> dict[i
 def of_input(operation: dict[str, Any]) -> Iterator[tuple[int | str, ...]]:
     """Yield status and codes that what an operation takes can bring about."""
     taken = {one["name"] for one in operation.get("parameters", []) if one["in"] != "path"}
+    if len(taken) < len(operation.get("parameters", [])):
+        yield 404, "not_found"  # what stands in the path is no id at all
+    yield 406, "not_acceptable"
     if "requestBody" in operation:
         yield 400, "invalid_input", "parse_error", "repeated_name"
         yield 413, "body_too_large"
@@ -100,12 +127,21 @@ def of_callers(view: APIView, method: str) -> Iterator[tuple[int | str, ...]]:
     """Yield status and codes that who calls, and how often, can bring about."""
     if view.get_throttles():
         yield 429, "throttled"
-    if any(isinstance(one, ApiKeyAuthentication) for one in view.get_authenticators()):
+    doors = view.get_authenticators()
+    if any(isinstance(one, ApiKeyAuthentication) for one in doors):
         yield 401, "api_key_invalid", "api_key_expired", "api_key_revoked"
         yield 403, "api_key_address_refused"
         if scopes_of(view).get(method) is not None:
+            yield 403, "scope_missing"
+        if method not in SAFE_METHODS or scopes_of(view).get(method) is not None:
             yield 401, "not_authenticated"
-            yield 403, "permission_denied", "scope_missing"
+            yield 403, "permission_denied"
+        yield 429, "throttled"  # an address that sends many wrong keys
+    if any(isinstance(one, HotkeyAuthentication) for one in doors):
+        yield 401, *SIGNATURE_CODES
+        yield NonceStoreUnavailable.http_status, NonceStoreUnavailable.code
+        if any(isinstance(one, IsLinkedHotkey) for one in view.get_permissions()):
+            yield HotkeyNotLinked.http_status, HotkeyNotLinked.code
 
 
 def refusal(codes: list[str]) -> dict[str, Any]:

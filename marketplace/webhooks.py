@@ -6,12 +6,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from ledger.rest.scopes import Refusals
 from marketplace import operations, payments
+from marketplace.errors import CardsSwitchedOff, WebhookPayloadInvalid, WebhookSignatureInvalid
 
 
 class StripeWebhookView(APIView):
     authentication_classes = ()
     permission_classes = ()
+    refusals: Refusals = {
+        "POST": (WebhookSignatureInvalid, WebhookPayloadInvalid, CardsSwitchedOff)
+    }
 
     @extend_schema(
         request={"application/json": {"type": "object"}},

@@ -105,7 +105,7 @@ class SampleOutput(serializers.Serializer):
     output_digest = serializers.CharField()
     miner = serializers.CharField()
     latency_ms = serializers.IntegerField()
-    known_answer = serializers.JSONField(allow_null=True)
+    known_answer = serializers.JSONField(help_text="Null where nobody knows.")
 
 
 class SamplesOutput(serializers.Serializer):

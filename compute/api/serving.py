@@ -17,6 +17,7 @@ from compute.errors import (
     AnswerReported,
     ModelNameTaken,
     ModelTermsInvalid,
+    NotAValidator,
     TooManyModels,
     UsageUnknown,
 )
@@ -186,6 +187,13 @@ class ReportView(APIView):
 
 
 class ReportsView(SignedView):
+    refusals: Refusals = {
+        "GET": (
+            SubnetUnknown,
+            NotAValidator,
+        )
+    }
+
     @extend_schema(parameters=[ReportsAsked], responses=ReportsOutput)
     def get(self, request: Request) -> Response:
         """List what consumers report of a subnet's answers, newest first, to the signing validator."""

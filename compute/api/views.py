@@ -13,12 +13,23 @@ from rest_framework.views import APIView
 from compute import operations, queries
 from compute.api import serializers as wire
 from compute.errors import (
+    DigestMismatch,
     JobNotCancellable,
     JobUnknown,
+    LeaseExpired,
+    LeaseNotYours,
+    LeaseUnknown,
+    LeaseWithdrawn,
+    MachineUnknown,
+    NotAValidator,
+    OutputInvalid,
     OwnQueueFull,
     PayloadInvalid,
     PriceAboveLimit,
     QueueFull,
+    ResultDiffers,
+    ResultSignatureInvalid,
+    TooManyMachines,
 )
 from compute.models import Lease
 from compute.operations.dispatch import await_nudge
@@ -29,7 +40,7 @@ from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from subnets import queries as subnets
 from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, SignedCaller
-from subnets.errors import SubnetUnknown
+from subnets.errors import SubnetUnknown, TextRefused
 
 
 def signed_caller(request: Request) -> SignedCaller:
@@ -45,6 +56,13 @@ class SignedView(APIView):
 
 
 class MachinesView(SignedView):
+    refusals: Refusals = {
+        "POST": (
+            TooManyMachines,
+            TextRefused,
+        )
+    }
+
     @extend_schema(request=wire.MachineInput, responses=wire.MachineOutput)
     def post(self, request: Request) -> Response:
         """Report a machine, or say again that it lives: a machine not heard of for 60 s gets no jobs."""
@@ -61,6 +79,8 @@ class MachinesView(SignedView):
 
 
 class LeaseView(SignedView):
+    refusals: Refusals = {"POST": (MachineUnknown,)}
+
     @extend_schema(request=wire.LeaseInput, responses={200: wire.LeaseOutput, 204: None})
     def post(self, request: Request, machine_id: UUID) -> Response:
         """Fetch the machine's next job, waiting up to `wait_s` for one; 204 when none came."""
@@ -84,6 +104,19 @@ def awaited_lease(machine_id: UUID, *, hotkey: str, wait_s: int) -> Lease | None
 
 
 class ResultView(SignedView):
+    refusals: Refusals = {
+        "POST": (
+            LeaseUnknown,
+            LeaseNotYours,
+            LeaseExpired,
+            LeaseWithdrawn,
+            OutputInvalid,
+            DigestMismatch,
+            ResultSignatureInvalid,
+            ResultDiffers,
+        )
+    }
+
     @extend_schema(
         request=wire.ResultInput, responses={200: wire.ResultOutput, 201: wire.ResultOutput}
     )
@@ -103,6 +136,13 @@ class ResultView(SignedView):
 
 
 class SamplesView(SignedView):
+    refusals: Refusals = {
+        "GET": (
+            SubnetUnknown,
+            NotAValidator,
+        )
+    }
+
     @extend_schema(parameters=[wire.SamplesAsked], responses=wire.SamplesOutput)
     def get(self, request: Request) -> Response:
         """List results of a subnet that the signing validator has not scored, none of its own owner's."""
@@ -116,6 +156,8 @@ class SamplesView(SignedView):
 
 
 class ScoresView(SignedView):
+    refusals: Refusals = {"POST": (TextRefused,)}
+
     @extend_schema(request=wire.ScoresInput, responses={201: wire.ScoresOutput})
     def post(self, request: Request) -> Response:
         """Give scores, each signed; those that are refused come back with a code, the others stand."""
@@ -136,6 +178,7 @@ class ScoresView(SignedView):
 class CommitmentsView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    refusals: Refusals = {"GET": (SubnetUnknown,)}
 
     @extend_schema(responses=wire.CommitmentsOutput)
     def get(self, request: Request, netuid: int) -> Response:

@@ -7,10 +7,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.rest import RaoField
+from ledger.rest.scopes import Refusals
 from marketplace import facts, queries
 from marketplace.api.limits import ReadThrottle
 from marketplace.api.views import PublicView
 from subnets import queries as subnets
+from subnets.errors import SubnetUnknown
 
 
 class RaoFactOutput(serializers.Serializer):
@@ -62,6 +64,7 @@ class DataRoomOutput(serializers.Serializer):
 
 class DataRoomView(PublicView):
     throttle_classes = (ReadThrottle,)
+    refusals: Refusals = {"GET": (SubnetUnknown,)}
 
     @extend_schema(responses=DataRoomOutput)
     def get(self, request: Request, netuid: int) -> Response:

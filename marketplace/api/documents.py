@@ -11,15 +11,16 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger.rest.scopes import Scopes
+from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
-from marketplace import filetypes, operations, queries
+from marketplace import errors, filetypes, operations, queries
 from marketplace.api.limits import ReadThrottle
 from marketplace.api.views import OpenView, PersonView, PublicView, given, person
 from marketplace.models import Dispute
 from marketplace.operations.documents import NAME_MAX, SIZE_BYTES_MAX
 from marketplace.operations.trust import TEXT_MAX
 from subnets import queries as subnets
+from subnets.errors import NotTheOwner, SubnetUnknown, TextRefused
 
 
 class DocumentInput(serializers.Serializer):
@@ -65,6 +66,16 @@ class ReputationOutput(serializers.Serializer):
 class DocumentsView(OpenView):
     parser_classes = (MultiPartParser,)
     scopes: Scopes = {"GET": None, "POST": Scope.SELL}
+    refusals: Refusals = {
+        "GET": (SubnetUnknown,),
+        "POST": (
+            SubnetUnknown,
+            NotTheOwner,
+            errors.DocumentRefused,
+            errors.TooManyDocuments,
+            TextRefused,
+        ),
+    }
 
     @extend_schema(operation_id="documents_list", responses=DocumentsOutput)
     def get(self, request: Request, netuid: int) -> Response:
@@ -88,7 +99,9 @@ class DocumentsView(OpenView):
 
 
 class DocumentView(PersonView):
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    refusals: Refusals = {"GET": (errors.DocumentUnknown,)}
+
+    @extend_schema(responses={(200, kind): OpenApiTypes.BINARY for kind in filetypes.ENDINGS})
     def get(self, request: Request, document_id: UUID) -> HttpResponse:
         """Return a document's bytes. The owner sees who read it."""
         read = operations.read_document(
@@ -100,6 +113,7 @@ class DocumentView(PersonView):
 
 class WithdrawDocumentView(PersonView):
     scopes: Scopes = {"POST": Scope.SELL}
+    refusals: Refusals = {"POST": (errors.DocumentUnknown,)}
 
     @extend_schema(request=None, responses=DocumentOutput)
     def post(self, request: Request, document_id: UUID) -> Response:
@@ -112,6 +126,13 @@ class WithdrawDocumentView(PersonView):
 
 class DisputeView(PersonView):
     scopes: Scopes = {"POST": Scope.BID}
+    refusals: Refusals = {
+        "POST": (
+            errors.SaleUnknown,
+            errors.DisputeTooLate,
+            TextRefused,
+        )
+    }
 
     @extend_schema(request=DisputeInput, responses={201: DisputeOutput})
     def post(self, request: Request, sale_id: UUID) -> Response:

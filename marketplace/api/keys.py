@@ -47,7 +47,7 @@ class ApiKeyView(PersonView):
     scopes: Scopes = {"DELETE": Scope.ACCOUNT}
     refusals: Refusals = {"DELETE": (ApiKeyUnknown,)}
 
-    @extend_schema(responses=ApiKeyOutput)
+    @extend_schema(request=None, responses={200: ApiKeyOutput})
     def delete(self, request: Request, key_id: str) -> Response:
         """Revoke an API key of yours, this one too. Again, and nothing changes."""
         row = operations.revoke_api_key(key_id=key_id, owner=person(request).id, now=timezone.now())

@@ -6,11 +6,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.rest import paging
-from ledger.rest.scopes import Scopes
+from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from marketplace import operations, queries
 from marketplace.api import notice_wire as wire
 from marketplace.api.views import PersonView, given, person
+from subnets.errors import SubnetUnknown
 
 
 class WatchlistView(PersonView):
@@ -23,6 +24,7 @@ class WatchlistView(PersonView):
 
 class WatchView(PersonView):
     scopes: Scopes = {"PUT": Scope.ACCOUNT, "DELETE": Scope.ACCOUNT}
+    refusals: Refusals = {"PUT": (SubnetUnknown,)}
 
     @extend_schema(request=None, responses=wire.WatchOutput)
     def put(self, request: Request, netuid: int) -> Response:

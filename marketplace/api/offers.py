@@ -8,17 +8,31 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
-from ledger.rest.scopes import ScopeMissing, Scopes, grant_of
+from ledger.rest.scopes import Refusals, ScopeMissing, Scopes, grant_of
 from ledger.scopes import Scope
-from marketplace import operations, queries
+from marketplace import errors, operations, queries
 from marketplace.api import offer_bodies as wire
 from marketplace.api.views import PersonView, given, person
 from marketplace.negotiating import Side
+from subnets.errors import SubnetUnknown, TextRefused
 
 
 class OffersView(PersonView):
     scopes: Scopes = {"GET": Scope.READ, "POST": Scope.BID}
+    refusals: Refusals = {
+        "POST": (
+            SubnetUnknown,
+            errors.OwnerCannotOffer,
+            errors.OfferAlreadyOpen,
+            errors.OfferTermsInvalid,
+            errors.AccountsLinked,
+            errors.AddressNotVerified,
+            TextRefused,
+            InsufficientFunds,
+        )
+    }
 
     @extend_schema(
         operation_id="offers_list", parameters=[wire.OffersAsked], responses=wire.OffersOutput
@@ -47,6 +61,8 @@ class OffersView(PersonView):
 
 
 class OfferView(PersonView):
+    refusals: Refusals = {"GET": (errors.OfferUnknown,)}
+
     @extend_schema(responses=wire.NegotiationOutput)
     def get(self, request: Request, offer_id: UUID) -> Response:
         """Return an offer of yours or to you, with its moves."""
@@ -69,6 +85,21 @@ class AnswerView(PersonView):
 
 
 class AcceptView(AnswerView):
+    refusals: Refusals = {
+        "POST": (
+            ScopeMissing,
+            errors.OfferUnknown,
+            errors.OfferEnded,
+            errors.OfferLapsed,
+            errors.OfferChanged,
+            errors.NotYourMove,
+            errors.SubnetInAuction,
+            errors.AccountsLinked,
+            errors.AddressNotVerified,
+            InsufficientFunds,
+        )
+    }
+
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.AcceptInput, responses=wire.NegotiationOutput
     )
@@ -85,6 +116,20 @@ class AcceptView(AnswerView):
 
 
 class CounterView(AnswerView):
+    refusals: Refusals = {
+        "POST": (
+            ScopeMissing,
+            errors.OfferUnknown,
+            errors.OfferEnded,
+            errors.OfferLapsed,
+            errors.NotYourMove,
+            errors.TooManyMoves,
+            errors.OfferTermsInvalid,
+            TextRefused,
+            InsufficientFunds,
+        )
+    }
+
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.FigureInput, responses=wire.NegotiationOutput
     )
@@ -101,6 +146,17 @@ class CounterView(AnswerView):
 
 
 class DeclineView(AnswerView):
+    refusals: Refusals = {
+        "POST": (
+            ScopeMissing,
+            errors.OfferUnknown,
+            errors.OfferEnded,
+            errors.OfferLapsed,
+            errors.NotYourMove,
+            TextRefused,
+        )
+    }
+
     @extend_schema(request=wire.MessageInput, responses=wire.NegotiationOutput)
     def post(self, request: Request, offer_id: UUID) -> Response:
         """Say no. What was set aside is free at once."""
@@ -114,6 +170,16 @@ class DeclineView(AnswerView):
 
 
 class WithdrawView(AnswerView):
+    refusals: Refusals = {
+        "POST": (
+            ScopeMissing,
+            errors.OfferUnknown,
+            errors.OfferEnded,
+            errors.NotYourMove,
+            TextRefused,
+        )
+    }
+
     @extend_schema(request=wire.MessageInput, responses=wire.NegotiationOutput)
     def post(self, request: Request, offer_id: UUID) -> Response:
         """Take an offer of yours back. What was set aside is free at once."""

@@ -8,8 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.rest import RaoField
+from ledger.rest.scopes import Refusals
 from marketplace import queries
 from marketplace.api.views import PersonView, person
+from marketplace.errors import BidUnknown
 
 
 class ReceiptOutput(serializers.Serializer):
@@ -30,6 +32,8 @@ class ReceiptOutput(serializers.Serializer):
 
 
 class ReceiptView(PersonView):
+    refusals: Refusals = {"GET": (BidUnknown,)}
+
     @extend_schema(responses=ReceiptOutput)
     def get(self, request: Request, bid_id: UUID) -> Response:
         """Return the receipt of a bid of yours: its facts, and a digest by which they can be shown later."""

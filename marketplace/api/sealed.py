@@ -84,6 +84,8 @@ class SealedBidsView(OpenView):
             errors.AuctionNotOpenYet,
             errors.AuctionClosed,
             errors.SellerCannotBid,
+            errors.AccountsLinked,
+            errors.AddressNotVerified,
             errors.BidTooLow,
             errors.SealedBidNotRaised,
             errors.SealedBidsFull,

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from compute.errors import PriceAboveLimit
 from ledger import chart
 from ledger import queries as books
 from ledger.errors import InsufficientFunds
@@ -31,6 +32,7 @@ from marketplace.offering import Offering
 from subnets.errors import (
     LockCostAboveLimit,
     NameTaken,
+    NetworkNotFounded,
     NoFreeSlot,
     NotTheOwner,
     SubnetUnknown,
@@ -87,6 +89,8 @@ class OpenView(PacedView):
 
 
 class NetworkView(PublicView):
+    refusals: Refusals = {"GET": (NetworkNotFounded,)}
+
     @extend_schema(responses=wire.NetworkOutput)
     def get(self, request: Request) -> Response:
         """Return the network's clock, supply, prices and figures, and the address to sign for."""
@@ -192,9 +196,15 @@ class BidsView(OpenView):
         "GET": (errors.AuctionUnknown,),
         "POST": (
             errors.AuctionUnknown,
+            errors.WrongFormat,
+            errors.AuctionTakesNoBids,
             errors.AuctionNotOpenYet,
             errors.AuctionClosed,
             errors.SellerCannotBid,
+            errors.BidderVoided,
+            errors.AccountsLinked,
+            errors.AddressNotVerified,
+            errors.TooManyStrikes,
             errors.BidTooLow,
             errors.MaximumNotRaised,
             InsufficientFunds,
@@ -234,6 +244,23 @@ class BidsView(OpenView):
 
 class TakeView(PersonView):
     scopes: Scopes = {"POST": Scope.BID}
+    refusals: Refusals = {
+        "POST": (
+            errors.AuctionUnknown,
+            errors.AuctionHasNoPrice,
+            errors.BuyNowGone,
+            errors.AuctionNotOpenYet,
+            errors.AuctionClosed,
+            errors.SellerCannotBid,
+            errors.BidderVoided,
+            errors.AccountsLinked,
+            errors.AddressNotVerified,
+            errors.SellerLeft,
+            NotTheOwner,
+            PriceAboveLimit,
+            InsufficientFunds,
+        )
+    }
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.TakeInput, responses={201: wire.TakenOutput}

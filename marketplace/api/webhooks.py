@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
-from ledger.rest.scopes import Scopes
+from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
-from marketplace import operations, queries
+from marketplace import errors, operations, queries
 from marketplace.api import webhook_wire as wire
 from marketplace.api.views import PersonView, given, person
 from marketplace.models import WebhookEndpoint
@@ -21,6 +21,12 @@ from marketplace.models import WebhookEndpoint
 
 class EndpointsView(PersonView):
     scopes: Scopes = {"GET": Scope.ACCOUNT, "POST": Scope.ACCOUNT}
+    refusals: Refusals = {
+        "POST": (
+            errors.AddressRefused,
+            errors.TooManyEndpoints,
+        )
+    }
 
     @extend_schema(operation_id="webhook_endpoints_list", responses=wire.EndpointsOutput)
     def get(self, request: Request) -> Response:
@@ -46,6 +52,11 @@ class EndpointsView(PersonView):
 
 class EndpointView(PersonView):
     scopes: Scopes = dict.fromkeys(("GET", "PATCH", "DELETE"), Scope.ACCOUNT)
+    refusals: Refusals = {
+        "GET": (errors.EndpointUnknown,),
+        "PATCH": (errors.EndpointUnknown,),
+        "DELETE": (errors.EndpointUnknown,),
+    }
 
     @extend_schema(responses=wire.EndpointOutput)
     def get(self, request: Request, endpoint_id: UUID) -> Response:
@@ -66,7 +77,7 @@ class EndpointView(PersonView):
         )
         return Response(wire.EndpointOutput(row).data)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
         """Remove an endpoint; nothing is sent there any more."""
         removed = WebhookEndpoint.State.REMOVED
@@ -76,6 +87,7 @@ class EndpointView(PersonView):
 
 class RotateView(PersonView):
     scopes: Scopes = {"POST": Scope.ACCOUNT}
+    refusals: Refusals = {"POST": (errors.EndpointUnknown,)}
 
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=None, responses={201: wire.RegisteredOutput}
@@ -93,6 +105,13 @@ class RotateView(PersonView):
 
 class TryView(PersonView):
     scopes: Scopes = {"POST": Scope.ACCOUNT}
+    refusals: Refusals = {
+        "POST": (
+            errors.EndpointUnknown,
+            errors.EndpointDisabled,
+            errors.TooManyTests,
+        )
+    }
 
     @extend_schema(parameters=[IDEMPOTENCY_KEY], request=None, responses={201: wire.DeliveryOutput})
     def post(self, request: Request, endpoint_id: UUID) -> Response:
@@ -108,6 +127,7 @@ class TryView(PersonView):
 
 class DeliveriesView(PersonView):
     scopes: Scopes = {"GET": Scope.ACCOUNT}
+    refusals: Refusals = {"GET": (errors.EndpointUnknown,)}
 
     @extend_schema(parameters=[paging.PageAsked], responses=wire.DeliveriesOutput)
     def get(self, request: Request, endpoint_id: UUID) -> Response:
@@ -121,6 +141,14 @@ class DeliveriesView(PersonView):
 
 class SendAgainView(PersonView):
     scopes: Scopes = {"POST": Scope.ACCOUNT}
+    refusals: Refusals = {
+        "POST": (
+            errors.EndpointUnknown,
+            errors.DeliveryUnknown,
+            errors.EndpointDisabled,
+            errors.TooManyTests,
+        )
+    }
 
     @extend_schema(request=None, responses=wire.DeliveryOutput)
     def post(self, request: Request, endpoint_id: UUID, delivery_id: UUID) -> Response:

@@ -12,8 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ledger.rest import RaoField
+from ledger.rest.scopes import Refusals
 from subnets import explain, explain_words, queries
-from subnets.errors import EpochUnknown
+from subnets.errors import EpochUnknown, SubnetUnknown, UidUnknown
 from subnets.limits import ExplanationThrottle
 
 # The epoch never changes, but the code that tells it may be mended: nobody should keep its words for long.
@@ -108,6 +109,13 @@ class ExplanationView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_classes = (ExplanationThrottle,)
+    refusals: Refusals = {
+        "GET": (
+            SubnetUnknown,
+            EpochUnknown,
+            UidUnknown,
+        )
+    }
 
     @extend_schema(responses=ExplanationOutput)
     def get(self, request: Request, netuid: int, number: int, uid: int) -> Response:

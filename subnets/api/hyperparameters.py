@@ -23,11 +23,21 @@ from rest_framework.views import APIView
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
-from ledger.rest.scopes import Scopes
+from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from neurons.protocol import canonical_json
 from subnets import operations, queries
-from subnets.errors import HyperparameterNotYours, HyperparameterUnknown
+from subnets.errors import (
+    HyperparameterChangedLately,
+    HyperparameterNotYours,
+    HyperparameterOutOfBounds,
+    HyperparametersContradict,
+    HyperparametersFrozen,
+    HyperparameterUnknown,
+    NeuronsAboveSlots,
+    NotTheOwner,
+    SubnetUnknown,
+)
 from subnets.hyperparameters import BY_NAME, HYPERPARAMETERS, Authority
 from subnets.limits import TuningThrottle
 from subnets.queries.hyperparameters import CHANGES_MAX, CHANGES_SHOWN, HyperparameterLine
@@ -148,6 +158,20 @@ class HyperparametersView(APIView):
 
     permission_classes = (IsAuthenticatedOrReadOnly,)
     scopes: Scopes = {"GET": None, "PATCH": Scope.TUNE}
+    refusals: Refusals = {
+        "GET": (SubnetUnknown,),
+        "PATCH": (
+            SubnetUnknown,
+            NotTheOwner,
+            HyperparameterUnknown,
+            HyperparameterNotYours,
+            HyperparameterOutOfBounds,
+            HyperparametersContradict,
+            HyperparametersFrozen,
+            HyperparameterChangedLately,
+            NeuronsAboveSlots,
+        ),
+    }
 
     def get_throttles(self) -> list[Any]:
         """Count writes alone."""
@@ -177,6 +201,7 @@ class HyperparametersView(APIView):
 class HyperparameterChangesView(APIView):
     authentication_classes = ()
     permission_classes = ()
+    refusals: Refusals = {"GET": (SubnetUnknown,)}
 
     @extend_schema(parameters=[HyperparameterChangesAsked], responses=HyperparameterChangesOutput)
     def get(self, request: Request, netuid: int) -> Response:

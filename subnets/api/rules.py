@@ -10,10 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ledger.rest.scopes import Scopes
+from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from subnets import queries, rule_trial
 from subnets.api.views import PublicView
+from subnets.errors import RuleEvaluatorUnavailable, RuleUnknown, SubnetUnknown
 from subnets.limits import RuleCheckThrottle
 from subnets.models import IncentiveRule
 from subnets.queries.rules import HISTORY_MAX
@@ -47,8 +48,8 @@ class RulesAsked(serializers.Serializer):
 
 class ChangeOutput(serializers.Serializer):
     pointer = serializers.CharField(help_text="A JSON pointer into the document.")
-    before = serializers.JSONField(allow_null=True)
-    after = serializers.JSONField(allow_null=True)
+    before = serializers.JSONField(help_text="Null where there was nothing.")
+    after = serializers.JSONField(help_text="Null where there is nothing now.")
     words = serializers.CharField()
 
 
@@ -79,6 +80,8 @@ class RuleCheckOutput(serializers.Serializer):
 
 
 class RulesView(PublicView):
+    refusals: Refusals = {"GET": (SubnetUnknown,)}
+
     @extend_schema(parameters=[RulesAsked], responses=RulesOutput)
     def get(self, request: Request, netuid: int) -> Response:
         """List the published versions of the incentive rule, newest first; drafts are the owner's own."""
@@ -94,6 +97,13 @@ class RulesView(PublicView):
 
 
 class RuleView(PublicView):
+    refusals: Refusals = {
+        "GET": (
+            SubnetUnknown,
+            RuleUnknown,
+        )
+    }
+
     @extend_schema(responses=RuleChangeOutput)
     def get(self, request: Request, netuid: int, version: int) -> Response:
         """Return a published version and how it differs from the one before, in words and by pointers."""
@@ -105,6 +115,12 @@ class RuleCheckView(APIView):
     permission_classes = (IsAuthenticated,)
     scopes: Scopes = {"POST": Scope.TUNE}
     throttle_classes = (RuleCheckThrottle,)
+    refusals: Refusals = {
+        "POST": (
+            SubnetUnknown,
+            RuleEvaluatorUnavailable,
+        )
+    }
 
     @extend_schema(request=RuleCheckInput, responses=RuleCheckOutput)
     def post(self, request: Request, netuid: int) -> Response:

@@ -14,12 +14,27 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
-from ledger.rest.scopes import Scopes
+from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from subnets import operations, queries
 from subnets.api import serializers as wire
 from subnets.api.authentication import HotkeyAuthentication, IsLinkedHotkey, IsSigned, SignedCaller
+from subnets.errors import (
+    BurnAboveLimit,
+    ChallengeExpired,
+    ChallengeUnknown,
+    EpochUnknown,
+    HotkeyTaken,
+    NotRegistered,
+    NoUidAvailable,
+    PageUnknown,
+    RegistrationClosed,
+    SubnetUnknown,
+    TextRefused,
+    TooManyChallenges,
+)
 
 
 def signed_caller(request: Request) -> SignedCaller:
@@ -44,6 +59,7 @@ class SignedView(APIView):
 class ChallengeView(APIView):
     permission_classes = (IsAuthenticated,)
     scopes: Scopes = {"POST": Scope.ACCOUNT}
+    refusals: Refusals = {"POST": (TooManyChallenges,)}
 
     @extend_schema(request=None, responses={201: wire.ChallengeOutput})
     def post(self, request: Request) -> Response:
@@ -56,6 +72,14 @@ class ChallengeView(APIView):
 class LinkView(APIView):
     authentication_classes = (HotkeyAuthentication,)
     permission_classes = (IsSigned,)
+    refusals: Refusals = {
+        "POST": (
+            ChallengeUnknown,
+            ChallengeExpired,
+            HotkeyTaken,
+            TextRefused,
+        )
+    }
 
     @extend_schema(request=wire.LinkInput, responses={201: wire.HotkeyOutput})
     def post(self, request: Request) -> Response:
@@ -69,6 +93,16 @@ class LinkView(APIView):
 
 
 class NeuronsView(SignedView):
+    refusals: Refusals = {
+        "POST": (
+            SubnetUnknown,
+            RegistrationClosed,
+            BurnAboveLimit,
+            NoUidAvailable,
+            InsufficientFunds,
+        )
+    }
+
     @extend_schema(
         request=wire.RegisterInput,
         responses={200: wire.RegistrationOutput, 201: wire.RegistrationOutput},
@@ -88,6 +122,17 @@ class NeuronsView(SignedView):
 
 
 class StakeView(SignedView):
+    refusals: Refusals = {
+        "POST": (
+            NotRegistered,
+            InsufficientFunds,
+        ),
+        "DELETE": (
+            NotRegistered,
+            InsufficientFunds,
+        ),
+    }
+
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.StakeInput, responses={201: wire.StakeOutput}
     )
@@ -130,6 +175,8 @@ class SubnetsView(PublicView):
 
 
 class SubnetView(PublicView):
+    refusals: Refusals = {"GET": (SubnetUnknown,)}
+
     @extend_schema(responses=wire.SubnetOutput)
     def get(self, request: Request, netuid: int) -> Response:
         """Describe one subnet."""
@@ -139,6 +186,8 @@ class SubnetView(PublicView):
 
 
 class MetagraphView(PublicView):
+    refusals: Refusals = {"GET": (SubnetUnknown,)}
+
     @extend_schema(responses=wire.MetagraphOutput)
     def get(self, request: Request, netuid: int) -> Response:
         """List the neurons of a subnet with what the last epoch said of them."""
@@ -147,6 +196,13 @@ class MetagraphView(PublicView):
 
 
 class EpochsView(PublicView):
+    refusals: Refusals = {
+        "GET": (
+            SubnetUnknown,
+            PageUnknown,
+        )
+    }
+
     @extend_schema(parameters=[wire.EpochsAsked], responses=wire.EpochsOutput)
     def get(self, request: Request, netuid: int | None = None) -> Response:
         """List closed epochs, newest first."""
@@ -163,6 +219,8 @@ class EpochsView(PublicView):
 
 
 class BundleView(PublicView):
+    refusals: Refusals = {"GET": (EpochUnknown,)}
+
     @extend_schema(responses={(200, "application/json"): dict})
     def get(self, request: Request, netuid: int, number: int) -> HttpResponse:
         """Return an epoch's public bundle in its canonical bytes; a closed epoch never changes."""
