@@ -6,6 +6,7 @@ Importing this sets Django up, so it stands before every import of a model.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import django
 
@@ -26,3 +27,10 @@ def opened() -> Iterator[None]:
         yield
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def address(name: str | None = None) -> str:
+    """Return the address of the benchmark's own database, or of another on the same server."""
+    kept = connection.settings_dict
+    user, password = (quote(str(kept[part]), safe="") for part in ("USER", "PASSWORD"))
+    return f"postgresql://{user}:{password}@{kept['HOST']}:{kept['PORT']}/{name or kept['NAME']}"

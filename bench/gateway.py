@@ -15,12 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from bench import _callers, _world
@@ -218,7 +216,7 @@ def _gateway(state: Path, direct: str) -> Iterator[tuple[str, str]]:
         given=os.environ,
         state=state,
         port=port,
-        database_url=_address(),
+        database_url=_world.address(),
         redis_url=settings.REDIS_URL,
     )
     web, _, gateway = programs.web(env=env, state=state, port=port)
@@ -289,10 +287,3 @@ def _market() -> tuple[str, str, int]:
         now=now,
     )
     return made.text, code, netuid
-
-
-def _address() -> str:
-    """Return the address of the benchmark's own database."""
-    kept = connection.settings_dict
-    user, password = (quote(str(kept[name]), safe="") for name in ("USER", "PASSWORD"))
-    return f"postgresql://{user}:{password}@{kept['HOST']}:{kept['PORT']}/{kept['NAME']}"

@@ -73,6 +73,17 @@ CLAIMS = {
         JOIN ledger_account AS credit ON credit.id = transfer.credit_id
         WHERE debit.asset <> credit.asset
     """,
+    "a transfer names accounts, an entry and a hold that exist": """
+        SELECT 'transfer ' || transfer.id, format('entry %%s, debit %%s, credit %%s, hold %%s',
+               transfer.entry_id, transfer.debit_id, transfer.credit_id, transfer.hold_id)
+        FROM ledger_transfer AS transfer
+        LEFT JOIN ledger_entry AS entry ON entry.id = transfer.entry_id
+        LEFT JOIN ledger_account AS debit ON debit.id = transfer.debit_id
+        LEFT JOIN ledger_account AS credit ON credit.id = transfer.credit_id
+        LEFT JOIN ledger_hold AS hold ON hold.id = transfer.hold_id
+        WHERE entry.id IS NULL OR debit.id IS NULL OR credit.id IS NULL
+           OR (hold.id IS NULL AND transfer.hold_id IS NOT NULL)
+    """,
     "each transfer records the balance it left": """
         SELECT account.code, format('transfer %%s says %%s, the fold says %%s',
                line.id, line.recorded_rao, line.balance_rao)

@@ -15,7 +15,8 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
-from ledger.chart import ISSUANCE, AccountKind
+from ledger.chart import AccountKind
+from ledger.guards import CheckTransfers, FitTheChart, KeepColumns
 from ledger.money import MAX_SUPPLY_RAO
 from ledger.seals import Seal, SealedEntry
 from ledger.states import HoldState
@@ -24,76 +25,6 @@ from ledger.triggers import append_only, never_removed
 CODE_LENGTH_MAX = 160  # the longest is stake:<netuid>:<hotkey>:<owner>
 KEY_LENGTH_MAX = 200
 __all__ = ["Account", "Entry", "Hold", "Seal", "SealedEntry", "Transfer"]
-
-
-class StayWithinOneAsset(pgtrigger.Trigger):
-    """Refuse a transfer between accounts of different assets; checked once per statement."""
-
-    when = pgtrigger.After
-    operation = pgtrigger.Insert
-    level = pgtrigger.Statement
-    referencing = pgtrigger.Referencing(new="new_rows")  # type: ignore[no-untyped-call]  # pgtrigger's
-    func = """
-        IF EXISTS (
-            SELECT 1 FROM new_rows
-            JOIN ledger_account AS debit ON debit.id = new_rows.debit_id
-            JOIN ledger_account AS credit ON credit.id = new_rows.credit_id
-            WHERE debit.asset <> credit.asset
-        ) THEN
-            RAISE EXCEPTION 'a transfer stays within one asset'
-                USING ERRCODE = 'check_violation',
-                      CONSTRAINT = 'ledger_transfer_stays_within_one_asset';
-        END IF;
-        RETURN NULL;
-    """
-
-
-class CountIssuance(pgtrigger.Trigger):
-    """Refuse a transfer from or to issuance that its counters do not hold; checked once per statement.
-
-    The cap stands on the counters of the account, so nothing may be issued past them: each transfer has to
-    go on from the balance that the one before it left, and the last has to arrive at the counters.
-    """
-
-    when = pgtrigger.After
-    operation = pgtrigger.Insert
-    level = pgtrigger.Statement
-    referencing = pgtrigger.Referencing(new="new_rows")  # type: ignore[no-untyped-call]  # pgtrigger's
-    declare = [("issuance", "ledger_account%ROWTYPE"), ("stood", "bigint"), ("first", "bigint")]
-    func = """
-        SELECT * INTO issuance FROM ledger_account WHERE code = 'issuance';
-        SELECT min(id) INTO first FROM new_rows WHERE issuance.id IN (debit_id, credit_id);
-        IF first IS NULL THEN
-            RETURN NULL;
-        END IF;
-        SELECT balance INTO stood FROM (
-            (SELECT id, debit_balance_rao AS balance FROM ledger_transfer
-             WHERE debit_id = issuance.id AND id < first ORDER BY id DESC LIMIT 1)
-            UNION ALL
-            (SELECT id, credit_balance_rao FROM ledger_transfer
-             WHERE credit_id = issuance.id AND id < first ORDER BY id DESC LIMIT 1)
-        ) AS latest ORDER BY id DESC LIMIT 1;
-        IF EXISTS (
-            SELECT 1 FROM (
-                SELECT balance, change, coalesce(lag(balance) OVER in_order, stood, 0) AS before,
-                       lead(id) OVER in_order IS NULL AS is_last
-                FROM (
-                    SELECT id,
-                           CASE WHEN debit_id = issuance.id THEN debit_balance_rao ELSE credit_balance_rao END
-                               AS balance,
-                           CASE WHEN debit_id = issuance.id THEN -amount_rao ELSE amount_rao END AS change
-                    FROM new_rows WHERE issuance.id IN (debit_id, credit_id)
-                ) AS line
-                WINDOW in_order AS (ORDER BY id)
-            ) AS step
-            WHERE balance IS DISTINCT FROM before + change
-               OR (is_last AND balance <> issuance.credits_posted - issuance.debits_posted)
-        ) THEN
-            RAISE EXCEPTION 'what is issued is counted'
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_transfer_of_issuance_is_counted';
-        END IF;
-        RETURN NULL;
-    """
 
 
 class CurrentTransaction(Func):
@@ -106,7 +37,7 @@ class CurrentTransaction(Func):
 class Account(models.Model):
     """Whose money, and how much of it."""
 
-    code = models.CharField(max_length=CODE_LENGTH_MAX, unique=True, db_collation="C")
+    code = models.CharField(max_length=CODE_LENGTH_MAX, db_collation="C")
     kind = models.CharField(
         max_length=16, choices=[(kind.value, kind.name.title()) for kind in AccountKind]
     )
@@ -120,6 +51,8 @@ class Account(models.Model):
     class Meta:
         indexes = [models.Index(fields=["owner"], name="ledger_account_owner")]
         constraints = [
+            # Not unique=True, which makes a second index, for LIKE: sorted as bytes, one serves both.
+            models.UniqueConstraint(fields=["code"], name="ledger_account_code_is_unique"),
             models.CheckConstraint(
                 name="ledger_account_does_not_overdraw",
                 condition=Q(may_overdraw=True)
@@ -131,38 +64,8 @@ class Account(models.Model):
                 | Q(debits_posted__lte=F("credits_posted") + MAX_SUPPLY_RAO),
             ),
             models.CheckConstraint(
-                name="ledger_account_issuance_is_one",
-                condition=~Q(kind=AccountKind.ISSUANCE.value) | Q(code=ISSUANCE.code),
-            ),
-            models.CheckConstraint(
                 name="ledger_account_counts_from_zero",
                 condition=Q(credits_posted__gte=0, debits_posted__gte=0, debits_held__gte=0),
-            ),
-            models.CheckConstraint(
-                name="ledger_account_kind_is_known",
-                condition=Q(kind__in=[kind.value for kind in AccountKind]),
-            ),
-            models.CheckConstraint(
-                name="ledger_account_overdraws_only_by_its_kind",
-                condition=Q(
-                    may_overdraw=True,
-                    kind__in=[kind.value for kind in AccountKind if kind.may_overdraw],
-                )
-                | Q(
-                    may_overdraw=False,
-                    kind__in=[kind.value for kind in AccountKind if not kind.may_overdraw],
-                ),
-            ),
-            models.CheckConstraint(
-                name="ledger_account_owner_fits_its_kind",
-                condition=Q(
-                    owner__isnull=False,
-                    kind__in=[kind.value for kind in AccountKind if kind.has_owner],
-                )
-                | Q(
-                    owner__isnull=True,
-                    kind__in=[kind.value for kind in AccountKind if not kind.has_owner],
-                ),
             ),
             models.CheckConstraint(
                 name="ledger_account_of_the_system_has_no_counters",
@@ -171,8 +74,10 @@ class Account(models.Model):
             ),
         ]
         triggers = [
-            pgtrigger.ReadOnly(
-                name="keep_identity", fields=["code", "kind", "owner", "asset", "may_overdraw"]
+            FitTheChart(name="fit_the_chart"),
+            KeepColumns(
+                name="keep_identity",
+                columns=["id", "code", "kind", "owner", "asset", "may_overdraw"],
             ),
             *never_removed(),
         ]
@@ -184,7 +89,7 @@ class Account(models.Model):
 class Entry(models.Model):
     """What happened, once."""
 
-    key = models.CharField(max_length=KEY_LENGTH_MAX, unique=True, db_collation="C")
+    key = models.CharField(max_length=KEY_LENGTH_MAX, db_collation="C")
     code = models.CharField(max_length=40, help_text="Why: one of ledger.chart.Code.")
     at = models.DateTimeField(help_text="When it happened.")
     recorded_at = models.DateTimeField(db_default=Now(), help_text="When the books heard of it.")
@@ -203,6 +108,7 @@ class Entry(models.Model):
             models.Index(fields=["at"], name="ledger_entry_at"),
             models.Index(fields=["xid", "id"], name="ledger_entry_xid"),
         ]
+        constraints = [models.UniqueConstraint(fields=["key"], name="ledger_entry_key_is_unique")]
         triggers = append_only()
 
     def __str__(self) -> str:
@@ -268,9 +174,9 @@ class Hold(models.Model):
                 operation=pgtrigger.Insert,
                 condition=~pgtrigger.Q(new__state=HoldState.OPEN.value),
             ),
-            pgtrigger.ReadOnly(
+            KeepColumns(
                 name="keep_identity",
-                fields=["id", "account", "placed_by", "amount_rao", "expires_at"],
+                columns=["id", "account_id", "placed_by_id", "amount_rao", "expires_at"],
             ),
             *never_removed(),
         ]
@@ -280,17 +186,33 @@ class Hold(models.Model):
 
 
 class Transfer(models.Model):
-    """One amount from one account to another. Its balances are those right after it, for a statement."""
+    """One amount from one account to another. Its balances are those right after it, for a statement.
+
+    What it names is checked by CheckTransfers, a statement at once, in place of foreign keys.
+    """
 
     entry = models.ForeignKey(
-        Entry, on_delete=models.PROTECT, related_name="transfers", db_index=False
+        Entry,
+        on_delete=models.PROTECT,
+        related_name="transfers",
+        db_index=False,
+        db_constraint=False,
     )
     position = models.PositiveSmallIntegerField()
-    debit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
-    credit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
+    debit = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    credit = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     amount_rao = models.BigIntegerField()
     hold = models.ForeignKey(
-        Hold, on_delete=models.PROTECT, null=True, related_name="transfers", db_index=False
+        Hold,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="transfers",
+        db_index=False,
+        db_constraint=False,
     )
     debit_balance_rao = models.BigIntegerField(null=True, help_text="Empty for a system account.")
     credit_balance_rao = models.BigIntegerField(null=True, help_text="Empty for a system account.")
@@ -321,8 +243,7 @@ class Transfer(models.Model):
             ),
         ]
         triggers = [
-            StayWithinOneAsset(name="stay_within_one_asset"),
-            CountIssuance(name="tally_issuance"),
+            CheckTransfers(name="check_transfers"),
             *append_only(),
         ]
 

@@ -52,6 +52,7 @@ CONSTRAINTS = {
     "ledger_transfer_amount_is_positive": "a transfer moves more than nothing",
     "ledger_transfer_has_two_sides": "an account cannot pay itself",
     "ledger_transfer_position_is_unique": "two transfers stand in one place",
+    "ledger_transfer_names_what_exists": "a transfer names accounts, an entry and a hold that exist",
     "ledger_transfer_stays_within_one_asset": "a transfer stays within one asset",
 }
 

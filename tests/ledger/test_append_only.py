@@ -23,6 +23,29 @@ BACKWARDS = (
     " SELECT entry_id, 77, debit_id, credit_id, -1 FROM ledger_transfer LIMIT 1"
 )
 
+OF_NO_ENTRY = (
+    "INSERT INTO ledger_transfer (entry_id, position, debit_id, credit_id, amount_rao)"
+    " SELECT 0, 1, debit_id, credit_id, 1 FROM ledger_transfer LIMIT 1"
+)
+TO_NOBODY = (
+    "INSERT INTO ledger_transfer (entry_id, position, debit_id, credit_id, amount_rao)"
+    " SELECT entry_id, 77, debit_id, 0, 1 FROM ledger_transfer LIMIT 1"
+)
+FROM_NO_HOLD = (
+    "INSERT INTO ledger_transfer (entry_id, position, debit_id, credit_id, amount_rao, hold_id)"
+    " SELECT entry_id, 77, debit_id, credit_id, 1, gen_random_uuid() FROM ledger_transfer LIMIT 1"
+)
+OPENED = (
+    "INSERT INTO ledger_account"
+    " (code, kind, owner, asset, credits_posted, debits_posted, debits_held, may_overdraw)"
+    " VALUES ('odd', {kind}, {owner}, 0, 0, 0, 0, {may_overdraw})"
+)
+OF_NO_KIND = OPENED.format(kind="'purse'", owner="NULL", may_overdraw="false")
+OF_NOBODY = OPENED.format(kind="'wallet'", owner="NULL", may_overdraw="false")
+OF_SOMEBODY = OPENED.format(kind="'lock'", owner="gen_random_uuid()", may_overdraw="false")
+ON_CREDIT = OPENED.format(kind="'lock'", owner="NULL", may_overdraw="true")
+ANOTHER_ISSUANCE = OPENED.format(kind="'issuance'", owner="NULL", may_overdraw="true")
+
 
 @pytest.fixture
 def _a_page_of_history():
@@ -83,6 +106,15 @@ def refused(sql):
             BACKWARDS,
             "ledger_transfer_amount_is_positive",
         ),
+        (OF_NO_ENTRY, "a transfer names accounts, an entry and a hold that exist"),
+        (TO_NOBODY, "a transfer names accounts, an entry and a hold that exist"),
+        (FROM_NO_HOLD, "a transfer names accounts, an entry and a hold that exist"),
+        (OF_NO_KIND, "the kind of the account is unknown"),
+        (OF_NOBODY, "an account of this kind has another sort of owner"),
+        (OF_SOMEBODY, "an account of this kind has another sort of owner"),
+        (ON_CREDIT, "an account of this kind may not overdraw"),
+        (ANOTHER_ISSUANCE, "TAO comes from one account"),
+        ("UPDATE ledger_account SET id = -id WHERE kind = 'wallet'", "Cannot update rows from ledger_account"),
     ],
 )  # fmt: skip
 def test_history_and_limits_are_the_databases_own(sql, words):

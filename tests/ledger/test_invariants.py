@@ -46,6 +46,9 @@ FAULTS = [
         """,
     ),
     ("within one asset", "UPDATE ledger_account SET asset = 3 WHERE kind = 'lock'"),
+    ("names accounts, an entry and a hold", "UPDATE ledger_transfer SET credit_id = 0"),
+    ("names accounts, an entry and a hold", "UPDATE ledger_transfer SET entry_id = -id"),
+    ("names accounts, an entry and a hold", "UPDATE ledger_transfer SET hold_id = gen_random_uuid()"),
     ("the balance it left", "UPDATE ledger_transfer SET credit_balance_rao = credit_balance_rao + 1"),
     (
         "every entry does something",

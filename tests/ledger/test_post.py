@@ -248,6 +248,11 @@ def test_every_constraint_of_the_books_has_words():
 
     generated = {name for name in names if name.endswith("_check")}
     by_trigger = {
+        "ledger_account_kind_is_known",
+        "ledger_account_overdraws_only_by_its_kind",
+        "ledger_account_owner_fits_its_kind",
+        "ledger_account_issuance_is_one",
+        "ledger_transfer_names_what_exists",
         "ledger_transfer_stays_within_one_asset",
         "ledger_transfer_of_issuance_is_counted",
     }

@@ -1,0 +1,154 @@
+"""What the database refuses of new accounts and transfers, where a CHECK cannot look or would cost every posting.
+
+A CHECK is read and compiled anew by each statement that writes its table, and a posting writes two tables: claims
+about columns that never change are kept at the INSERT, and `keep_identity` keeps them from then on. Foreign keys of
+transfers are claims of one statement here, not of every row (docs/decisions/0038-check-transfers-by-statement.md).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import pgtrigger
+
+from ledger.chart import ISSUANCE, AccountKind
+
+
+def _among(kinds: Iterable[AccountKind]) -> str:
+    return "(" + ", ".join(f"'{kind.value}'" for kind in kinds) + ")"
+
+
+def _refuse(condition: str, *, constraint: str, words: str) -> str:
+    """Write the refusal of a claim as the database itself would word it: under a constraint's name."""
+    return f"""
+        IF {condition} THEN
+            RAISE EXCEPTION '{words} ({constraint})'
+                USING ERRCODE = 'check_violation', CONSTRAINT = '{constraint}';
+        END IF;"""
+
+
+class KeepColumns(pgtrigger.Trigger):
+    """Refuse to change these columns; a statement that does not set them does not even ask."""
+
+    when = pgtrigger.Before
+    func = "RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;"
+
+    def __init__(self, *, name: str, columns: Sequence[str]) -> None:
+        changed = " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in columns)
+        super().__init__(
+            name=name,
+            operation=pgtrigger.UpdateOf(*columns),  # type: ignore[no-untyped-call]  # pgtrigger's
+            condition=pgtrigger.Condition(changed),
+        )
+
+
+class FitTheChart(pgtrigger.Trigger):
+    """Refuse an account whose kind is unknown, or that has an owner or a leave which its kind has not."""
+
+    when = pgtrigger.Before
+    operation = pgtrigger.Insert
+    func = (
+        _refuse(
+            f"NEW.kind NOT IN {_among(AccountKind)}",
+            constraint="ledger_account_kind_is_known",
+            words="the kind of the account is unknown",
+        )
+        + _refuse(
+            f"NEW.may_overdraw <> (NEW.kind IN {_among(k for k in AccountKind if k.may_overdraw)})",
+            constraint="ledger_account_overdraws_only_by_its_kind",
+            words="an account of this kind may not overdraw",
+        )
+        + _refuse(
+            f"(NEW.owner IS NOT NULL) <> (NEW.kind IN {_among(k for k in AccountKind if k.has_owner)})",
+            constraint="ledger_account_owner_fits_its_kind",
+            words="an account of this kind has another sort of owner",
+        )
+        + _refuse(
+            f"(NEW.kind = '{AccountKind.ISSUANCE.value}') <> (NEW.code = '{ISSUANCE.code}')",
+            constraint="ledger_account_issuance_is_one",
+            words="TAO comes from one account",
+        )
+        + """
+        RETURN NEW;
+    """
+    )
+
+
+class CheckTransfers(pgtrigger.Trigger):
+    """Refuse transfers between assets, of what does not exist, or of issuance past its counters; once per statement.
+
+    Accounts, entries and holds are never removed, so what is found here stays, and need not be locked as a foreign
+    key locks it: with one, everybody who pays the same account rewrites its row.
+    The cap stands on the counters of the issuance account, so nothing may be issued past them: each transfer has to
+    go on from the balance that the one before it left, and the last has to arrive at the counters.
+    """
+
+    when = pgtrigger.After
+    operation = pgtrigger.Insert
+    level = pgtrigger.Statement
+    referencing = pgtrigger.Referencing(new="new_rows")  # type: ignore[no-untyped-call]  # pgtrigger's
+    declare = [
+        ("is_known", "boolean"),
+        ("is_within", "boolean"),
+        ("first", "bigint"),
+        ("issuance", "ledger_account%ROWTYPE"),
+        ("stood", "bigint"),
+    ]
+    func = "".join(
+        (
+            """
+        SELECT bool_and(debit.id IS NOT NULL AND credit.id IS NOT NULL AND entry.id IS NOT NULL
+                        AND (hold.id IS NOT NULL OR new_rows.hold_id IS NULL)),
+               bool_and(debit.asset = credit.asset),
+               min(new_rows.id) FILTER (WHERE 'issuance' IN (debit.code, credit.code))
+        INTO is_known, is_within, first
+        FROM new_rows
+        LEFT JOIN ledger_account AS debit ON debit.id = new_rows.debit_id
+        LEFT JOIN ledger_account AS credit ON credit.id = new_rows.credit_id
+        LEFT JOIN ledger_entry AS entry ON entry.id = new_rows.entry_id
+        LEFT JOIN ledger_hold AS hold ON hold.id = new_rows.hold_id;""",
+            _refuse(
+                "NOT is_known",
+                constraint="ledger_transfer_names_what_exists",
+                words="a transfer names accounts, an entry and a hold that exist",
+            ),
+            _refuse(
+                "NOT is_within",
+                constraint="ledger_transfer_stays_within_one_asset",
+                words="a transfer stays within one asset",
+            ),
+            """
+        IF first IS NULL THEN
+            RETURN NULL;
+        END IF;
+        SELECT * INTO issuance FROM ledger_account WHERE code = 'issuance';
+        SELECT balance INTO stood FROM (
+            (SELECT id, debit_balance_rao AS balance FROM ledger_transfer
+             WHERE debit_id = issuance.id AND id < first ORDER BY id DESC LIMIT 1)
+            UNION ALL
+            (SELECT id, credit_balance_rao FROM ledger_transfer
+             WHERE credit_id = issuance.id AND id < first ORDER BY id DESC LIMIT 1)
+        ) AS latest ORDER BY id DESC LIMIT 1;""",
+            _refuse(
+                """EXISTS (
+            SELECT 1 FROM (
+                SELECT balance, change, coalesce(lag(balance) OVER in_order, stood, 0) AS before,
+                       lead(id) OVER in_order IS NULL AS is_last
+                FROM (
+                    SELECT id,
+                           CASE WHEN debit_id = issuance.id THEN debit_balance_rao ELSE credit_balance_rao END
+                               AS balance,
+                           CASE WHEN debit_id = issuance.id THEN -amount_rao ELSE amount_rao END AS change
+                    FROM new_rows WHERE issuance.id IN (debit_id, credit_id)
+                ) AS line
+                WINDOW in_order AS (ORDER BY id)
+            ) AS step
+            WHERE balance IS DISTINCT FROM before + change
+               OR (is_last AND balance <> issuance.credits_posted - issuance.debits_posted)
+        )""",
+                constraint="ledger_transfer_of_issuance_is_counted",
+                words="what is issued is counted",
+            ),
+            """
+        RETURN NULL;
+    """,
+        )
+    )
