@@ -33,14 +33,19 @@ HANDED_ON = ("smoothed", "incumbents")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A bundle as it is published: its canonical JSON, of megabytes, and its digest.
+    """A bundle as it is published: its canonical JSON, of megabytes and so in parts, and its digest.
 
     handed_on: the part of its payroll that the next epoch takes up, as JSON of its own.
     """
 
-    text: bytes
+    parts: tuple[bytes, ...]
     digest: str
     handed_on: bytes
+
+    @property
+    def text(self) -> bytes:
+        """Return the whole JSON."""
+        return b"".join(self.parts)
 
 
 def made(record: Record, payroll: Payroll, *, previous_digest: str) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Writte
     stated = hashed.hexdigest()
     assert min(body) > "digest", "the digest comes first among the sorted names"
     return Written(
-        text=b"".join([brace, f'"digest":"{stated}",'.encode(), *rest]),
+        parts=(brace, f'"digest":"{stated}",'.encode(), *rest),
         digest=stated,
         handed_on=b"".join(_object({name: paid[name] for name in HANDED_ON})),
     )

@@ -9,7 +9,6 @@ holds exactly are Python's own integers.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import compress
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -28,11 +27,13 @@ EXACT_MAX = 2**53  # up to here floats hold every integer, and a quotient of two
 class Given:
     """The scores that count, in columns; what is the same in every score of a result may stand once.
 
-    validators, scores_ppm: one value a score. places: where a score's result stands in the columns after it.
+    validators: who gave them, sorted. judge, scores_ppm: one value a score, judge a place in `validators`.
+    places: where a score's result stands in the columns after it.
     """
 
     validators: Sequence[str]
-    scores_ppm: Sequence[int]
+    judge: Column
+    scores_ppm: Column
     places: Column
     result_ids: Sequence[str]
     miners: Sequence[str]
@@ -46,9 +47,11 @@ class Given:
         if isinstance(scores, SignedScores):
             return cls._of_columns(scores, seated)
         rows = [one for one in scores if one["validator"] in seated and one["miner"] in seated]
+        validators, judge = _places([one["validator"] for one in rows])
         return cls(
-            validators=[one["validator"] for one in rows],
-            scores_ppm=[one["score_ppm"] for one in rows],
+            validators=validators,
+            judge=judge,
+            scores_ppm=_whole([one["score_ppm"] for one in rows]),
             places=np.arange(len(rows)),
             result_ids=[one["result_id"] for one in rows],
             miners=[one["miner"] for one in rows],
@@ -59,22 +62,20 @@ class Given:
 
     @classmethod
     def _of_columns(cls, scores: SignedScores, seated: Collection[str]) -> Self:
-        results = [result for result in scores.results.values() if result.miner in seated]
-        place_of = {result.result_id: place for place, result in enumerate(results)}
-        counts = [
-            validator in seated and result_id in place_of
-            for validator, result_id in zip(scores.validators, scores.result_ids, strict=True)
-        ]
-        counted = (place_of[result_id] for result_id in compress(scores.result_ids, counts))
+        is_judge = np.array([who in seated for who in scores.validators], dtype=np.bool_)
+        is_miner = np.array([result.miner in seated for result in scores.results], dtype=np.bool_)
+        counts = is_judge[scores.validator_at] & is_miner[scores.result_at]
+        heard, judge = np.unique(scores.validator_at[counts], return_inverse=True)
         return cls(
-            validators=list(compress(scores.validators, counts)),
-            scores_ppm=list(compress(scores.scores_ppm, counts)),
-            places=np.fromiter(counted, dtype=np.int64),
-            result_ids=[result.result_id for result in results],
-            miners=[result.miner for result in results],
-            latencies_ms=[result.latency_ms for result in results],
-            work_units=[result.work_units for result in results],
-            are_canaries=[result.is_canary for result in results],
+            validators=[scores.validators[place] for place in heard.tolist()],
+            judge=judge,
+            scores_ppm=scores.scores_ppm[counts],
+            places=scores.result_at[counts],
+            result_ids=[result.result_id for result in scores.results],
+            miners=[result.miner for result in scores.results],
+            latencies_ms=[result.latency_ms for result in scores.results],
+            work_units=[result.work_units for result in scores.results],
+            are_canaries=[result.is_canary for result in scores.results],
         )
 
 
@@ -92,10 +93,10 @@ def measured(
     counts = _counted(deliveries)
     if not given.validators:
         return {}
-    validators, judge = _places(given.validators)
+    validators = given.validators
     miners, judged = _places(given.miners)
-    _refuse_repeated(given, validators, judge)
-    cells = judge * len(miners) + judged[given.places]
+    _refuse_repeated(given)
+    cells = given.judge * len(miners) + judged[given.places]
     columns = _columns(given, cells)
     pairs = np.unique(cells)
     columns |= _delivered(counts, miners, pairs % len(miners))
@@ -115,7 +116,7 @@ def _columns(given: Given, cells: Column) -> dict[str, Column]:
     order = np.lexsort((latency, cells))
     starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
     counts = np.diff(np.append(starts, len(order)))
-    score = _whole(given.scores_ppm)[order]
+    score = given.scores_ppm[order]
     work = _whole(given.work_units)[given.places][order]
     if score.min() < 0 or score.max() > PPM:
         raise ValueError(f"a score_ppm is not within 0..{PPM}")
@@ -167,13 +168,13 @@ def _counted(deliveries: Iterable[Delivery]) -> dict[str, Delivery]:
     return counted
 
 
-def _refuse_repeated(given: Given, validators: Sequence[str], judge: Column) -> None:
+def _refuse_repeated(given: Given) -> None:
     result_ids, result_at = _places(given.result_ids)
-    pairs, times = np.unique(judge * len(result_ids) + result_at[given.places], return_counts=True)
-    repeated = pairs[times > 1].tolist()
+    pairs = np.sort(given.judge * len(result_ids) + result_at[given.places])
+    repeated = pairs[1:][pairs[1:] == pairs[:-1]].tolist()
     if repeated:
         who, what = divmod(repeated[0], len(result_ids))
-        raise ValueError(f"result {result_ids[what]} was scored twice by {validators[who]}")
+        raise ValueError(f"result {result_ids[what]} was scored twice by {given.validators[who]}")
 
 
 def _places(names: Sequence[str]) -> tuple[list[str], Column]:
@@ -185,7 +186,7 @@ def _places(names: Sequence[str]) -> tuple[list[str], Column]:
 
 def _whole(values: Sequence[int]) -> Column:
     """Return a column of integers; those that pass 64 bits as Python's own."""
-    fits = min(values) > -(2**62) and max(values) < 2**62
+    fits = not values or (min(values) > -(2**62) and max(values) < 2**62)
     return np.array(values, dtype=np.int64 if fits else object)
 
 

@@ -17,9 +17,10 @@ from neurons.protocol import canonical_json
 LEVEL = 1
 
 
-def deflated(content: bytes) -> bytes:
-    """Return bytes in zlib's format, made by ISA-L: a sixth of zlib's time for the same room."""
-    return isal_zlib.compress(content, LEVEL)
+def deflated(*parts: bytes) -> bytes:
+    """Return bytes, given in parts, in zlib's format, made by ISA-L: a sixth of zlib's time for the same room."""
+    stream = isal_zlib.compressobj(LEVEL)
+    return b"".join([*map(stream.compress, parts), stream.flush()])
 
 
 def packed(value: Mapping[str, Any]) -> bytes:

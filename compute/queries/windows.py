@@ -1,13 +1,16 @@
 """What an epoch's window holds: the signed scores, and what was offered and returned."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
+import numpy as np
+import orjson
 from django.db import connection, transaction
 from django.db.models import Count, Q
+from numpy.typing import NDArray
 
 from compute.blueprints import blueprint
 from compute.models import Job, Lease, Result
@@ -20,17 +23,20 @@ from subnets.signed_scores import ScoredResult, SignedScores
 
 # The first half of an advisory lock's name ("SCOR"), so that no other use of such locks meets this one.
 SCORE_WRITERS = 0x53434F52
-# A column a field, each one value: twelve thousand rows take longer to be sent and made than to be found. Within an
-# instant scores come by result id, as they were committed to. An aggregate takes the rows in their subquery's order.
+# A column a field, each one value: twelve thousand rows take longer to be sent and made than to be found. Ids, hotkeys
+# and signatures hold no comma. Aggregates of one statement take the rows in one order, here that in which they lie.
 GIVEN = """
-SELECT json_agg(result_id), json_agg(validator), json_agg(score_ppm), json_agg(reason), json_agg(signature)
-FROM (
-    SELECT result_id, validator, score_ppm, reason, signature FROM compute_score
-    WHERE netuid = %s AND scored_at >= %s AND scored_at < %s
-    ORDER BY scored_at, result_id, validator COLLATE "C"
-) AS given
+SELECT encode(string_agg(timestamptz_send(scored_at), ''), 'hex'), string_agg(result_id::text, ','),
+       string_agg(validator, ','), encode(string_agg(int4send(score_ppm::int), ''), 'hex'),
+       json_agg(reason)::text, string_agg(signature, ',')
+FROM compute_score
+WHERE netuid = %s AND scored_at >= %s AND scored_at < %s
 """
-ONE_INSTANT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+# One epoch is one of many that are closed at once: helpers would take the processors from each other.
+ONE_INSTANT = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL max_parallel_workers_per_gather = 0
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +88,65 @@ def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathere
     """
     with connection.cursor() as cursor:
         cursor.execute(GIVEN, [netuid, starts_at, ends_at])
-        result_ids, *columns = (column or [] for column in cursor.fetchone())
-    found = _results(result_ids)
+        given = Given.read(cursor.fetchone())
+    found = _results(given.result_ids)
     return Gathered(
-        scores=SignedScores(
-            {str(result.id): _facts(result) for result in found}, result_ids, *columns
-        ),
+        scores=given.scores([_facts(result) for result in found]),
         proof=Proof(
             results=tuple(_signed_result(result) for result in found),
             commitments=window_commitments(netuid, starts_at=starts_at, ends_at=ends_at),
         ),
         deliveries=_deliveries(netuid, starts_at=starts_at, ends_at=ends_at),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The columns that GIVEN sends, one value a score. scored_at: in microseconds."""
+
+    scored_at: NDArray[np.int64]
+    result_ids: Sequence[str]
+    validators: Sequence[str]
+    scores_ppm: NDArray[np.int64]
+    reasons: Sequence[str]
+    signatures: Sequence[str]
+
+    @classmethod
+    def read(cls, columns: Sequence[str | None]) -> Self:
+        """Read what was sent; nothing where no score was found."""
+        scored_at, result_ids, validators, scores_ppm, reasons, signatures = columns
+        return cls(
+            scored_at=_numbers(scored_at, ">i8"),
+            result_ids=_names(result_ids),
+            validators=_names(validators),
+            scores_ppm=_numbers(scores_ppm, ">i4"),
+            reasons=orjson.loads(reasons or "[]"),
+            signatures=_names(signatures),
+        )
+
+    def scores(self, results: Sequence[ScoredResult]) -> SignedScores:
+        """Return the scores as they were given, one after the other; results: each that was scored, by id.
+
+        Within an instant scores come by result id, as they were committed to.
+        """
+        found = SignedScores.of(
+            results,
+            result_ids=self.result_ids,
+            validators=self.validators,
+            reasons=self.reasons,
+            scores_ppm=self.scores_ppm,
+            signatures=self.signatures,
+        )
+        return found.taken(np.lexsort((found.validator_at, found.result_at, self.scored_at)))
+
+
+def _numbers(sent: str | None, kind: str) -> NDArray[np.int64]:
+    """Read numbers that were sent as the hex of their bytes."""
+    return np.frombuffer(bytes.fromhex(sent or ""), dtype=kind).astype(np.int64)
+
+
+def _names(sent: str | None) -> list[str]:
+    return sent.split(",") if sent else []
 
 
 class Returned(NamedTuple):

@@ -207,7 +207,7 @@ def prove(
         validators_rao=paid.validators_rao,
         burned_rao=paid.burned_rao,
         rule_fault=paid.rule_fault,
-        bundle=packing.deflated(written.text),
+        bundle=packing.deflated(*written.parts),
         handed_on=packing.deflated(written.handed_on),
         digest=written.digest,
         evidence=evidence.packed(record, seen),

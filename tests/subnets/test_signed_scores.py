@@ -34,14 +34,16 @@ def windows(draw):
         st.sampled_from(["alice", "bob", 'c"l']),
         st.integers(0, 1_000_000),
         texts,
-        texts,
+        st.text("0123456789abcdef", min_size=1, max_size=5).map("0x".__add__),
     )
     rows = draw(st.lists(score, max_size=6, unique_by=lambda row: row[:2]))
-    places, *columns = map(list, zip(*rows, strict=True)) if rows else ([], [], [], [], [])
-    return SignedScores(
-        {result.result_id: result for result in results},
-        [results[place].result_id for place in places],
-        *columns,
+    return SignedScores.of(
+        results,
+        result_ids=[results[place].result_id for place, *_ in rows],
+        validators=[validator for _, validator, *_ in rows],
+        scores_ppm=[score_ppm for _, _, score_ppm, *_ in rows],
+        reasons=[reason for *_, reason, _ in rows],
+        signatures=[signature for *_, signature in rows],
     )
 
 
@@ -55,8 +57,13 @@ def test_columns_are_spelled_as_the_list_they_read_like(scores):
 def test_a_text_that_looks_like_json_is_spelled_as_a_text(odd):
     result = ScoredResult("r0", "m1", "0f", 100, 10, is_canary=False)
     texts = ["", odd, "plain"]
-    scores = SignedScores(
-        {"r0": result}, ["r0"] * 3, ["alice", "bob", odd], [1, 2, 3], texts, texts[::-1]
+    scores = SignedScores.of(
+        [result],
+        result_ids=["r0"] * 3,
+        validators=["alice", "bob", odd],
+        scores_ppm=[1, 2, 3],
+        reasons=texts,
+        signatures=["0x", "0x1", "0x23"],
     )
 
     assert json.loads(b"".join(scores.spelled())) == list(scores)
@@ -81,12 +88,13 @@ def test_a_bundle_of_columns_is_that_of_their_list():
         ScoredResult(**{field.name: row[field.name] for field in dataclasses.fields(ScoredResult)})
         for row in rows
     ]
-    columns = SignedScores(
-        {result.result_id: result for result in results},
-        *(
-            [row[name] for row in rows]
-            for name in ("result_id", "validator", "score_ppm", "reason", "signature")
-        ),
+    columns = SignedScores.of(
+        results,
+        result_ids=[row["result_id"] for row in rows],
+        validators=[row["validator"] for row in rows],
+        scores_ppm=[row["score_ppm"] for row in rows],
+        reasons=[row["reason"] for row in rows],
+        signatures=[row["signature"] for row in rows],
     )
     with worlds.quick_cel():
         paid = payroll.settle(record)
@@ -97,7 +105,7 @@ def test_a_bundle_of_columns_is_that_of_their_list():
         for one in (rows, columns)
     )
 
-    assert by_rows == by_columns
+    assert by_rows.text == by_columns.text
     public = json.loads(by_rows.text)
     assert canonical_json(public) == by_rows.text
     assert public["record"] == bundle.record_json(record)
