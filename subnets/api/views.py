@@ -124,10 +124,12 @@ class NeuronsView(SignedView):
 class StakeView(SignedView):
     refusals: Refusals = {
         "POST": (
+            SubnetUnknown,
             NotRegistered,
             InsufficientFunds,
         ),
         "DELETE": (
+            SubnetUnknown,
             NotRegistered,
             InsufficientFunds,
         ),
