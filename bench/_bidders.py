@@ -1,7 +1,12 @@
 """Bidders of a hot auction: processes that call `place_bid`, and threads that bid over HTTP as programs do.
 
-A ticket, drawn from one counter of all bidders, is the next maximum to state. Whoever arrives late may be refused,
-because two with later tickets were faster: they read in the refusal what is asked now, draw again, and state no less.
+A bidder hears what is asked in the answer to their last bid, be it taken or refused, and states a maximum some steps
+above it; whoever leads raises what they stated, since nobody waits to be outbid. So what they heard is as old as the bids
+of all others that came between, and many are refused, as in the last minute of a real auction. A maximum of several
+steps is what people state who are asked for "the most you would pay": some lead with it, some are outbid in the same
+breath by the leader's, and with one step each nearly everybody would come too late. Bidders who draw tickets from one
+counter, as this benchmark once had them, know of each other what no bidder knows.
+
 A run ends after so many accepted bids; refusals take their time and are counted apart.
 """
 
@@ -18,14 +23,17 @@ from queue import Empty
 from threading import Barrier, Thread
 from uuid import UUID, uuid4
 
+import numpy as np
 from django.db import connections
 
 from bench import _world  # noqa: F401  sets Django up before a model is imported
 from ledger.errors import DomainError
-from marketplace import operations
+from marketplace import bidding, operations
 
 # Forked, so that a bidder starts in milliseconds: a crowd that loads Django one by one loads the cores as well.
 FORK = multiprocessing.get_context("fork")
+# How many steps above what is asked a maximum lies, at most.
+STEPS_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,7 @@ class Crowd:
     bidders: list[UUID]
     bid_count: int
     warming_count: int
-    first_rao: int
-    step_rao: int
+    start_rao: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +72,29 @@ class Rate:
     p99_ms: float
 
 
-Bid = Callable[[UUID, int], int | None]
-"""State a maximum in an auction. None: it is accepted; otherwise what is asked for."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the house said to a bid. above_rao: whatever is stated next lies above this, or is the least that is asked."""
+
+    is_taken: bool
+    above_rao: int
 
 
-class Tickets:
-    """Numbers from 0, each drawn once by whoever comes first, in any process, until so many bids are accepted."""
+Bid = Callable[[UUID, int], Said]
+"""State a maximum in an auction."""
+
+
+class Places:
+    """How many bids are still wanted, by all processes together."""
 
     def __init__(self, bid_count: int) -> None:
-        self._drawn: Synchronized[int] = FORK.Value("q", 0)
         self._left: Synchronized[int] = FORK.Value("q", bid_count)
 
-    def draw(self) -> int | None:
-        """Return the next number; None when there are bids enough."""
-        if self._left.value <= 0:
-            return None
-        with self._drawn.get_lock():
-            self._drawn.value += 1
-            return self._drawn.value - 1
+    def are_left(self) -> bool:
+        """Say whether more bids are wanted."""
+        return self._left.value > 0
 
-    def spend(self) -> None:
+    def take(self) -> None:
         """Note that a bid was accepted."""
         with self._left.get_lock():
             self._left.value -= 1
@@ -104,13 +114,15 @@ def sent(crowd: Crowd, *, keys: dict[UUID, str], port: int, processes: int) -> R
 def _together(crowd: Crowd, lots: list[list[Bid]]) -> Rate:
     """Let each lot be a process and each of its bidders a thread, and begin all at once."""
     connections.close_all()  # a child would speak on its parent's line
-    warming, tickets = Tickets(crowd.warming_count), Tickets(crowd.bid_count)
+    warming, places = Places(crowd.warming_count), Places(crowd.bid_count)
     gate, answers = FORK.Barrier(len(lots)), FORK.Queue()
     processes = [
         FORK.Process(
-            target=_bid_in_threads, args=(crowd, lot, warming, tickets, gate, answers), daemon=True
+            target=_bid_in_threads,
+            args=(crowd, lot, warming, places, gate, answers, number),
+            daemon=True,
         )
-        for lot in lots
+        for number, lot in enumerate(lots)
     ]
     for process in processes:
         process.start()
@@ -133,46 +145,51 @@ def _together(crowd: Crowd, lots: list[list[Bid]]) -> Rate:
 
 
 def _bid_in_threads(
-    crowd: Crowd, lot: list[Bid], warming: Tickets, tickets: Tickets, gate, answers
+    crowd: Crowd, lot: list[Bid], warming: Places, places: Places, gate, answers, number: int
 ) -> None:
     ready = Barrier(len(lot), action=gate.wait)
 
-    def work(bid: Bid) -> None:
-        _bid_all(crowd, crowd.warming, warming, bid)
+    def work(bid: Bid, at: int) -> None:
+        chance = np.random.default_rng([number, at])
+        _bid_all(crowd.warming, crowd.start_rao, warming, bid, chance)
         ready.wait()
         started_s = time.time()
-        latencies_s, refused_count = _bid_all(crowd, crowd.auction, tickets, bid)
+        latencies_s, refused_count = _bid_all(crowd.auction, crowd.start_rao, places, bid, chance)
         answers.put(Heard(latencies_s, refused_count, started_s, time.time()))
 
     if len(lot) == 1:
-        work(lot[0])
+        work(lot[0], 0)
         return
-    threads = [Thread(target=work, args=(bid,)) for bid in lot]
+    threads = [Thread(target=work, args=(bid, at)) for at, bid in enumerate(lot)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def _bid_all(crowd: Crowd, auction: UUID, tickets: Tickets, bid: Bid) -> tuple[list[float], int]:
-    """Bid until all tickets are drawn; return how long accepted bids took, and how many were refused."""
-    latencies_s, refused_count, asked_rao = [], 0, 0
-    while (ticket := tickets.draw()) is not None:
+def _bid_all(
+    auction: UUID, start_rao: int, places: Places, bid: Bid, chance: np.random.Generator
+) -> tuple[list[float], int]:
+    """Bid until there are bids enough; return how long accepted ones took, and how many were refused."""
+    latencies_s, refused_count, above_rao = [], 0, start_rao
+    while places.are_left():
+        step_rao = bidding.increment(above_rao, bidding.TAO_INCREMENTS)
+        max_rao = above_rao + int(chance.integers(1, STEPS_MAX, endpoint=True)) * step_rao
         started = time.perf_counter()
-        refused = bid(auction, max(asked_rao, crowd.first_rao + ticket * crowd.step_rao))
-        if refused is None:
+        said = bid(auction, max_rao)
+        above_rao = said.above_rao
+        if said.is_taken:
             latencies_s.append(time.perf_counter() - started)
-            tickets.spend()
+            places.take()
         else:
             refused_count += 1
-            asked_rao = refused
     return latencies_s, refused_count
 
 
 def _caller(bidder: UUID) -> Bid:
-    def bid(auction: UUID, max_rao: int) -> int | None:
+    def bid(auction: UUID, max_rao: int) -> Said:
         try:
-            operations.place_bid(
+            placed = operations.place_bid(
                 auction_id=auction,
                 bidder=bidder,
                 max_rao=max_rao,
@@ -180,8 +197,8 @@ def _caller(bidder: UUID) -> Bid:
                 now=datetime.now(UTC),  # noqa: TID251  a client's clock
             )
         except DomainError as refusal:
-            return _asked_rao(refusal.fields)
-        return None
+            return _refused(refusal.fields)
+        return Said(is_taken=True, above_rao=max_rao if placed.is_leading else placed.min_next_rao)
 
     return bid
 
@@ -189,7 +206,7 @@ def _caller(bidder: UUID) -> Bid:
 def _sender(key: str, *, port: int) -> Bid:
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def bid(auction: UUID, max_rao: int) -> int | None:
+    def bid(auction: UUID, max_rao: int) -> Said:
         line.request(
             "POST",
             f"/api/v1/auctions/{auction}/bids/",
@@ -203,13 +220,18 @@ def _sender(key: str, *, port: int) -> Bid:
         answer = line.getresponse()
         said = json.loads(answer.read())
         assert answer.status in {200, 201, 409}, (answer.status, said)
-        return _asked_rao(said) if answer.status == 409 else None
+        if answer.status == 409:
+            return _refused(said)
+        return Said(
+            is_taken=True,
+            above_rao=max_rao if said["is_leading"] else int(said["min_next_rao"]),
+        )
 
     return bid
 
 
-def _asked_rao(said: dict[str, object]) -> int:
+def _refused(said: dict[str, object]) -> Said:
     """Read what would be taken: BidTooLow names the minimum, MaximumNotRaised the leader's own maximum."""
     asked = said.get("minimum_rao", said.get("maximum_rao"))
     assert asked is not None, said
-    return int(str(asked))
+    return Said(is_taken=False, above_rao=int(str(asked)))

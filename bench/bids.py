@@ -27,6 +27,7 @@ from launch import goals, postgres, programs, servers
 from launch.children import stop_all
 from ledger import invariants
 from ledger.money import RAO_PER_TAO as TAO
+from marketplace import bidding
 from marketplace.models import User
 from subnets import operations as subnets
 
@@ -34,19 +35,13 @@ CALLED_TARGET, SENT_TARGET = 0.3, 0.1
 CLIENTS = 8
 PGBENCH_S = 2
 GROWTH = (1, 8, 64)
-# Over HTTP no crowd of 64: with a purse each that lasts, they would need more TAO than there can be.
-SENT_GROWTH = GROWTH[:2]
-# Steps are 100 TAO where prices end, and every bidder must have the last price: more bids would need more TAO than
-# there can be.
-BIDS = {1: 200, 8: 400, 64: 60}
-# With every refusal one more ticket is drawn, and prices end that much higher: tickets for one accepted bid.
-TICKETS_MAX = {1: 2, 8: 3, 64: 8}
-WARMING = {
-    1: 20,
-    8: 120,
-    64: 192,
-}  # a statement gets its plan at its seventh use on a connection; 64 get half of that
-FIRST_RAO, STEP_RAO = 6_000 * TAO, 100 * TAO
+BIDS = {1: 200, 8: 400, 64: 150}
+# A statement gets its plan at its seventh use on a connection; 64 get half of that.
+WARMING = {1: 20, 8: 120, 64: 192}
+# By how many steps one accepted bid moves the highest maximum, with room to spare: a lone bidder raises by five and a
+# half on average, and in a crowd most bids stay below the leader's. Every bidder must have the last price, and more
+# would need more TAO than there can be.
+STEPS_A_BID = {1: 7, 8: 4, 64: 4}
 # People over HTTP share the cores with the server they ask: two processes are what they need.
 SENDERS = 2
 # A person may bid sixty times a minute. The limit is counted as always, and lies where it stops nobody.
@@ -68,14 +63,15 @@ def measure() -> Iterator[Figure]:
         os.environ["DATABASE_URL"] = _market.address()
         subnets.found_network(block_ms=12_000, min_lock_rao=TAO, now=_market.now())
         seller = _market.people(1, tao=100_000)[0]
-        _pgbench(_market.auction(seller), seconds=1)
-        yield from _grown("place_bid called", seller, _bidders.called, target=CALLED_TARGET)
-        yield from _over_http(Path(scratch), seller)
+        calm = _market.auction(seller)
+        _pgbench(calm, seconds=1)
+        yield from _grown("place_bid called", seller, calm, _bidders.called, target=CALLED_TARGET)
+        yield from _over_http(Path(scratch), seller, calm)
         faults = invariants.check_all_books()
         assert not faults, faults
 
 
-def _over_http(state: Path, seller: User) -> Iterator[Figure]:
+def _over_http(state: Path, seller: User, calm: UUID) -> Iterator[Figure]:
     port = servers.free_port()
     env = _market.environment(state, port=port, RATE_LIMITS=RATE_LIMITS)
     settings.STATIC_ROOT = env["STATIC_ROOT"]
@@ -90,7 +86,7 @@ def _over_http(state: Path, seller: User) -> Iterator[Figure]:
     try:
         while not goals.is_answering(f"http://127.0.0.1:{port}/accounts/login/"):
             assert web.is_alive(), web.tail()
-        yield from _grown("bids over HTTP", seller, sent, target=SENT_TARGET, growth=SENT_GROWTH)
+        yield from _grown("bids over HTTP", seller, calm, sent, target=SENT_TARGET)
         yield Figure(
             name="statements of a bid over HTTP", value=_statements(seller), unit="statements"
         )
@@ -101,15 +97,17 @@ def _over_http(state: Path, seller: User) -> Iterator[Figure]:
 def _grown(
     said: str,
     seller: User,
+    calm: UUID,
     bid: Callable[[Crowd], Rate],
     *,
     target: float,
-    growth: tuple[int, ...] = GROWTH,
 ) -> Iterator[Figure]:
-    """Report crowds of 1 and more; a target is set for as many at once as pgbench has clients."""
+    """Report crowds of 1 and more; a target is set for as many at once as pgbench has clients.
+
+    calm: the auction that pgbench writes to; every slot costs twice the last one, so there is one for all.
+    """
     rates: dict[int, Rate] = {}
-    calm = _market.auction(seller)
-    for count in growth:
+    for count in GROWTH:
         before = _pgbench(calm, seconds=PGBENCH_S)
         rate = rates[count] = bid(_crowd(seller, count))
         peer = (before + _pgbench(calm, seconds=PGBENCH_S)) / 2
@@ -130,7 +128,7 @@ def _grown(
             value=os.getloadavg()[0],
             unit="running",
         )
-    most, least = max(growth), min(growth)
+    most, least = max(GROWTH), min(GROWTH)
     yield Figure(
         name=f"{said}, {most} at once beside {least}",
         value=rates[most].per_s,
@@ -142,28 +140,34 @@ def _grown(
 
 def _crowd(seller: User, count: int) -> Crowd:
     """Open an auction and one to warm up in, and give everybody what both can cost."""
-    spread_rao = (BIDS[count] + WARMING[count]) * TICKETS_MAX[count] * STEP_RAO
-    last_tao = (2 * FIRST_RAO + spread_rao) // TAO
+    lasts_rao = sum(_last_rao(bids[count] * STEPS_A_BID[count]) for bids in (BIDS, WARMING))
     return Crowd(
         auction=_market.auction(seller),
         warming=_market.auction(seller),
-        bidders=[user.id for user in _market.people(count, tao=last_tao)],
+        bidders=[user.id for user in _market.people(count, tao=lasts_rao // TAO)],
         bid_count=BIDS[count],
         warming_count=WARMING[count],
-        first_rao=FIRST_RAO,
-        step_rao=STEP_RAO,
+        start_rao=TAO,
     )
+
+
+def _last_rao(step_count: int) -> int:
+    """Return the price so many steps above the first."""
+    price_rao = TAO
+    for _ in range(step_count):
+        price_rao += bidding.increment(price_rao, bidding.TAO_INCREMENTS)
+    return price_rao
 
 
 def _statements(seller: User) -> int:
     """Count what one bid sends to PostgreSQL, from its key to its answer."""
-    crowd = _crowd(seller, 1)
-    headers = {"Authorization": f"Bearer {_market.key_of(crowd.bidders[0])}"}
+    auction, bidder = _market.auction(seller), _market.people(1, tao=10)[0]
+    headers = {"Authorization": f"Bearer {_market.key_of(bidder.id)}"}
     for place in range(2):  # the first notes that the key was used
         with CaptureQueriesContext(connection) as captured:
             answer = Client(SERVER_NAME="127.0.0.1").post(
-                f"/api/v1/auctions/{crowd.auction}/bids/",
-                {"max_rao": str(FIRST_RAO + place)},
+                f"/api/v1/auctions/{auction}/bids/",
+                {"max_rao": str((place + 1) * TAO)},
                 content_type="application/json",
                 headers=headers | {"Idempotency-Key": uuid4().hex},
             )
