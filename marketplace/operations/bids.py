@@ -52,31 +52,51 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
     WrongFormat, AccountsLinked, AddressNotVerified, BidTooLow, MaximumNotRaised, InsufficientFunds, TooManyStrikes,
     IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
-    stored = stored_key("bid", caller=bidder, key=key)
+    asked = _Asked(auction_id, bidder, max_rao, key, stored_key("bid", caller=bidder, key=key), now)
+    placed = _place_once(asked, is_patient=False)
+    return _refuse_unlocked(asked) if placed is None else placed
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What somebody asks for. key: their own words.  stored_key: as rows keep it."""
+
+    auction_id: UUID
+    bidder: UUID
+    max_rao: int
+    key: str
+    stored_key: str
+    now: datetime
+
+
+def _place_once(asked: _Asked, *, is_patient: bool) -> Placed | None:
+    """Do as `_place` does; what cannot be placed because it was placed before gets its first answer."""
     try:
-        return _place(auction_id, bidder=bidder, max_rao=max_rao, key=stored, now=now)
+        return _place(asked, is_patient=is_patient)
     except (DomainError, IntegrityError):
-        earlier = queries.bid_by_key(stored)
+        earlier = queries.bid_by_key(asked.stored_key)
         if earlier is None:
             raise
-    if earlier.auction_id != auction_id:
-        raise IdempotencyConflict(key=key, field="auction")
-    if earlier.max_rao != max_rao:
-        raise IdempotencyConflict(key=key, field="max_rao")
-    return _answer(earlier, replayed=True)
+        return _replay(asked, earlier)
 
 
 @prepared.atomic()
-def _place(auction_id: UUID, *, bidder: UUID, max_rao: int, key: str, now: datetime) -> Placed:
-    """Place a bid under a key that is not taken.
+def _place(asked: _Asked, *, is_patient: bool) -> Placed | None:
+    """Place a bid under a key that is not taken; None when the row refuses it already, unless the bidder is patient.
 
     Everybody wants the auction's row, so little is sent under its lock, and nothing is waited for but what the next
     step needs: one statement locks and reads, one writes, two post.
     """
-    auction, dealing = queries.lock_auction_for_bid(auction_id, bidder=bidder)
+    bidder, max_rao, now = asked.bidder, asked.max_rao, asked.now
+    seen = queries.lock_auction_for_bid(
+        asked.auction_id, bidder=bidder, max_rao=None if is_patient else max_rao
+    )
+    if seen is None:
+        return None
+    auction, dealing = seen
     outbid = auction.lead_bid
     accepted = _check(auction, dealing, bidder=bidder, max_rao=max_rao, now=now)
-    bid = _bid(auction, accepted, key=key, now=now)
+    bid = _bid(auction, accepted, key=asked.stored_key, now=now)
     written = _record(auction, bid, accepted)
     if accepted.leads:
         steps: list[Step] = [] if outbid is None else [VoidHold(hold_named(outbid))]
@@ -90,6 +110,32 @@ def _place(auction_id: UUID, *, bidder: UUID, max_rao: int, key: str, now: datet
     [(bid.place, auction.leader_place)] = written.rows()
     live.announce_bid(auction, now=now)
     return _answer(bid, replayed=False)
+
+
+def _refuse_unlocked(asked: _Asked) -> Placed:
+    """Say why a bid that waited for no lock is refused, by what stood at one instant, its own earlier self included.
+
+    A loser of a race for the row is told so without a place in the queue of those who may yet win it. Only an operator
+    can lower a price: should one have done so since the row was asked, the bid is placed after all.
+    """
+    auction, dealing, earlier = queries.look_for_bid(
+        asked.auction_id, bidder=asked.bidder, key=asked.stored_key
+    )
+    if earlier is not None:
+        return _replay(asked, earlier)
+    _check(auction, dealing, bidder=asked.bidder, max_rao=asked.max_rao, now=asked.now)
+    placed = _place_once(asked, is_patient=True)
+    assert placed is not None, "an auction never goes away"
+    return placed
+
+
+def _replay(asked: _Asked, earlier: Bid) -> Placed:
+    """Give the first answer again. Raises: IdempotencyConflict when the key said something else."""
+    if earlier.auction_id != asked.auction_id:
+        raise IdempotencyConflict(key=asked.key, field="auction")
+    if earlier.max_rao != asked.max_rao:
+        raise IdempotencyConflict(key=asked.key, field="max_rao")
+    return _answer(earlier, replayed=True)
 
 
 def hold_named(lead_bid: UUID) -> UUID:

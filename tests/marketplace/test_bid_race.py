@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
+from ledger.errors import IdempotencyConflict
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import bidding, queries
-from marketplace.errors import AuctionAlreadyOpen, AuctionClosed, BidTooLow
+from marketplace.errors import AuctionAlreadyOpen, AuctionClosed, BidTooLow, MaximumNotRaised
 from marketplace.models import Auction, Bid, Sale
 from marketplace.offering import Offering
 from marketplace.operations import HouseTerms, Placed, open_auction
@@ -58,6 +60,33 @@ def test_one_bid_sent_by_many_counts_once():
     assert {answer.bid_id for answer in answers} == {Bid.objects.get().id}
     assert sum(not answer.replayed for answer in answers) == 1
     assert world.purse(ada) == (1_000 * TAO, 40 * TAO)
+
+
+def test_who_comes_too_late_or_again_waits_for_nobody():
+    on, ada, bob = world.auction(), world.person(tao=1_000), world.person(tao=1_000)
+    first = world.bid(on, ada, 40, key="one")
+    world.bid(on, bob, 50)
+
+    with transaction.atomic():
+        queries.lock_auction(on.id)
+        late, lower, again, other = together(
+            [
+                lambda: world.bid(on, ada, 41),
+                lambda: world.bid(on, bob, 45),
+                lambda: world.bid(on, ada, 40, key="one"),
+                lambda: world.bid(on, ada, 39, key="one"),
+            ]
+        )
+
+    assert (type(late), late.fields["minimum_rao"]) == (BidTooLow, minimum(on))
+    assert (type(lower), lower.fields["maximum_rao"]) == (MaximumNotRaised, 50 * TAO)
+    assert (again.bid_id, again.replayed) == (first.bid_id, True)
+    assert (type(other), other.fields["field"]) == (IdempotencyConflict, "max_rao")
+
+
+def minimum(on):
+    on.refresh_from_db()
+    return queries.min_next_rao(on, price_rao=on.price_rao)
 
 
 def test_one_purse_cannot_lead_two_auctions_with_the_same_money():

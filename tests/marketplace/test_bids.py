@@ -25,6 +25,7 @@ from marketplace.errors import (
     SellerCannotBid,
 )
 from marketplace.models import Bid
+from marketplace.operations import bids
 from tests.marketplace import world
 from tests.marketplace.conftest import NOW
 
@@ -301,6 +302,29 @@ def test_a_bid_costs_the_same_few_statements_whatever_went_before(earlier_count)
     # Lock and read, write bid and auction, lock accounts and holds, post; around them this test's savepoint.
     words = [query["sql"].split()[0] for query in captured.captured_queries]
     assert words == ["SAVEPOINT", "SELECT", "WITH", "WITH", "WITH", "RELEASE"]
+
+
+def test_a_hopeless_bid_costs_two_statements():
+    on, ada = world.auction(), world.person(tao=10_000)
+    for tao in (20, 30):
+        world.bid(on, world.person(tao=10_000), tao)
+
+    with CaptureQueriesContext(connection) as captured, pytest.raises(BidTooLow):
+        world.bid(on, ada, 20)
+
+    # Ask the row for its lock, which it does not give; look why; around the first this test's savepoint.
+    words = [query["sql"].split()[0] for query in captured.captured_queries]
+    assert words == ["SAVEPOINT", "SELECT", "RELEASE", "SELECT"]
+
+
+def test_a_bid_that_an_operator_made_possible_again_is_placed_after_all():
+    on, ada = world.auction(), world.person(tao=10_000)
+    possible = bids._Asked(on.id, ada.id, 40 * TAO, "one", f"bid:{ada.id}:one", NOW)
+
+    placed = bids._refuse_unlocked(possible)
+
+    assert (placed.is_leading, placed.replayed) == (True, False)
+    assert world.purse(ada) == (10_000 * TAO, 40 * TAO)
 
 
 def test_linked_accounts_cannot_bid_on_each_others_subnets():
