@@ -85,6 +85,14 @@ KINDS = {
             by_email=True,
         ),
         Kind(
+            "leading_again",
+            "auction",
+            "You lead again because an operator took somebody out",
+            "An operator took a bidder out of the auction of {name}, and you lead at {price_rao}: what backs your maximum "
+            "is set aside again. The auction ends {closes_at}.",
+            by_email=True,
+        ),
+        Kind(
             "payment_due",
             "auction",
             "You won an auction and have to pay for it",

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from ledger.entries import hold_id
 from ledger.keyset import Window
 from marketplace.errors import BidUnknown
-from marketplace.models import Auction, Bid, BidVoid
+from marketplace.models import Auction, Bid, BidVoid, Strike
 from marketplace.queries.auctions import ROWS_MAX, AuctionView, alias, auctions_among
 from marketplace.receipts import Receipt
 
@@ -48,13 +48,17 @@ class MyStanding:
 
 @dataclass(frozen=True, slots=True)
 class MyBid:
-    """Somebody's newest maximum in one auction, and the auction."""
+    """Somebody's newest maximum in one auction, and the auction.
+
+    is_void: an operator took them out.  is_unpaid: they won, did not pay in time, and lost their deposit.
+    """
 
     bid_id: UUID
     auction: AuctionView
     max_rao: int
     is_leading: bool
     is_void: bool
+    is_unpaid: bool
     placed_at: datetime
 
 
@@ -122,6 +126,9 @@ def bids_of(owner: UUID) -> list[MyBid]:
     void = set(
         BidVoid.objects.filter(auction__in=seen, bidder=owner).values_list("auction", flat=True)
     )
+    unpaid = set(
+        Strike.objects.filter(auction__in=seen, owner=owner).values_list("auction", flat=True)
+    )
     return [
         MyBid(
             bid_id=bid.id,
@@ -129,6 +136,7 @@ def bids_of(owner: UUID) -> list[MyBid]:
             max_rao=bid.max_rao,
             is_leading=bid.auction_id in led,
             is_void=bid.auction_id in void,
+            is_unpaid=bid.auction_id in unpaid,
             placed_at=bid.placed_at,
         )
         for bid in mine

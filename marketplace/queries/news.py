@@ -109,13 +109,20 @@ JOIN LATERAL (
 WHERE sale.sold_at > %(since)s AND sale.sold_at <= %(now)s
 """  # noqa: S608  constants of this module
 
-# The reason is the operator's to the bidder; nobody else is told of it. Bidders who were taken out are few ever.
+# The reason is the operator's to the bidder; nobody else is told of it. Bidders who were taken out are few ever. Whoever
+# leads by a void has money set aside by another's hand; who was outbid or raised their maximum meanwhile knows better.
 VOIDED = """
 SELECT 'voided' AS kind, void.id::text AS about, void.bidder AS person, void.voided_at AS at,
        auction.netuid::int AS netuid, auction.id AS auction_id,
        jsonb_build_object('reason', rtrim(void.reason, '. ')) AS data
 FROM marketplace_bidvoid AS void JOIN marketplace_auction AS auction ON auction.id = void.auction_id
 WHERE void.voided_at > %(since)s AND void.voided_at <= %(now)s
+UNION ALL
+SELECT 'leading_again', void.id::text, void.leader, void.voided_at, auction.netuid::int, auction.id,
+       jsonb_build_object('price_rao', void.price_rao::text, 'closes_at', auction.closes_at)
+FROM marketplace_bidvoid AS void
+JOIN marketplace_auction AS auction ON auction.id = void.auction_id AND auction.lead_bid = void.id
+WHERE auction.state = 'open' AND void.voided_at > %(since)s AND void.voided_at <= %(now)s
 """
 
 # Auctions that wait for payment are few at any time, and so are strikes ever.

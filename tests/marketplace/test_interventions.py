@@ -305,7 +305,7 @@ def test_an_outbid_notice_follows_who_led_by_a_void(three):
 
 
 def test_who_was_taken_out_is_told_why_and_hears_no_more_of_the_auction(three):
-    on, ada, bob, _ = three
+    on, ada, bob, cy = three
     User.objects.update(joined_at=NOW - timedelta(days=1))
     for at in (NOW - SECOND, NOW):  # the first sweep plants the cursors
         sweep(at)
@@ -315,7 +315,8 @@ def test_who_was_taken_out_is_told_why_and_hears_no_more_of_the_auction(three):
     world.settle(on)
     sweep(on.closes_at + SECOND)
 
-    assert (counts, told(bob)) == ([1, 0], ["voided"])
+    assert (counts, told(bob)) == ([2, 0], ["voided"])
+    assert told(cy) == ["leading_again", "won"]
     line = queries.notices_of(bob.id, limit=1)[0]
     assert (line.type, line.path) == ("auction.voided", f"/auctions/{on.id}/")
     assert line.sentence.endswith(

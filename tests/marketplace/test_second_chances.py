@@ -203,6 +203,18 @@ def test_an_unpaid_deposit_goes_to_the_seller_less_the_fee(hammered, bob):
     assert books.balance(FORFEITS).posted_rao == 0
 
 
+def test_who_did_not_pay_reads_so_among_their_bids(hammered, bob, cleo, client):
+    overdue(hammered)
+
+    pages = {}
+    for who in (bob, cleo):
+        client.force_login(who)
+        pages[who] = [client.get(path).content.decode() for path in ("/bids/", "/wallet/")]
+
+    assert all("not paid, deposit lost" in page for page in pages[bob])
+    assert all("to be paid" in page for page in pages[cleo])
+
+
 def test_before_its_time_an_auction_is_left_alone(hammered, bob):
     overdue(hammered, now=hammered.due_at - timedelta(seconds=1))
 
