@@ -120,7 +120,7 @@ def main() -> int:
         proof = proven(_read(given.receipt))
         reached = f"seal {proof.seal} binds it; its hash is {proof.hash.hex()}"
         if given.head:
-            seals = _read(given.seals)["items"] if given.seals else []
+            seals = _read(given.seals)["results"] if given.seals else []
             number = followed(proof, seals, head=bytes.fromhex(given.head))
             reached = f"seal {proof.seal} binds it, below the head {number}"
     except (NotProven, OSError, ValueError) as fault:

@@ -43,6 +43,7 @@ class StatementLine:
     """One change of a wallet. balance_rao: right after it. counterpart: the other side, in words."""
 
     id: int
+    entry: int
     at: datetime
     code: str
     change_rao: int
@@ -147,6 +148,7 @@ def _line(
     assert balance_rao is not None, "a wallet is a counted account"
     return StatementLine(
         id=row.pk,
+        entry=row.entry_id,
         at=row.entry.at,
         code=row.entry.code,
         change_rao=change_rao,

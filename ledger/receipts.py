@@ -6,7 +6,8 @@ from uuid import UUID
 from ledger import canonical, evidence, merkle, verifying
 from ledger.canonical import Part
 from ledger.errors import EntryNotSealed, EntryUnknown
-from ledger.models import Account, Entry
+from ledger.keyset import Window
+from ledger.models import Account
 from ledger.prove import FORMAT
 from ledger.seals import Seal, SealedEntry
 
@@ -64,24 +65,15 @@ def seal_json(seal: Seal) -> dict[str, str]:
     return verifying.facts_of(seal).value() | {"hash": bytes(seal.hash).hex()}
 
 
-def seals_after(number: int, *, limit: int) -> list[dict[str, str]]:
-    """Return the seals behind a number, the first first: what leads from a receipt to a later head."""
-    rows = Seal.objects.filter(number__gt=number).order_by("number")[:limit]
-    return [seal_json(seal) for seal in rows]
+def seals(*, window: Window, after: int = 0) -> list[Seal]:
+    """Return a page of the seals behind a number, the first first: what leads from a receipt to a later head."""
+    return list(window.cut(Seal.objects.filter(number__gt=after)))
 
 
 def head() -> dict[str, str] | None:
     """Return the newest seal, none before the first."""
     newest = Seal.objects.order_by("-number").first()
     return seal_json(newest) if newest else None
-
-
-def entry_of_transfer(transfer: int) -> int:
-    """Return the entry of a transfer. Raises: EntryUnknown."""
-    found = Entry.objects.filter(transfers__id=transfer).values_list("id", flat=True).first()
-    if found is None:
-        raise EntryUnknown(key=str(transfer))
-    return found
 
 
 def _hex(hashes: list[bytes]) -> list[str]:

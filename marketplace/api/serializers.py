@@ -239,6 +239,7 @@ class WalletOutput(serializers.Serializer):
 
 class StatementLineOutput(serializers.Serializer):
     id = serializers.IntegerField()
+    entry = serializers.IntegerField(help_text="The entry it belongs to, for its receipt.")
     at = serializers.DateTimeField()
     code = serializers.CharField()
     change_rao = RaoChangeField()

@@ -2,10 +2,10 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 
 from ledger.rest.limits import Throttle
@@ -21,11 +21,11 @@ class ExportThrottle(Throttle):
     usual_rate = "20/min"
 
 
-def paced(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def paced(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Answer who asks for more files than ExportThrottle allows with how long to wait."""
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         wait_s = ExportThrottle().wait_s(request)
         if not wait_s:
             return view(request, *args, **kwargs)
@@ -59,3 +59,24 @@ def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[object]])
     answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     answer["Cache-Control"] = "private, no-store"
     return answer
+
+
+def streamed(name: str, kind: str, pieces: Iterable[str]) -> StreamingHttpResponse:
+    """Answer with a file that is written while it is read, however long; to be kept and not to be shown."""
+    answer = StreamingHttpResponse(pieces, content_type=f"{kind}; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    answer["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def csv_pieces(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Yield a CSV file (RFC 4180) row by row."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([cell(value) for value in row])
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
@@ -17,11 +17,11 @@ def words(refusal: DomainError) -> str:
     return wording.amounts_spoken(str(refusal))
 
 
-def answered(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def answered(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Answer a domain error that a view lets pass with its sentence and its status."""
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except DomainError as refusal:

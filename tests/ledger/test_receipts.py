@@ -13,6 +13,7 @@ from ledger import operations as ledger
 from ledger.chart import FEES, wallet
 from ledger.entries import Move, PostHold
 from ledger.errors import EntryNotSealed, EntryUnknown
+from ledger.keyset import Window
 from ledger.models import Entry
 from tests.ledger.make import entry, funded_wallet, hold
 from tests.ledger.seals import history, sealed
@@ -133,7 +134,9 @@ def test_a_receipt_is_followed_to_a_head_that_was_published(paid):
         ledger.post(entry(Move(paid[0], FEES, 1)))
         sealed()
     head = receipts.head()
-    seals = receipts.seals_after(proof.seal, limit=100)
+    window = Window(by=("number",), limit=100)
+    rows = receipts.seals(window=window, after=proof.seal)
+    seals = [receipts.seal_json(row) for row in rows]
 
     assert prove.followed(proof, seals, head=bytes.fromhex(head["hash"])) == proof.seal + 3
     with pytest.raises(prove.NotProven, match="not the head"):
