@@ -193,6 +193,11 @@ class Client:
                 self._sleep(_retry_after_s(response) or pause_s(attempt))
             elif response.is_success:
                 self._server_s = _date_s(response)
+                # Nothing yet, and no place to wait for it: the server says how long to stay away.
+                if response.status_code == HTTPStatus.NO_CONTENT and (
+                    later_s := _retry_after_s(response)
+                ):
+                    self._sleep(later_s)
                 return _parsed(answer)
             else:
                 refusal = _refusal(response.status_code, answer)

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from compute import operations, queries
 from compute.api import serializers as wire
+from compute.api.waiting import awaited_lease
 from compute.errors import (
     DigestMismatch,
     JobNotCancellable,
@@ -31,8 +32,6 @@ from compute.errors import (
     ResultSignatureInvalid,
     TooManyMachines,
 )
-from compute.models import Lease
-from compute.operations.dispatch import await_nudge
 from compute.operations.scores import ScoreInput
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
@@ -83,24 +82,19 @@ class LeaseView(SignedView):
 
     @extend_schema(request=wire.LeaseInput, responses={200: wire.LeaseOutput, 204: None})
     def post(self, request: Request, machine_id: UUID) -> Response:
-        """Fetch the machine's next job, waiting up to `wait_s` for one; 204 when none came."""
+        """Fetch the machine's next job, waiting up to `wait_s` for one; 204 when none came.
+
+        With `Retry-After`, too many machines wait: this one did not, and is to ask again after so many seconds.
+        """
         given = wire.LeaseInput(data=request.data)
         given.is_valid(raise_exception=True)
         hotkey = signed_caller(request).hotkey
         operations.see_machine(machine_id=machine_id, hotkey=hotkey, now=timezone.now())
-        lease = awaited_lease(machine_id, hotkey=hotkey, wait_s=given.validated_data["wait_s"])
-        if lease is None:
-            return Response(status=204)
-        return Response(wire.LeaseOutput(lease).data)
-
-
-def awaited_lease(machine_id: UUID, *, hotkey: str, wait_s: int) -> Lease | None:
-    """Return an open lease, at once or after a nudge. No transaction is open during the wait."""
-    lease = operations.take_lease(machine_id=machine_id, hotkey=hotkey, now=timezone.now())
-    if lease is None and wait_s > 0:
-        await_nudge(machine_id, wait_s=wait_s)
-        lease = operations.take_lease(machine_id=machine_id, hotkey=hotkey, now=timezone.now())
-    return lease
+        found = awaited_lease(machine_id, hotkey=hotkey, wait_s=given.validated_data["wait_s"])
+        if found.lease is not None:
+            return Response(wire.LeaseOutput(found.lease).data)
+        later = {"Retry-After": str(found.ask_again_s)} if found.ask_again_s else None
+        return Response(status=204, headers=later)
 
 
 class ResultView(SignedView):

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from compute import operations
+from compute.api import waiting
 from compute.models import Lease, Machine, Result
 from compute.operations import dispatch
 from tests import make
@@ -154,17 +155,32 @@ def test_a_waiting_miner_is_woken_by_its_lease(transactional_db):
         finally:
             connection.close()
 
-    waiting = threading.Thread(target=ask)
+    polling = threading.Thread(target=ask)
     started_s = time.monotonic()
-    waiting.start()
+    polling.start()
     while dispatch.connection().client_list(_type="normal") and not blocked():
         assert time.monotonic() - started_s < 10
     make.job(netuid, make.rich_owner(10, now=wire.now()), now=wire.now())
     operations.dispatch_queued(now=wire.now(), limit=10)
-    waiting.join()
+    polling.join()
 
     assert answers[0].status_code == 200
     assert time.monotonic() - started_s < 15
+
+
+def test_who_finds_no_place_to_wait_is_answered_at_once_and_told_when_to_ask_again(
+    netuid, monkeypatch
+):
+    miner = wire.miner(netuid)
+    monkeypatch.setattr(waiting, "_places", threading.BoundedSemaphore(1))
+    path = f"machines/{miner.machine_id}/lease/"
+
+    with waiting._places:
+        answer = signed(miner.key, "POST", path, {"wait_s": 20})
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (204, "15")
+    # The place is free again, and who does not want to wait needs none.
+    assert "Retry-After" not in signed(miner.key, "POST", path, {"wait_s": 1}).headers
 
 
 def blocked():

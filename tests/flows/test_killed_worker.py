@@ -1,4 +1,4 @@
-"""A worker may be killed at any instant of an epoch: the next one pays it, once, and nothing is lost or left behind."""
+"""A worker may be killed at any instant of an epoch or a batch of jobs: the next one goes on, pays once, and loses nothing."""
 
 import secrets
 import time
@@ -12,12 +12,12 @@ from ledger.chart import wallet
 from ledger.models import Account
 from subnets import queries
 from subnets.models import Epoch
-from tests.flows import paid_epochs
+from tests.flows import paid_epochs, paid_jobs
 
 pytestmark = pytest.mark.network
 
 BLOCK_MS = paid_epochs.BLOCK_MS
-RANDOM_KILLS = 2
+RANDOM_KILLS = 1
 LIFE_MS = 2_000  # a worker gets to its first epoch within the second, and pays many in the next
 
 # Who waits for a lock with a statement like this.
@@ -103,3 +103,29 @@ def test_a_worker_killed_at_any_instant_pays_every_epoch_once(house):
     house.stop()
     assert paid_epochs.faults() == []
     assert Epoch.objects.filter(miners_rao__gt=0).exists()
+
+
+def test_a_worker_killed_in_the_middle_of_a_batch_of_jobs_pays_each_once(house):
+    world = paid_jobs.founded()
+    house.start("beat")
+
+    killed_while(house, table("compute_lease"), '%INSERT INTO "compute_lease"%')
+    assert set(world.states().values()) == {"queued"}
+    world.begin()
+    killed_while(house, wallet_row(world.consumer), "%FROM ledger_account%FOR NO KEY%")
+    assert list(world.states().values()).count("returned") == paid_jobs.JOBS_AT_ONCE
+
+    house.start("worker")
+    faults = world.drained()
+    house.stop()
+    assert faults == []
+
+
+def killed_while(house, before, statement):
+    """Kill a worker in the middle of a batch, where it waits for what is held."""
+    with held_up(before):
+        house.start("worker")
+        house.until(lambda: rows(WAITING, statement), statement)
+        house.kill("worker")
+        house.until(lambda: not rows(WAITING, statement), "the database drops what it had begun")
+    assert invariants.check_all_books() == []

@@ -174,5 +174,13 @@ def test_nonces_rise_even_when_the_clock_stands():
     assert len(network.nonces) == 3
 
 
+def test_who_finds_no_place_to_wait_stays_away_as_long_as_the_server_says(client, network, slept):
+    client.network()
+    network.faults = [httpx.Response(204, headers={"Retry-After": "15"})]
+
+    assert client.take_lease(machine_id="00000000-0000-0000-0000-000000000002") is None
+    assert slept == [15.0]
+
+
 def test_no_lease_is_none(client):
     assert client.take_lease(machine_id="00000000-0000-0000-0000-000000000002") is None
