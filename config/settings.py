@@ -278,10 +278,21 @@ LEASE_S = float(os.environ.get("LEASE_S", "60"))
 VERIFY_S = float(os.environ.get("VERIFY_S", "120"))
 
 # Cards. Without a key the rail is off and the wallet page says so.
+CARDS_ON = os.environ.get("CARDS", "1") == "1"
 STRIPE_SECRET_KEY = os.environ.get("STRIPE_SECRET_KEY", "")
 STRIPE_WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
 STRIPE_API_BASE = os.environ.get("STRIPE_API_BASE", "")  # empty: Stripe's own
 TOPUP_RAO_PER_CENT = int(os.environ.get("TOPUP_RAO_PER_CENT", "28571"))  # 350 USD per TAO
+# What one account, and one card over all accounts, may pay in 24 hours; how many cards may fail before a pause.
+CARD_ACCOUNT_CENTS_A_DAY = int(os.environ.get("CARD_ACCOUNT_CENTS_A_DAY", "1000000"))
+CARD_CENTS_A_DAY = int(os.environ.get("CARD_CENTS_A_DAY", "1000000"))
+CARD_FAILURES_A_DAY = int(os.environ.get("CARD_FAILURES_A_DAY", "5"))
+# From this amount the card's bank is asked to ask its customer (3-D Secure).
+CARD_3DS_CENTS = int(os.environ.get("CARD_3DS_CENTS", "10000"))
+# What a card paid for can be withdrawn after a week, above the small amount after the time banks take disputes.
+CARD_SMALL_CENTS = int(os.environ.get("CARD_SMALL_CENTS", "10000"))
+CARD_CLEARING_DAYS_SMALL = int(os.environ.get("CARD_CLEARING_DAYS_SMALL", "7"))
+CARD_CLEARING_DAYS_LARGE = int(os.environ.get("CARD_CLEARING_DAYS_LARGE", "120"))
 
 # Webhooks that go out. Loopback is for a developer's own receiver: never where strangers can register an address.
 WEBHOOK_PORTS = [int(port) for port in os.environ.get("WEBHOOK_PORTS", "443,8443").split(",")]
@@ -308,6 +319,8 @@ CELERY_BEAT_SCHEDULE = {
         ("end-due-offers", "marketplace.tasks.end_due_offers", 1),
         ("end-overdue-auctions", "marketplace.tasks.end_overdue_auctions", 1),
         ("process-webhook-events", "marketplace.tasks.process_webhook_events", 1),
+        ("reconcile-cards", "marketplace.tasks.reconcile_cards", 21_600),
+        ("collect-debts", "marketplace.tasks.collect_debts", 10),
         ("tell-news", "marketplace.tasks.tell_news", 1),
         ("forget-notices", "marketplace.tasks.forget_notices", 60),
         ("send-due-letters", "marketplace.tasks.send_due_letters", 5),

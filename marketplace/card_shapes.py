@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from marketplace.clearing import Chargeback, FraudWarning, Movement, Payment, Refund
+from marketplace.reconciling import Line, Transit
 
 Fields = dict[str, Any]
 
@@ -49,6 +50,33 @@ def movement(fields: Fields | str | None) -> Movement | None:
     if not isinstance(fields, dict):
         return None
     return Movement(fields["id"], fields["amount"], fields["fee"])
+
+
+def line(fields: Fields) -> Line:
+    """Read a balance transaction with its source expanded."""
+    source = fields["source"] if isinstance(fields["source"], dict) else {"id": fields["source"]}
+    created_at = instant(fields["created"])
+    assert created_at is not None
+    return Line(
+        id=fields["id"],
+        type=fields["type"],
+        source=source["id"] or "",
+        amount_cents=fields["amount"],
+        fee_cents=fields["fee"],
+        created_at=created_at,
+        payment_id=source.get("payment_intent") or "",
+    )
+
+
+def transit(fields: Fields) -> Transit:
+    """Read a payout or a top-up."""
+    return Transit(
+        id=fields["id"],
+        amount_cents=fields["amount"],
+        status=fields["status"],
+        is_payout=fields["object"] == "payout",
+        came_back=bool(fields.get("failure_balance_transaction")),
+    )
 
 
 def payment_named(event_type: str, payload: Fields) -> str | None:

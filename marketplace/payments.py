@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import stripe
 from django.conf import settings
 
 from marketplace import card_shapes as shapes
-from marketplace import clearing
+from marketplace import clearing, reconciling
 from marketplace.errors import (
     CardsRefused,
     CardsSwitchedOff,
@@ -38,6 +38,7 @@ CHECKOUT_LIFETIME = timedelta(minutes=35)
 # Connecting and reading; a person is waiting, and the library's own limit of 80 s would hold a web thread.
 TIMEOUT_S = (3.0, 10.0)
 NETWORK_RETRIES = 2  # the idempotency key makes a repeat safe
+LISTED_MAX = 50_000  # events or balance transactions at once: 500 calls
 SIGNATURE_AGE_MAX_S = 300  # Stripe signs each delivery anew, so an older signature is a replay
 HANGING_MAX = 100  # refunds, disputes or warnings of one payment: Stripe lists no more at once
 
@@ -79,7 +80,12 @@ class CardEvent:
 
 
 def is_switched_on() -> bool:
-    """Say whether cards can be used. Without a webhook secret a card could be charged and never credited."""
+    """Say whether people can pay by card. Switched off, what Stripe tells of payments made before is still heard."""
+    return settings.CARDS_ON and can_ask()
+
+
+def can_ask() -> bool:
+    """Say whether Stripe can be asked. Without a webhook secret a card could be charged and never credited."""
     return bool(settings.STRIPE_SECRET_KEY and _webhook_secrets())
 
 
@@ -98,6 +104,8 @@ def create_checkout(
     success_url: may contain {CHECKOUT_SESSION_ID}, which Stripe fills in.
     Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused.
     """
+    if not is_switched_on():
+        raise CardsSwitchedOff
     client = _client()
     metadata = {shapes.METADATA_DEPOSIT: str(deposit_id)}
     with _faults_named():
@@ -118,6 +126,9 @@ def create_checkout(
                 ],
                 "metadata": metadata,
                 "payment_intent_data": {"metadata": metadata},
+                "payment_method_options": {
+                    "card": {"request_three_d_secure": _three_ds(amount_cents)}
+                },
                 "success_url": success_url,
                 "cancel_url": cancel_url,
                 "expires_at": int((created_at + CHECKOUT_LIFETIME).timestamp()),
@@ -127,6 +138,11 @@ def create_checkout(
     if session.url is None:  # a page that was paid or expired since has no address any more
         raise CardsRefused(reason=f"the session is {session.status}")
     return Checkout(session_id=session.id, url=session.url)
+
+
+def _three_ds(amount_cents: int) -> Literal["any", "automatic"]:
+    """Say when the bank is to ask its customer: always for much, else as Stripe and the law think fit."""
+    return "any" if amount_cents >= settings.CARD_3DS_CENTS else "automatic"
 
 
 def retrieve_session(session_id: str) -> CardSession:
@@ -170,6 +186,18 @@ def retrieve_payment(payment_id: str) -> clearing.Payment:
         )
 
 
+def refund(payment_id: str, *, key: str) -> None:
+    """Give back what was not given back of a payment. A repeat under the same key refunds nothing more.
+
+    Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where all of it was refunded).
+    """
+    client = _client()
+    with _faults_named():
+        client.v1.refunds.create(
+            params={"payment_intent": payment_id}, options={"idempotency_key": key}
+        )
+
+
 def read_event(payload: bytes, *, signature: str) -> CardEvent:
     """Verify and read a webhook's body. During a rotation either of two secrets is good.
 
@@ -178,14 +206,63 @@ def read_event(payload: bytes, *, signature: str) -> CardEvent:
     """
     _check_signature(payload, signature)
     try:
-        body = json.loads(payload)
-        data = body["data"]["object"]
-        event = CardEvent(id=body["id"], type=body["type"], object_id=data["id"], data=data)
+        event = _event(json.loads(payload))
     except (ValueError, KeyError, TypeError) as fault:
         raise WebhookPayloadInvalid(reason=type(fault).__name__) from fault
     if not all(isinstance(word, str) and word for word in (event.id, event.type, event.object_id)):
         raise WebhookPayloadInvalid(reason="an id or the type is not a word")
     return event
+
+
+def events_since(since: datetime) -> Iterator[CardEvent]:
+    """List what Stripe told since an instant, the newest first, whether it was delivered or not; it keeps 30 days.
+
+    Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused.
+    """
+    for body in _listed(_client().v1.events, {"created": {"gte": int(since.timestamp())}}):
+        # What is about no object with an id, as balance.available is, asks for nothing here.
+        if body["data"]["object"].get("id"):
+            yield _event(body)
+
+
+def lines_since(since: datetime) -> list[reconciling.Line]:
+    """List the balance transactions since an instant. Raises: as `events_since`."""
+    return _lines({"created": {"gte": int(since.timestamp())}, "currency": CURRENCY})
+
+
+def lines_of_payout(payout_id: str) -> list[reconciling.Line]:
+    """List the balance transactions that an automatic payout took, and its own. Raises: as `events_since`."""
+    return _lines({"payout": payout_id})
+
+
+def retrieve_transit(object_id: str) -> reconciling.Transit:
+    """Fetch a payout or a top-up of the house. Raises: as `retrieve_payment`."""
+    v1 = _client().v1
+    is_payout = object_id.startswith("po_")
+    with _faults_named():
+        service: Any = v1.payouts if is_payout else v1.topups
+        fields = service.retrieve(object_id).to_dict()
+    return shapes.transit(fields)
+
+
+def _lines(asked: dict[str, Any]) -> list[reconciling.Line]:
+    listed = _listed(_client().v1.balance_transactions, asked | {"expand": ["data.source"]})
+    return [shapes.line(fields) for fields in listed]
+
+
+def _listed(service: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:  # noqa: ANN401  any of Stripe's lists
+    """Read a list page by page."""
+    with _faults_named():
+        pages = service.list(params=asked | {"limit": HANGING_MAX})
+        for count, item in enumerate(pages.auto_paging_iter()):
+            if count >= LISTED_MAX:
+                raise CardsRefused(reason="too long a list: ask for fewer days")
+            yield item.to_dict()
+
+
+def _event(body: dict[str, Any]) -> CardEvent:
+    data = body["data"]["object"]
+    return CardEvent(id=body["id"], type=body["type"], object_id=data["id"], data=data)
 
 
 def _check_signature(payload: bytes, signature: str) -> None:
@@ -215,7 +292,7 @@ def _webhook_secrets() -> list[str]:
 
 
 def _client() -> stripe.StripeClient:
-    if not is_switched_on():
+    if not can_ask():
         raise CardsSwitchedOff
     return _client_of(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
 

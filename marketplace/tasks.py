@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from ledger import sweeps
-from marketplace import operations, queries
+from marketplace import operations, payments, queries
 from marketplace.queries.news import SOURCES
 
 # A sweep comes every second; what this one leaves is the next one's.
@@ -48,6 +48,23 @@ def process_webhook_events() -> None:
     sweeps.each(
         waiting, lambda event_id: operations.process_webhook_event(event_id=event_id, now=now)
     )
+
+
+@shared_task(name="marketplace.tasks.reconcile_cards")
+def reconcile_cards() -> None:
+    """Compare the books with Stripe, where there is one to ask."""
+    if payments.can_ask():
+        with queries.claimed(queries.CARDS_CLAIM) as is_mine:
+            if is_mine:
+                operations.reconcile_cards(since=None, now=timezone.now())
+
+
+@shared_task(name="marketplace.tasks.collect_debts")
+def collect_debts() -> None:
+    """Take what people owe for card payments from what came into their wallets since."""
+    now = timezone.now()
+    due = queries.debtors(limit=SETTLED_AT_ONCE)
+    sweeps.each(due, lambda owner: operations.collect_debt(owner=owner, now=now))
 
 
 @shared_task(name="marketplace.tasks.tell_news")

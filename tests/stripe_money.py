@@ -91,7 +91,10 @@ class Money:
         elif way and isinstance(made, dict):
             name, *rest = way
             if isinstance(made.get(name), str):
-                tables = {"ch": self.charges, "txn": self.movements, "prv": self.reviews}
+                tables = {
+                    "ch": self.charges, "txn": self.movements, "prv": self.reviews, "re": self.refunds,
+                    "du": self.disputes, "po": self.payouts, "tu": self.topups,
+                }  # fmt: skip
                 made[name] = deepcopy(tables[made[name].split("_")[0]][made[name]])
             self._expand(made.get(name), rest)
 

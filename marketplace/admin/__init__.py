@@ -12,9 +12,11 @@ from ledger.admin import ReadOnlyAdmin
 from marketplace import operations
 from marketplace.admin.auctions import AuctionAdmin, BidAdmin, BidVoidAdmin, staff
 from marketplace.admin.cards import (
+    CardDifferenceAdmin,
     CardFailureAdmin,
     ChargebackAdmin,
     DepositAdmin,
+    RestrictionAdmin,
     WebhookEventAdmin,
 )
 from marketplace.models import (
@@ -36,9 +38,11 @@ __all__ = [
     "AuctionAdmin",
     "BidAdmin",
     "BidVoidAdmin",
+    "CardDifferenceAdmin",
     "CardFailureAdmin",
     "ChargebackAdmin",
     "DepositAdmin",
+    "RestrictionAdmin",
     "WebhookEventAdmin",
 ]
 

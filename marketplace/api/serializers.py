@@ -5,6 +5,7 @@ from rest_framework import serializers
 from ledger.rest import RaoChangeField, RaoField
 from ledger.rest.paging import Page, PageAsked
 from marketplace.bidding import ReserveUnmetPolicy
+from marketplace.clearing import Trouble
 from marketplace.models import Auction
 from marketplace.offering import STATEMENT_MAX, Backing, Format
 from marketplace.queries import SORTS
@@ -235,6 +236,13 @@ class WalletOutput(serializers.Serializer):
     posted_rao = RaoField()
     held_rao = RaoField()
     available_rao = RaoField()
+    withdrawable_rao = RaoField(help_text="What of it may leave now.")
+    restricted_rao = RaoField(help_text="What a card paid for and has not cleared.")
+    restricted_until = serializers.DateTimeField(
+        allow_null=True, help_text="When the last of it clears; null while a payment is disputed."
+    )
+    kept_rao = RaoField(help_text="Under lien while a card payment is disputed.")
+    owed_rao = RaoField(help_text="Owed for card payments that were taken back.")
 
 
 class StatementLineOutput(serializers.Serializer):
@@ -258,5 +266,8 @@ class DepositOutput(serializers.Serializer):
     amount_cents = serializers.IntegerField()
     credit_rao = RaoField()
     checkout_url = serializers.CharField()
+    trouble = serializers.ChoiceField(choices=[trouble.value for trouble in Trouble])
+    refunded_cents = serializers.IntegerField()
     created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(help_text="Until when the quote stands.")
     credited_at = serializers.DateTimeField(allow_null=True)

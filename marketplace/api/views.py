@@ -17,7 +17,6 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from compute.errors import PriceAboveLimit
-from ledger import chart
 from ledger import queries as books
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, etags, idempotency_key, paging
@@ -303,9 +302,9 @@ class SlotsView(PersonView):
 class WalletView(PersonView):
     @extend_schema(responses=wire.WalletOutput)
     def get(self, request: Request) -> Response:
-        """Return what you have, what is set aside for bids and jobs, and what you can spend."""
-        balance = books.balance(chart.wallet(person(request).id))
-        return Response(wire.WalletOutput(balance).data)
+        """Return what you have, what is set aside for bids and jobs, what you can spend, and what of it can leave."""
+        purse = queries.purse(person(request).id, timezone.now())
+        return Response(wire.WalletOutput(purse).data)
 
 
 class StatementView(PersonView):
@@ -324,6 +323,8 @@ class DepositsView(PersonView):
     refusals: Refusals = {
         "POST": (
             errors.DepositOutOfBounds,
+            errors.DepositLimitReached,
+            errors.CardsPaused,
             errors.CardsSwitchedOff,
             errors.CardsUnavailable,
             errors.CardsRefused,

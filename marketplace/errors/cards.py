@@ -62,6 +62,35 @@ class DepositOutOfBounds(DomainError):
     )
 
 
+class DepositLimitReached(DomainError):
+    """An account, or a card over all accounts, would pay for more than it may in 24 hours."""
+
+    code = "deposit_limit_reached"
+    http_status = 409
+    message = (
+        "Cards are taken up to {limit_cents} US cents in 24 hours; {used_cents} were used. "
+        "Top up by less, or try again tomorrow."
+    )
+
+
+class CardsPaused(DomainError):
+    """Too many cards of this account did not pay within 24 hours."""
+
+    code = "cards_paused"
+    http_status = 409
+    message = (
+        "{failure_count} card payments failed within a day. Try again tomorrow, or ask support."
+    )
+
+
+class NothingOwed(DomainError):
+    """An owner owes nothing for card payments."""
+
+    code = "nothing_owed"
+    http_status = 409
+    message = "{owner} owes nothing for card payments."
+
+
 class DepositUnknown(DomainError):
     """No deposit of this owner has this id."""
 

@@ -13,6 +13,8 @@ Sale          a slot or a subnet that changed hands, at what price, fee and roya
 SlotPremium   what free slots cost above the lock cost for a while, set by staff
 Deposit       a card top-up from quote to credit, and what became of its payment since
 Chargeback    a dispute of a card payment at the cardholder's bank; CardFailure, a card that did not pay: a fact
+CardDifference  where the books and Stripe do not agree, until it is resolved
+Restriction   what of a wallet came of a card and cannot be withdrawn yet
 WebhookEvent  what Stripe told, stored once, worked off later
 AccountLink   two accounts that belong together, so that neither bids in the other's auction
 Dispute       what a buyer says is wrong with a purchase, and what staff decided
@@ -27,13 +29,14 @@ SavedSearch   a filter of the list of subnets that somebody keeps under a name
 
 from marketplace.models.api_keys import ApiKey
 from marketplace.models.auctions import Auction, Bid
-from marketplace.models.cards import CardFailure, Chargeback, Deposit, WebhookEvent
+from marketplace.models.cards import CardDifference, CardFailure, Chargeback, Deposit, WebhookEvent
 from marketplace.models.documents import Document, DocumentReading
 from marketplace.models.hammer import SecondChance, Strike
 from marketplace.models.notices import Letter, NewsCursor, Notice, NoticePreference, Watch
 from marketplace.models.offers import Offer, OfferMove
 from marketplace.models.people import User
 from marketplace.models.premiums import SlotPremium
+from marketplace.models.restrictions import Restriction
 from marketplace.models.sales import Sale
 from marketplace.models.sealed import SealedBid, SealedOpening
 from marketplace.models.searches import SavedSearch
@@ -47,6 +50,7 @@ __all__ = [
     "Auction",
     "Bid",
     "BidVoid",
+    "CardDifference",
     "CardFailure",
     "Chargeback",
     "Delivery",
@@ -60,6 +64,7 @@ __all__ = [
     "NoticePreference",
     "Offer",
     "OfferMove",
+    "Restriction",
     "Sale",
     "SavedSearch",
     "SealedBid",

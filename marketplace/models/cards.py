@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from ledger.triggers import append_only
 from marketplace.clearing import Trouble
+from marketplace.reconciling import Kind
 
 
 class Deposit(models.Model):
@@ -121,6 +122,37 @@ class CardFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} {self.event_id}"
+
+
+class CardDifference(models.Model):
+    """Where the books and Stripe did not agree, from when it was found until it was resolved."""
+
+    subject = models.CharField(
+        max_length=200, unique=True, help_text="The key of the entry, or the payout."
+    )
+    kind = models.CharField(
+        max_length=10, choices=[(kind.value, kind.name.title()) for kind in Kind]
+    )
+    about = models.CharField(
+        max_length=60, blank=True, help_text="The type of balance transaction."
+    )
+    stripe_cents = models.BigIntegerField()
+    booked_cents = models.BigIntegerField()
+    found_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["found_at"],
+                condition=Q(resolved_at__isnull=True),
+                name="marketplace_carddifference_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"
 
 
 class WebhookEvent(models.Model):

@@ -15,6 +15,13 @@ from marketplace.operations.auctions import (
     settle_auction,
 )
 from marketplace.operations.bids import Placed, place_bid
+from marketplace.operations.card_desk import (
+    collect_debt,
+    dismiss_warning,
+    forgive_debt,
+    look_again,
+    refund_deposit,
+)
 from marketplace.operations.card_events import process_webhook_event, record_webhook_event
 from marketplace.operations.deliveries import deliver_due_webhooks
 from marketplace.operations.deposits import start_deposit
@@ -46,6 +53,8 @@ from marketplace.operations.offers import (
 )
 from marketplace.operations.premiums import open_slot_premium, withdraw_slot_premium
 from marketplace.operations.purchases import buy_slot
+from marketplace.operations.reconciliation import reconcile_cards
+from marketplace.operations.restrictions import release_restriction
 from marketplace.operations.sealed import SealedPlaced, place_sealed_bid
 from marketplace.operations.searches import delete_search, look_at_search, save_search
 from marketplace.operations.takes import take_subnet
@@ -80,6 +89,7 @@ __all__ = [
     "change_endpoint",
     "check_may_deal",
     "choose_ways",
+    "collect_debt",
     "counter_offer",
     "create_api_key",
     "decide_dispute",
@@ -87,13 +97,16 @@ __all__ = [
     "decline_second_chance",
     "delete_search",
     "deliver_due_webhooks",
+    "dismiss_warning",
     "end_offer",
     "end_overdue_auction",
     "forget_notices",
+    "forgive_debt",
     "fund_treasury",
     "grant_test_tao",
     "limit_api_key",
     "link_accounts",
+    "look_again",
     "look_at_search",
     "make_offer",
     "note_use",
@@ -106,7 +119,10 @@ __all__ = [
     "process_webhook_event",
     "read_document",
     "read_notices",
+    "reconcile_cards",
     "record_webhook_event",
+    "refund_deposit",
+    "release_restriction",
     "resend",
     "revoke_api_key",
     "rotate_secret",

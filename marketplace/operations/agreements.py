@@ -16,6 +16,7 @@ from marketplace import negotiating, queries
 from marketplace.errors import SubnetInAuction
 from marketplace.models import Offer, OfferMove, Sale
 from marketplace.negotiating import Act, State
+from marketplace.operations import restrictions
 from marketplace.operations.offers import (
     Said,
     lock_negotiation,
@@ -116,7 +117,9 @@ def _sell(offer: Offer, *, now: datetime) -> Sale:
     )
     others = superseded(offer.netuid, now=now)
     steps = (*_payment(offer, proceeds), *others)
-    ledger.post(Entry(key=f"sale:{offer.id}", code=Code.OFFER_SETTLED, at=now, steps=steps))
+    key = f"sale:{offer.id}"
+    restrictions.carry(payer=offer.buyer, parts=proceeds.parts, fact=key, now=now)
+    ledger.post(Entry(key=key, code=Code.OFFER_SETTLED, at=now, steps=steps))
     logger.info("offer:settled offer=%s netuid=%s", offer.id, offer.netuid)
     return sale
 

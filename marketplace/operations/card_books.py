@@ -16,6 +16,8 @@ from marketplace import clearing, payments, queries
 from marketplace.clearing import Payment, Posting, Terms, Trouble
 from marketplace.errors import CardLookOvertaken
 from marketplace.models import Chargeback, Deposit
+from marketplace.operations import restrictions
+from marketplace.reconciling import Transit
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,18 @@ def take_up(look: Look, *, now: datetime) -> str:
     return _outcome(deposit, missing)
 
 
+def post_transit(transit: Transit, *, now: datetime) -> str:
+    """Post what a payout or top-up of the house asks for and the books miss, whoever asks; say what that was."""
+    done = [post_once(posting, now=now) for posting in transit.postings()]
+    return ", ".join(word for word in done if word) or "nothing new"
+
+
+def post_once(posting: Posting, *, now: datetime) -> str:
+    """Make an entry that touches no owner; return its purpose, "" where it stood in the books before."""
+    entry = Entry(key=posting.key, code=posting.code, at=now, steps=posting.moves)
+    return "" if ledger.post(entry).replayed else posting.key.rpartition(":")[2]
+
+
 def terms_of(deposit: Deposit) -> Terms:
     """Return what a deposit quoted, for the decisions about its payment."""
     return Terms(
@@ -108,6 +122,8 @@ def _write(deposit: Deposit, seen: Payment, terms: Terms, *, now: datetime) -> N
             "state", "credited_at", "payment_id", "card_fingerprint", "refunded_cents", "trouble", "look_count",
         ]
     )  # fmt: skip
+    if state == State.CREDITED:
+        restrictions.restrict(deposit, taken_rao=clearing.taken_rao(seen, terms), now=now)
     for chargeback in seen.chargebacks:
         Chargeback.objects.update_or_create(
             id=chargeback.id,

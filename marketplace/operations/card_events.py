@@ -13,6 +13,7 @@ from marketplace.errors import CardLookOvertaken, CardsRefused
 from marketplace.models import CardFailure, Deposit, WebhookEvent
 from marketplace.operations import card_books
 from marketplace.operations.card_books import Look
+from marketplace.reconciling import Transit
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,14 @@ class Nothing:
     outcome: str
 
 
-News = Look | PageEnded | Nothing
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A payout or top-up of the house, as Stripe has it now."""
+
+    transit: Transit
+
+
+News = Look | PageEnded | Moved | Nothing
 
 
 def record_webhook_event(event: payments.CardEvent, *, now: datetime) -> None:
@@ -76,6 +84,8 @@ def _news_of(event: WebhookEvent) -> News:
     try:
         if event.type.startswith("checkout.session."):
             return _news_of_session(payments.retrieve_session(object_id), event.type)
+        if event.type.startswith(("payout.", "topup.")) and object_id.startswith(("po_", "tu_")):
+            return Moved(payments.retrieve_transit(object_id))
         payment_id = card_shapes.payment_named(event.type, event.payload)
         return _news_of_payment(payment_id) if payment_id else Nothing("ignored")
     except CardsRefused as refusal:
@@ -109,6 +119,8 @@ def _act(event_id: str, news: News, *, now: datetime) -> str:
             outcome = card_books.take_up(news, now=now)
         case PageEnded():
             outcome = _end(news)
+        case Moved():
+            outcome = card_books.post_transit(news.transit, now=now)
         case Nothing():
             outcome = news.outcome
         case _:

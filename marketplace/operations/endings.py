@@ -16,7 +16,7 @@ from ledger.entries import Entry, Move, PostHold, Step, VoidHold
 from marketplace import bidding, live, queries
 from marketplace.models import Auction, Sale
 from marketplace.offering import Format
-from marketplace.operations import sealed
+from marketplace.operations import restrictions, sealed
 from marketplace.operations.bids import hold_named
 from marketplace.operations.proceeds import Proceeds, proceeds_of
 from marketplace.operations.standings import superseded
@@ -105,7 +105,9 @@ def sell(auction: Auction, sold: bidding.Sold, *, paying: Paying, now: datetime)
         *_payment(sold.winner, proceeds, hold=paying.hold),
         *superseded(auction.netuid, now=now),
     )
-    ledger.post(Entry(key=f"sale:{auction.id}", code=Code.SALE_SETTLED, at=now, steps=steps))
+    key = f"sale:{auction.id}"
+    restrictions.carry(payer=sold.winner, parts=proceeds.parts, fact=key, now=now)
+    ledger.post(Entry(key=key, code=Code.SALE_SETTLED, at=now, steps=steps))
     logger.info("auction:settled auction=%s netuid=%s", auction.id, auction.netuid)
     return sale
 

@@ -23,7 +23,7 @@ from marketplace.errors import (
     PaymentOverdue,
 )
 from marketplace.models import Auction, Sale, SecondChance, Strike
-from marketplace.operations import endings
+from marketplace.operations import endings, restrictions
 from marketplace.operations.bids import held_rao, hold_named
 from subnets import queries as slots
 from subnets.errors import NotTheOwner
@@ -143,11 +143,13 @@ def _strike(auction: Auction, *, now: datetime) -> Entry:
     )
     logger.warning("auction:unpaid auction=%s owner=%s", auction.id, winning.bidder)
     parts = ((chart.FEES, split.fee_rao), (chart.wallet(auction.seller), split.seller_rao))
+    key = f"forfeit:{auction.id}"
+    restrictions.carry(payer=winning.bidder, parts=parts, fact=key, now=now)
     steps: tuple[Step, ...] = (
         PostHold(hold_named(auction.lead_bid), to=((chart.FORFEITS, deposit_rao),)),
         *(Move(chart.FORFEITS, address, rao) for address, rao in parts if rao),
     )
-    return Entry(key=f"forfeit:{auction.id}", code=Code.DEPOSIT_FORFEITED, at=now, steps=steps)
+    return Entry(key=key, code=Code.DEPOSIT_FORFEITED, at=now, steps=steps)
 
 
 def _ask_next(auction: Auction, *, now: datetime) -> None:

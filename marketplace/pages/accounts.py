@@ -15,7 +15,6 @@ from django.views.decorators.http import require_POST
 from compute import queries as compute
 from compute.models import Machine
 from compute.queries.machines import LIVE_WITHIN
-from ledger import chart
 from ledger import queries as books
 from ledger.chart import Code
 from ledger.errors import DomainError
@@ -92,7 +91,7 @@ def money_of(owner: User, *, before_id: int | None) -> dict[str, Any]:
     """Return balance, holds, and a page of the statement with the id that leads to the next."""
     lines = books.statement(owner.id, limit=STATEMENT_LINES, before_id=before_id)
     return {
-        "balance": books.balance(chart.wallet(owner.id)),
+        "balance": market.purse(owner.id, timezone.now()),
         "holds": books.holds_of(owner.id),
         "lines": lines,
         "older_id": lines[-1].id if len(lines) == STATEMENT_LINES else None,

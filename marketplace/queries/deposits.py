@@ -1,13 +1,20 @@
 """Card deposits, and what Stripe told about them."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Sum
+from django.db.models.functions import Coalesce
 
 from ledger import chart
 from ledger.models import Account
 from marketplace.clearing import Purse
 from marketplace.errors import DepositUnknown
-from marketplace.models import Deposit, WebhookEvent
+from marketplace.models import CardFailure, Deposit, WebhookEvent
 from marketplace.queries.auctions import ROWS_MAX
+
+DAY = timedelta(days=1)
 
 
 def deposit(deposit_id: UUID, *, owner: UUID) -> Deposit:
@@ -64,3 +71,37 @@ def lock_purse(owner: UUID) -> Purse:
     return Purse(
         available_rao=balances.get(wallet.code, 0), owed_rao=max(0, -balances.get(debt.code, 0))
     )
+
+
+def cents_asked(owner: UUID, *, since: datetime) -> int:
+    """Return what somebody asked to pay by card since an instant, without what came to nothing."""
+    came_to_nothing = [Deposit.State.EXPIRED, Deposit.State.FAILED]
+    asked = Deposit.objects.filter(owner=owner, created_at__gt=since).exclude(
+        state__in=came_to_nothing
+    )
+    return int(asked.aggregate(cents=Coalesce(Sum("amount_cents"), 0))["cents"])
+
+
+def busiest_card_cents(owner: UUID, *, since: datetime) -> int:
+    """Return the most that any card which somebody has used paid since an instant, over all accounts."""
+    theirs = Deposit.objects.filter(owner=owner).exclude(card_fingerprint="")
+    paid = Deposit.objects.filter(
+        card_fingerprint__in=theirs.values("card_fingerprint"), credited_at__gt=since
+    )
+    sums = paid.values("card_fingerprint").annotate(cents=Sum("amount_cents")).order_by("-cents")
+    return sums.values_list("cents", flat=True).first() or 0
+
+
+def is_card_overused(deposit: Deposit, *, now: datetime) -> bool:
+    """Say whether the card of a credited deposit has paid for more than one card may in a day, over all accounts."""
+    if not deposit.card_fingerprint:
+        return False
+    paid = Deposit.objects.filter(
+        card_fingerprint=deposit.card_fingerprint, credited_at__gt=now - DAY
+    ).aggregate(cents=Coalesce(Sum("amount_cents"), 0))
+    return bool(paid["cents"] > settings.CARD_CENTS_A_DAY)
+
+
+def failure_count(owner: UUID, *, since: datetime) -> int:
+    """Return how many times a card of somebody did not pay since an instant."""
+    return CardFailure.objects.filter(owner=owner, failed_at__gt=since).count()

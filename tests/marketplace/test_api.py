@@ -224,6 +224,11 @@ def test_a_wallet_tells_what_is_held(ada, on):
         "posted_rao": str(100 * TAO),
         "held_rao": str(40 * TAO),
         "available_rao": str(60 * TAO),
+        "withdrawable_rao": str(60 * TAO),
+        "restricted_rao": "0",
+        "restricted_until": None,
+        "kept_rao": "0",
+        "owed_rao": "0",
     }
 
 

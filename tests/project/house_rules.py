@@ -140,6 +140,7 @@ RULES = (
             "ledger/sealing.py:SealedEntry.objects.bulk_create": "as the line above",
             "marketplace/models/people.py:user.save": "Django asks the user's manager for create_user, which saves",
             "marketplace/payments.py:client.v1.checkout.sessions.create": "creates a card page at Stripe, not a row",
+            "marketplace/payments.py:client.v1.refunds.create": "refunds a card at Stripe, and writes no row",
             "marketplace/management/commands/seed_demo.py:user.save": "a fresh random password for a demo login",
         },
     ),
