@@ -1,7 +1,7 @@
 """What somebody types to find a subnet, taken apart: a number, or words. Pure.
 
 Words are folded as the database folds what it looks in (columns.Unaccented): no case, no accents.
-How far a word may be mistyped is settings.WORD_SIMILARITY's business.
+How far a word may be mistyped is settings.WORD_SIMILARITY's business; two letters that changed places are undone here.
 
 >>> asked("SN 7")
 Asked(netuid=7, words=())
@@ -12,8 +12,11 @@ Asked(netuid=None, words=('embedings', 'fast'))
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
 
 QUERY_LENGTH_MAX = 100  # a name has 60; more is no search
+# "on" and "no" are two words, and so are many of three letters; who types more than twenty searches for no name.
+SWAPPED_LENGTHS = range(4, 21)
 WORDS_MAX = 6  # each costs one pass over the names; who types more has said enough by then
 
 _MARKS = re.compile(
@@ -39,6 +42,25 @@ def asked(query: str) -> Asked:
     # A bare number may stand in a name as well: both are looked for.
     netuid = int(text) if _BARE_NUMBER.fullmatch(text) else None
     return Asked(netuid=netuid, words=tuple(text.split()[:WORDS_MAX]))
+
+
+def unswapped(word: str) -> list[str]:
+    """Return what may have been meant where two neighbouring letters of a word changed places.
+
+    In a short word that changes most groups of three letters: "blnak" and "blank" are no more alike than "matmul" and
+    "matrices".
+
+    Example:
+        >>> unswapped("blnak")
+        ['lbnak', 'bnlak', 'blank', 'blnka']
+    """
+    if len(word) not in SWAPPED_LENGTHS:
+        return []
+    return [
+        word[:at] + second + first + word[at + 2 :]
+        for at, (first, second) in enumerate(pairwise(word))
+        if first != second
+    ]
 
 
 def folded(text: str) -> str:

@@ -137,11 +137,14 @@ def _found(search: str) -> QuerySet[Subnet]:
         every_word = Q()
         for word in asked.words:
             # Parts of words are found too; "%>>" forgives slips (settings.WORD_SIMILARITY). Both use the index.
-            every_word &= (
+            this_word = (
                 Q(searched__contains=word)
                 | Q(searched__trigram_strict_word_similar=word)
                 | Q(description__icontains=word)
             )
+            for meant in searching.unswapped(word):
+                this_word |= Q(searched__contains=meant)
+            every_word &= this_word
         matching |= every_word
     return (
         Subnet.objects.filter(matching)
