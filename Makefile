@@ -13,7 +13,7 @@ LLM_KB := 1000000
 DEVELOPER := DEBUG=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo llm test fast fuzz bench check fmt lock openapi tables books shell worker migrations clean
+.PHONY: help setup demo llm test fast fuzz bench check fmt lock openapi tables books shell worker flower migrations clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ shell: setup  ## open a Python shell on the demo's data
 
 worker: setup  ## run one more Celery worker beside the demo
 	@exec $(V)/python -m launch with-demo -- $(V)/celery -A config worker -c 2 -l INFO -n extra@%h
+
+flower: setup  ## watch the demo's Celery in a browser, at http://127.0.0.1:5555
+	@exec $(V)/python -m launch with-demo -- $(V)/celery -A config flower --address=127.0.0.1 --port=5555
 
 migrations: setup  ## write migrations for changed models
 	@$(DEVELOPER) $(V)/python -m launch with-servers -- $(V)/python manage.py makemigrations

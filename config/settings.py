@@ -81,6 +81,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.tracing.TracingMiddleware",
+    "config.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Pages and JSON shrink to a sixth. Safe beside secrets: CSRF tokens are masked anew in every answer, and the
@@ -298,6 +299,10 @@ CARD_CLEARING_DAYS_LARGE = int(os.environ.get("CARD_CLEARING_DAYS_LARGE", "120")
 WEBHOOK_PORTS = [int(port) for port in os.environ.get("WEBHOOK_PORTS", "443,8443").split(",")]
 WEBHOOKS_TO_LOOPBACK = flag("WEBHOOKS_TO_LOOPBACK")
 
+# Metrics. Without a token there is no /metrics; without a folder each process knows of itself alone.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
+PROMETHEUS_MULTIPROC_DIR = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+
 # Celery -------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
@@ -305,6 +310,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# What Flower shows is made of events; nobody listening, they go nowhere.
+CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = True
 CELERY_TASK_TIME_LIMIT = 300  # a sweep is a bounded batch; one that runs longer is stuck
 SWEEP_S = float(os.environ.get("SWEEP_S", "1"))
 CELERY_BEAT_SCHEDULE = {
@@ -345,7 +352,7 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": "json" if os.environ.get("LOG_FORMAT") == "json" else "line",
             "filters": ["request_id"],
         }
     },
@@ -353,7 +360,8 @@ LOGGING = {
         "line": {
             "format": "{asctime} {levelname} {name} {message} request={request_id}",
             "style": "{",
-        }
+        },
+        "json": {"()": "config.logs.JsonLines"},
     },
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

@@ -4,9 +4,11 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from config.metrics import metrics
 from subnets.admin import owner_site
 
 urlpatterns = [
+    path("metrics", metrics, name="metrics"),
     path("", include("marketplace.pages.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -9,18 +9,24 @@ from ledger.errors import DomainError
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
+# Told what came of each item: "done", "refused" or "failed". Whoever measures adds itself here (config.sweeping).
+listeners: list[Callable[[str], None]] = []
 
 
 def each(due: Iterable[Item], work: Callable[[Item], object]) -> None:
     """Work each due item. After a refusal or a fault it stays due, and the next sweep looks again."""
     for item in due:
+        outcome = "done"
         try:
             work(item)
         except DomainError as refusal:
             # Something came in between, or a far end is down: both mend themselves.
             logger.info("sweep:refused item=%s code=%s", item, refusal.code)
+            outcome = "refused"
         except Exception:
             logger.exception("sweep:failed item=%s", item)
+            outcome = "failed"
+        tell(outcome)
 
 
 def together(
@@ -31,6 +37,14 @@ def together(
         some = due[start : start + at_once]
         try:
             work(some)
+            tell("done", count=len(some))
         except Exception as fault:  # noqa: BLE001  told of by the item that it comes from
             logger.info("sweep:apart items=%s fault=%r", len(some), fault)
             each(some, lambda item: work([item]))
+
+
+def tell(outcome: str, *, count: int = 1) -> None:
+    """Tell listeners what came of some items."""
+    for listener in listeners:
+        for _ in range(count):
+            listener(outcome)

@@ -1,0 +1,49 @@
+"""Sweeps as Prometheus sees them: how long each took, whether it broke off, what came of its items."""
+
+import time
+from typing import Any
+
+from celery import signals
+
+from config import metrics
+from config.logs import request_id
+from ledger import sweeps
+
+began_s: dict[str, float] = {}  # task id → when; a worker's child runs one at a time
+running: list[str] = []
+
+
+def begin(*, task_id: str, task: Any, **_: object) -> None:  # noqa: ANN401  Celery's own
+    """Remember when a sweep began, and name it in each line it logs."""
+    began_s[task_id] = time.perf_counter()
+    request_id.set(task_id)
+    running[:] = [short(task.name)]
+
+
+def end(*, task_id: str, task: Any, **_: object) -> None:  # noqa: ANN401
+    """Note how long it took."""
+    at_s = began_s.pop(task_id, None)
+    if at_s is not None:
+        metrics.SWEEP_S.labels(short(task.name)).observe(time.perf_counter() - at_s)
+    running.clear()
+
+
+def fail(*, sender: Any, **_: object) -> None:  # noqa: ANN401
+    """Note that it broke off."""
+    metrics.SWEEPS_FAILED.labels(short(sender.name)).inc()
+
+
+def short(name: str) -> str:
+    """Return the sweep's own name."""
+    return name.rsplit(".", 1)[-1]
+
+
+def note(outcome: str) -> None:
+    """Count an item of the running sweep: worked, refused or failed."""
+    metrics.ITEMS.labels(running[0] if running else "none", outcome).inc()
+
+
+sweeps.listeners.append(note)
+signals.task_prerun.connect(begin)
+signals.task_postrun.connect(end)
+signals.task_failure.connect(fail)
