@@ -18,6 +18,8 @@ MAX_STEPS = 4_096
 # Keys are sentences such as "epoch:3:1207"; they are indexed, so they stay short.
 MAX_KEY_LENGTH = 200
 MAX_NOTE_LENGTH = 500
+# Posted by one statement that joins lines and accounts one by one; of more, that would take longer than a second one.
+MAX_BRIEF_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,13 @@ class Entry:
         holds = list(self.holds())
         if len(holds) != len(set(holds)):
             raise ValueError("an entry touches a hold once")
+
+    @property
+    def is_brief(self) -> bool:
+        """Tell whether the entry is a few moves alone."""
+        return len(self.steps) <= MAX_BRIEF_STEPS and all(
+            isinstance(step, Move) for step in self.steps
+        )
 
     def addresses(self) -> Iterator[Address]:
         """Yield every account the steps name; a hold that is posted or voided has one more."""

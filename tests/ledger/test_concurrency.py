@@ -74,6 +74,37 @@ def test_a_hold_is_resolved_by_exactly_one_of_many():
     assert queries.balance(source).held_rao == 0
 
 
+def test_an_entry_that_many_reverse_at_once_is_reversed_once():
+    source, target = funded_wallet(100), wallet(uuid4())
+    ledger.post(entry(Move(source, target, 40), key="wrong"))
+    ledger.post(entry(Move(funded_wallet(1_000), target, 1_000)))
+
+    answers = together([lambda: ledger.reverse("wrong", reason="a slip", now=NOW)] * 12)
+
+    assert sorted(answer.replayed for answer in answers) == [False] + [True] * 11
+    assert queries.balance(source).posted_rao == 100
+
+
+def test_a_few_moves_at_once_neither_lose_nor_double_and_never_overdraw():
+    sources, target = [funded_wallet(40) for _ in range(2)], funded_wallet(1)
+
+    def spend(seed):
+        first, second = sources if seed % 2 else sources[::-1]
+        for _ in range(20):
+            try:
+                ledger.post(entry(Move(first, second, 3), Move(second, target, 5)))
+            except InsufficientFunds:
+                return "spent"
+        return "done"
+
+    answers = together([lambda seed=seed: spend(seed) for seed in range(8)])
+
+    assert set(answers) <= {"spent", "done"}
+    assert check_books() == []
+    assert sum(queries.balance(one).posted_rao for one in (*sources, target)) == 81
+    assert min(queries.balance(one).posted_rao for one in sources) >= 0
+
+
 def test_many_first_postings_open_one_account():
     sources = [funded_wallet(10) for _ in range(12)]
     fresh = sorted((wallet(uuid4()) for _ in range(3)), key=lambda address: address.code)
