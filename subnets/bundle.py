@@ -1,10 +1,10 @@
 """The public bundle of an epoch: its record and its payroll as JSON, bound by a digest to the one before.
 
-    {"format": 3, "record": {…}, "payroll": {…}, "previous_digest": "…", "digest": "…"}
+    {"format": 4, "record": {…}, "payroll": {…}, "previous_digest": "…", "digest": "…"}
 
 Format 2 added to the record what the miners signed (`results`) and what validators were committed to
 before their scores were readable (`commitments`); format 3, who owned the subnet for how long where it was
-sold in the epoch (`tenures`). Bundles of earlier formats stay as they are, and readable.
+sold in the epoch (`tenures`); format 4, the head of the sealed ledger (`ledger_head`). Bundles of earlier formats stay as they are, and readable.
 Rao and other integers that may pass 2**53 are decimal strings; everything else is plain. The digest is
 the SHA-256 of the canonical JSON of the other members.
 """
@@ -19,11 +19,11 @@ from neurons.protocol import canonical_json
 from subnets.commitments import Commitment, continued
 from subnets.metrics import Delivery
 from subnets.payroll import Payroll
-from subnets.record import Backing, Record, RuleVersion, Seat, Tenure
+from subnets.record import Backing, LedgerHead, Record, RuleVersion, Seat, Tenure
 from subnets.signed_scores import SignedScores
 
-FORMAT = 3
-FORMATS_READ = (1, 2, FORMAT)
+FORMAT = 4
+FORMATS_READ = (1, 2, 3, FORMAT)
 # As many neurons as a subnet holds, which the database enforces. What consensus computes grows with the
 # square of them: a file of strangers' making has to stop here.
 SEATS_MAX = 256
@@ -63,7 +63,11 @@ def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Writte
         scores = [dict(score) for score in scores]
     paid = _spelled(payroll_json(payroll))
     facts = _spelled(
-        _first_format(record) | _proof_json(record) | _tenures_json(record) | {"scores": scores}
+        _first_format(record)
+        | _proof_json(record)
+        | _tenures_json(record)
+        | _head_json(record)
+        | {"scores": scores}
     )
     body = _spelled({"format": FORMAT, "previous_digest": previous_digest})
     brace, *rest = _object(body | {"record": _object(facts), "payroll": _object(paid)})
@@ -112,6 +116,8 @@ def record_json(record: Record, *, form: int = FORMAT) -> dict[str, Any]:
         written |= _proof_json(record)
     if form > 2:
         written |= _tenures_json(record)
+    if form > 3:
+        written |= _head_json(record)
     return written
 
 
@@ -131,6 +137,11 @@ def _proof_json(record: Record) -> dict[str, Any]:
 def _tenures_json(record: Record) -> dict[str, Any]:
     """Write what format 3 added."""
     return {"tenures": [asdict(tenure) for tenure in record.tenures]}
+
+
+def _head_json(record: Record) -> dict[str, Any]:
+    """Write what format 4 added."""
+    return {"ledger_head": asdict(record.ledger_head) if record.ledger_head else None}
 
 
 def _first_format(record: Record) -> dict[str, Any]:
@@ -249,6 +260,7 @@ def record_read(written: Mapping[str, Any]) -> Record:
         results=tuple(written.get("results", ())),
         commitments=_commitments_read(written["commitments"]) if "commitments" in written else None,
         tenures=tuple(Tenure(**tenure) for tenure in written.get("tenures", ())),
+        ledger_head=LedgerHead(**head) if (head := written.get("ledger_head")) else None,
     )
 
 

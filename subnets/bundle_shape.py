@@ -68,6 +68,11 @@ def decimal(*, low: int | None = 0) -> Check:
     return check
 
 
+def absent_or(check: Check) -> Check:
+    """Take null, or what another check takes."""
+    return lambda value, pointer: None if value is None else check(value, pointer)
+
+
 def members(checks: Mapping[str, Check]) -> Check:
     """Take an object with exactly these members."""
 
@@ -180,10 +185,12 @@ _PROOF: dict[str, Check] = {
     ),
 }
 _TENURES: dict[str, Check] = {"tenures": rows(members({"owner": text, "held_ms": integer(1)}))}
+_HEAD: dict[str, Check] = {"ledger_head": absent_or(members({"seal": integer(1), "hash": text}))}
 _RECORDS = {
     1: members(_FIRST_FORMAT),
     2: members(_FIRST_FORMAT | _PROOF),
     3: members(_FIRST_FORMAT | _PROOF | _TENURES),
+    4: members(_FIRST_FORMAT | _PROOF | _TENURES | _HEAD),
 }
 
 

@@ -101,6 +101,12 @@ CLAIMS = {
         WHERE recent.stated_digest IS DISTINCT FROM recent.digest
            OR recent.previous_digest IS DISTINCT FROM coalesce(before.digest, '')
     """,
+    "the seal that a bundle published still stands in the ledger": """
+        SELECT recent.name, format('published seal %%s as %%s, it stands as %%s', recent.head_seal, recent.head_hash,
+               coalesce(encode(seal.hash, 'hex'), 'nothing'))
+        FROM recent LEFT JOIN ledger_seal AS seal ON seal.number = recent.head_seal
+        WHERE recent.head_seal IS NOT NULL AND encode(seal.hash, 'hex') IS DISTINCT FROM recent.head_hash
+    """,
     "an epoch hands on what its bundle says": """
         SELECT recent.name, 'the scores or incumbents kept for the next epoch differ'
         FROM recent WHERE NOT recent.hands_on_its_own
@@ -171,9 +177,10 @@ WITH flag (name, value) AS (
     FROM ledger_entry WHERE code = %(epoch_paid)s
 ), recent AS (
     SELECT epoch.*, read.stated_digest, read.previous_digest, read.payouts::jsonb AS payouts,
-           read.hands_on_its_own
-    FROM unnest(%(ids)s::uuid[], %(digests)s::text[], %(previous)s::text[], %(payouts)s::text[], %(same)s::bool[])
-        AS read (id, stated_digest, previous_digest, payouts, hands_on_its_own)
+           read.hands_on_its_own, read.head_seal, read.head_hash
+    FROM unnest(%(ids)s::uuid[], %(digests)s::text[], %(previous)s::text[], %(payouts)s::text[], %(same)s::bool[],
+                %(seals)s::bigint[], %(hashes)s::text[])
+        AS read (id, stated_digest, previous_digest, payouts, hands_on_its_own, head_seal, head_hash)
     JOIN epoch ON epoch.id = read.id
 )
 """  # noqa: S608  the table of hyperparameters holds names and numbers of our own
@@ -188,18 +195,23 @@ class Read:
     previous_digest: str | None
     payouts: str
     hands_on_its_own: bool
+    head_seal: int | None
+    head_hash: str | None
 
 
 def newest_bundles() -> Iterator[Read]:
     """Yield the newest epochs' bundles, one unpacked at a time."""
     newest = Epoch.objects.order_by("-closed_at").values_list("id", "bundle", "handed_on")
     for epoch_id, bundle, handed_on in newest[:BUNDLES_READ].iterator(chunk_size=1):
+        head = bundle["record"].get("ledger_head") or {}
         yield Read(
             id=epoch_id,
             digest=bundle.get("digest"),
             previous_digest=bundle.get("previous_digest"),
             payouts=json.dumps(bundle["payroll"]["payouts"]),
             hands_on_its_own=all(handed_on[name] == bundle["payroll"][name] for name in handed_on),
+            head_seal=head.get("seal"),
+            head_hash=head.get("hash"),
         )
 
 
@@ -221,6 +233,8 @@ def check_books() -> list[str]:
                 "previous": [one.previous_digest for one in read],
                 "payouts": [one.payouts for one in read],
                 "same": [one.hands_on_its_own for one in read],
+                "seals": [one.head_seal for one in read],
+                "hashes": [one.head_hash for one in read],
             },
         )
         return [

@@ -44,6 +44,14 @@ class Tenure:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerHead:
+    """The newest seal of the ledger when the epoch closed: its number and its hash, in hex (docs/ledger-proofs.md)."""
+
+    seal: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class RuleVersion:
     version: int
     digest: str
@@ -60,6 +68,7 @@ class Record:
     results. commitments: what was public of each validator's scores while they were sealed; None where
     nobody scored before. Nothing is paid by these two: they prove that the scores are genuine and whole.
     tenures: who owned the subnet in the window, where that was not `owner` all along; the cut is theirs by time.
+    ledger_head: what binds the books up to then, published here because nobody can take a bundle back; nothing is paid by it.
     """
 
     netuid: int
@@ -79,6 +88,7 @@ class Record:
     results: tuple[Mapping[str, Any], ...] = ()
     commitments: Mapping[str, Commitment] | None = None
     tenures: tuple[Tenure, ...] = ()
+    ledger_head: LedgerHead | None = None
 
     def __post_init__(self) -> None:
         assert [seat.uid for seat in self.seats] == list(range(len(self.seats)))

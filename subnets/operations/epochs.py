@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from ledger import chart
+from ledger import chart, receipts
 from ledger import operations as ledger
 from ledger import queries as books
 from ledger.chart import Code
@@ -30,7 +30,7 @@ from subnets.operations.epoch_facts import EpochFacts, write_epoch
 from subnets.operations.handing_on import hand_on
 from subnets.operations.network import accrue_emission
 from subnets.queries import Handover
-from subnets.record import Backing, Record, RuleVersion, Seat, Tenure
+from subnets.record import Backing, LedgerHead, Record, RuleVersion, Seat, Tenure
 
 # Versions an epoch tries, should the newest fail; going back further would hide that nobody looks.
 RULES_TRIED_MAX = 5
@@ -126,6 +126,12 @@ def begin(
     )
 
 
+def ledger_head() -> LedgerHead | None:
+    """Tell what binds the books now; none before their first seal."""
+    head = receipts.head()
+    return LedgerHead(seal=int(head["seal"]), hash=head["hash"]) if head else None
+
+
 def owners(subnet: Subnet, network: Network) -> tuple[Tenure, ...]:
     """Tell who owned the subnet in the epoch that ends, and how long; nothing where its owner did all along."""
     starts_at, ends_at = (
@@ -161,6 +167,7 @@ def recorded(
         seats=tuple(seats(subnet.netuid, neurons)),
         scores=scores,
         deliveries=tuple(deliveries),
+        ledger_head=ledger_head(),
         smoothed=bundle.smoothed_read(previous.smoothed) if previous else {},
         incumbents=previous.incumbents if previous else {},
         results=proof.results,

@@ -1,12 +1,14 @@
 """The public bundle: what goes in comes out again, and the digest tells every change."""
 
 import copy
+import dataclasses
 import json
 
 import pytest
 
 from neurons.protocol import canonical_json
-from subnets import bundle, payroll
+from subnets import bundle, bundle_shape, payroll
+from subnets.record import LedgerHead
 from tests.subnets import worlds
 
 
@@ -96,3 +98,22 @@ def test_a_record_whose_uids_do_not_count_up_is_none(epoch):
 
     with pytest.raises(ValueError, match="not 0 to"):
         bundle.record_read(written)
+
+
+def test_the_head_of_the_ledger_is_in_the_bundle_and_none_of_it_hangs_on_that(epoch):
+    head = LedgerHead(seal=7, hash="ab" * 32)
+    anchored = dataclasses.replace(epoch[0], ledger_head=head)
+
+    public = bundle.made(anchored, payroll.settle(anchored), previous_digest="")
+
+    assert public["record"]["ledger_head"] == {"seal": 7, "hash": "ab" * 32}
+    assert bundle.record_read(public["record"]).ledger_head == head
+    assert public["payroll"] == bundle.payroll_json(payroll.settle(epoch[0]))
+    assert bundle_shape.first_misshapen(public) is None
+
+
+def test_a_bundle_of_before_the_seals_is_read_as_it_was(epoch):
+    before = bundle.record_json(epoch[0], form=3)
+
+    assert "ledger_head" not in before
+    assert bundle.record_read(before).ledger_head is None

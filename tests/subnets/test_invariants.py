@@ -7,6 +7,7 @@ from subnets.hyperparameters import Authority
 from subnets.invariants import CLAIMS, check_books
 from subnets.models import Epoch, Subnet
 from tests.faults import forced
+from tests.ledger.seals import sealed
 from tests.subnets import town, worlds
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,11 @@ FAULTS = [
         lambda: rewritten(lambda it: {name: it[name] for name in it if name != "digest"}),
     ),
     (
+        "seal that a bundle published",
+        "UPDATE ledger_seal SET hash = sha256(hash)",
+    ),
+    ("seal that a bundle published", "DELETE FROM ledger_seal"),
+    (
         "hands on what its bundle says",
         lambda: rewritten(lambda it: it | {"smoothed": {}}, column="handed_on"),
     ),
@@ -116,6 +122,7 @@ FAULTS = [
 def _two_epochs():
     with worlds.quick_cel():
         place = town.founded(miner_count=1)
+        sealed()
         for _ in range(2):
             town.closed(place, rows=[(1_000_000,), (1_000_000,)])
         for value in (7, 8):
