@@ -38,9 +38,19 @@ SELECT code, format('%%s rao', credits_posted - debits_posted)
 FROM ledger_account WHERE kind = 'debt' AND credits_posted > debits_posted LIMIT %(limit)s
 """
 
+# What restrictions carried on, against the rows it came to: by deposit they are one sum, whoever sold what to whom.
+CARRIED = """
+SELECT 'deposit ' || deposit_id, format('%%s rao went on and %%s rao arrived', sum(carried_rao),
+       coalesce(sum(granted_rao) FILTER (WHERE source NOT LIKE 'deposit:%%%%'), 0))
+FROM marketplace_restriction GROUP BY deposit_id
+HAVING sum(carried_rao) <> coalesce(sum(granted_rao) FILTER (WHERE source NOT LIKE 'deposit:%%%%'), 0)
+LIMIT %(limit)s
+"""
+
 CLAIMS = (
     ("a lien keeps what open claims on card payments took", LIENS),
     ("nobody is owed by a debt", DEBTS),
+    ("a sale carries restrictions on and makes none", CARRIED),
 )
 
 

@@ -100,6 +100,8 @@ def move(deposit: Deposit, state: Deposit.State, *, credited_at: datetime | None
 
 def _why_not(deposit: Deposit, seen: Payment) -> str:
     """Say why a payment is not credited; "" where nothing forbids it. Reconciliation shows it to the operator."""
+    if deposit.state == State.CREDITED and deposit.payment_id is None:
+        return "credited before payments were kept"  # by a release that keyed entries otherwise
     if deposit.payment_id not in {None, seen.id}:
         return f"not credited: the deposit was paid by {deposit.payment_id}"
     paid, quoted = (seen.received_cents, seen.currency), (deposit.amount_cents, payments.CURRENCY)

@@ -247,6 +247,16 @@ def test_a_second_payment_for_the_same_deposit_is_not_credited(far_end):
     assert purse(ada) == (deposit.credit_rao, 0, 0)
 
 
+def test_what_an_earlier_release_credited_is_not_credited_again(far_end):
+    ada, deposit, payment_id = paid(far_end)
+    Deposit.objects.update(payment_id=None)
+
+    said = hear(far_end, far_end.emit("payment_intent.succeeded", far_end.intents[payment_id]))
+
+    assert said == "credited before payments were kept"
+    assert purse(ada) == (deposit.credit_rao, 0, 0)
+
+
 def test_dollars_and_tao_are_two_books_that_balance_each(far_end):
     _, deposit, payment_id = paid(far_end)
     far_end.book(payment_id)

@@ -8,9 +8,12 @@ from django.urls import reverse
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations, queries
 from marketplace.errors import CardsPaused, CardsSwitchedOff, DepositLimitReached, NothingOwed
-from marketplace.models import Deposit, Restriction
+from marketplace.invariants import check_books
+from marketplace.models import CardDifference, Deposit, Restriction
+from marketplace.offering import Backing
 from marketplace.operations import card_books
 from marketplace.tasks import collect_debts
+from tests import make
 from tests.marketplace import world
 from tests.marketplace.cards import CENTS, dollars, hear, hear_all, paid, purse, quote, spend, told
 from tests.marketplace.conftest import NOW
@@ -120,6 +123,63 @@ def test_an_offers_price_carries_restrictions_too(far_end):
     world.accept(offer, bob, 80)
 
     assert Restriction.objects.get(owner=bob.id).uncleared_rao == 78 * TAO
+
+
+def test_a_forfeited_deposit_carries_restrictions_too(far_end):
+    ada, _, _ = paid(far_end)
+    on = world.auction(start=80, backing=Backing.DEPOSIT, deposit_bps=5_000, pay_within_s=86_400)
+    world.bid(on, ada, 150)
+    world.settle(on)
+    on.refresh_from_db()
+
+    operations.end_overdue_auction(auction_id=on.id, now=on.due_at)
+
+    # 75 of 100 TAO were forfeited: 25 are left, which cover as much of what is restricted.
+    got = 75 * TAO - 75 * TAO * 250 // 10_000
+    assert queries.restricted(on.seller, NOW).amount_rao == got
+    assert queries.restricted(ada.id, NOW).amount_rao == 100 * TAO - got
+
+
+def test_a_restriction_out_of_nothing_is_found(sold):
+    _, seller, _, _ = sold
+    Restriction.objects.filter(owner=seller).update(granted_rao=1)
+
+    (fault,) = check_books()
+
+    assert "a sale carries restrictions on and makes none" in fault
+    Restriction.objects.filter(owner=seller).update(
+        granted_rao=Restriction.objects.get(granted_rao=100 * TAO).carried_rao
+    )
+
+
+def test_the_operators_lists_open_and_act(client, far_end, sold):
+    ada, seller, deposit, payment_id = sold
+    far_end.warn(payment_id)
+    hear_all(far_end)
+    CardDifference.objects.create(
+        subject="po_1", kind="uncleared", stripe_cents=0, booked_cents=5, found_at=NOW, seen_at=NOW
+    )
+    client.force_login(make.user(staff=True))
+    for name in (
+        "deposit",
+        "chargeback",
+        "cardfailure",
+        "carddifference",
+        "restriction",
+        "webhookevent",
+    ):
+        assert client.get(reverse(f"admin:marketplace_{name}_changelist")).status_code == 200
+
+    page = reverse("admin:marketplace_deposit_changelist")
+    client.post(page, {"action": "dismiss", "_selected_action": [str(deposit.pk)]})
+    row = Restriction.objects.get(owner=seller)
+    page = reverse("admin:marketplace_restriction_changelist")
+    client.post(page, {"action": "release", "_selected_action": [str(row.pk)]})
+
+    assert Deposit.objects.get().trouble == ""
+    assert purse(ada) == (40 * TAO, 0, 0)
+    row.refresh_from_db()
+    assert row.released_at is not None
 
 
 def test_a_refund_lifts_the_restriction_of_what_it_took(far_end):
