@@ -45,6 +45,7 @@ class DepositLine:
 
     row: Deposit
     dollars: str
+    refunded: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +118,22 @@ def test_tao(request: HttpRequest) -> HttpResponse:
     return redirect("wallet")
 
 
+def dollars(cents: int) -> str:
+    """Spell an amount of US cents in dollars."""
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
 def cards_of(owner: User) -> dict[str, Any]:
     """Return whether cards can be used, at what rate, and the last top-ups."""
     return {
         "cards_are_on": payments.is_switched_on(),
         "rate_sentence": f"1 USD buys {wording.tao(settings.TOPUP_RAO_PER_CENT * 100)} TAO now.",
         "deposits": [
-            DepositLine(row=row, dollars=f"{row.amount_cents // 100}.{row.amount_cents % 100:02d}")
+            DepositLine(
+                row=row,
+                dollars=dollars(row.amount_cents),
+                refunded=dollars(row.refunded_cents) if row.refunded_cents else "",
+            )
             for row in market.deposits_of(owner.id)
         ],
     }

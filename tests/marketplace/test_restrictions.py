@@ -350,11 +350,14 @@ def test_the_wallet_says_what_may_leave_and_when(client, far_end, monkeypatch):
     assert (wallet["withdrawable_rao"], wallet["restricted_rao"]) == ("0", str(100 * TAO))
     assert wallet["restricted_until"] == "2026-11-29T12:00:00Z"
 
-    far_end.dispute(payment_id)
+    far_end.refund(payment_id, 500)
+    far_end.dispute(payment_id, 2_000)
     hear_all(far_end)
 
     page = client.get(reverse("wallet")).content.decode()
     assert "Kept while a card payment is disputed" in page
+    assert "5.00 USD refunded" in page
+    assert ">Disputed</span>" in page
     assert "Nothing can be withdrawn for now" in page
 
 
