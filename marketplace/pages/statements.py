@@ -247,7 +247,8 @@ def effects(parts: list[Mapping[str, str | None]]) -> list[Effect]:
     }
     found = []
     for part in parts:
-        account = chart.spoken(part.get("account") or "")
+        code = part.get("account") or ""
+        account = "Your wallet" if code.startswith("wallet:") else chart.spoken(code)
         match part["part"]:
             case "debit" | "credit" as side:
                 sign, words = (-1, "paid") if side == "debit" else (1, "received")
