@@ -1,7 +1,7 @@
 """OpenAI's requests as far as the gateway has to understand them; everything else is the upstream's business.
 
 Pure. Read are: which model, whether the answer streams, how many tokens it may have, and how large the prompt
-is. What the gateway does not know is passed on as it came.
+is. What the gateway does not know is passed on, in the one spelling of compute.manners.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from compute import manners
 from compute.errors import FieldInvalid, ModelKindWrong, ModelNotFound, RequestMalformed
 from compute.serving import ModelTerms
 from ledger.errors import DomainError
@@ -66,6 +67,7 @@ def read_ask(path: Path, raw: bytes, *, terms_of: Callable[[str], ModelTerms | N
         raise ModelKindWrong(model=name, kind=terms.kind, path=path.value)
     if path is Path.EMBEDDINGS:
         _check_input(body)
+        body = manners.spelled(body)
         return Ask(path, terms, body, is_streamed=False, output_tokens=0, prompt_bytes=len(raw))
     if path is Path.CHAT:
         _check_messages(body)
@@ -74,7 +76,13 @@ def read_ask(path: Path, raw: bytes, *, terms_of: Callable[[str], ModelTerms | N
     _refuse_several(body)
     is_streamed = _flag(body, "stream")
     output_tokens = _bound_output(body, path, terms)
+    body = manners.spelled(body)
     return Ask(path, terms, body, is_streamed, output_tokens, prompt_bytes=len(raw))
+
+
+def job_ask(terms: ModelTerms, body: dict[str, Any]) -> Ask:
+    """Make a chat of a job, spelled; nobody is charged for its tokens here."""
+    return Ask(Path.CHAT, terms, body, body["stream"], body["max_tokens"], prompt_bytes=0)
 
 
 def problem(refusal: DomainError) -> bytes:

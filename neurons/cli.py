@@ -64,7 +64,6 @@ def run_miner(arguments: argparse.Namespace, say: Say, miner: type[Miner] = Mine
         say=say,
         stop=stop,
         outbox=Outbox(folder),
-        workloads=workloads_of(upstream),
         tunnels=None if plan is None else Tunnels(client=client, plan=plan, say=say),
     ).run()
 

@@ -317,8 +317,12 @@ def answer_digest(datas: Iterable[str]) -> str:
 
 
 def answer_message(request_id: str, digest: str) -> bytes:
-    """Build what a miner signs to stand for an answer of the gateway (docs/gateway.md)."""
-    return f"btanswer/1\n{request_id}\n{digest}".encode()
+    """Build what a miner signs to stand for an answer of the gateway (docs/gateway.md).
+
+    It is a result's message with the request in place of lease and job, so that a bundle proves both alike. No lease
+    has its job's id: the one can never be taken for the other.
+    """
+    return result_message(lease_id=request_id, job_id=request_id, digest=digest)
 
 
 def score_chain_start(*, netuid: int, validator: str) -> str:

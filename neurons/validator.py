@@ -12,7 +12,7 @@ from neurons.client import Client, Refused
 from neurons.joining import Membership, join
 from neurons.running import FATAL_CODES, Say, Stop, run_until_stopped
 from neurons.wire import Sample, SignedScore
-from neurons.workloads import WORKLOADS, Workload
+from neurons.workloads import WORKLOADS, Workload, language
 
 POLL_S = 5.0  # Between two looks when there was nothing to score.
 REASON_MAX = 200  # The server stores as much.
@@ -117,7 +117,7 @@ class Validator:
 
         Raises: ValueError when the sample is not what a miner signed, LookupError for other blueprints.
         """
-        if protocol.output_digest(sample.output) != sample.output_digest:
+        if not is_signed(sample):
             raise ValueError("the output is not the one the miner signed")
         if sample.blueprint not in self.plan.workloads:
             raise LookupError(f"this validator does not judge {sample.blueprint}")
@@ -142,3 +142,14 @@ class Validator:
             reason=reason,
             signature=self.client.keypair.sign(message),
         )
+
+
+def is_signed(sample: Sample) -> bool:
+    """Say whether what is judged is what the miner signed; of a chat, whether its pieces say just that."""
+    if sample.pieces is None:
+        return protocol.output_digest(sample.output) == sample.output_digest
+    if protocol.answer_digest(sample.pieces) != sample.output_digest:
+        return False
+    assert isinstance(sample.output, dict), "what a gateway read has the form of an output"
+    spoken = language.spoken(sample.pieces)
+    return (sample.output["text"], sample.output["finish_reason"]) == spoken

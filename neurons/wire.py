@@ -205,7 +205,10 @@ class SignedResult:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A result to score. `known_answer` is there when the job was planted."""
+    """A result to score. `known_answer` is there when the job was planted.
+
+    `pieces` are there when the miner was asked through its tunnel: its digest is theirs, not the output's.
+    """
 
     result_id: str
     job_id: str
@@ -216,11 +219,13 @@ class Sample:
     output_digest: str
     miner: str
     known_answer: dict[str, Any] | None
+    pieces: tuple[str, ...] | None = None
 
     @classmethod
     def from_wire(cls, fields: object) -> Self:
         """Read one of `samples` of GET samples/."""
         is_known = isinstance(fields, Mapping) and fields.get("known_answer") is not None
+        is_asked = isinstance(fields, Mapping) and fields.get("pieces") is not None
         return cls(
             result_id=read_id(fields, "result_id"),
             job_id=read_id(fields, "job_id"),
@@ -232,6 +237,7 @@ class Sample:
             output_digest=read(fields, "output_digest", str),
             miner=read(fields, "miner", str),
             known_answer=read(fields, "known_answer", dict) if is_known else None,
+            pieces=tuple(map(str, read(fields, "pieces", list))) if is_asked else None,
         )
 
 

@@ -106,6 +106,11 @@ class SampleOutput(serializers.Serializer):
     miner = serializers.CharField()
     latency_ms = serializers.IntegerField()
     known_answer = serializers.JSONField(help_text="Null where nobody knows.")
+    pieces = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="What the digest is of, where the miner was asked through its tunnel.",
+    )
 
 
 class SamplesOutput(serializers.Serializer):

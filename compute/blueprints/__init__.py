@@ -41,6 +41,10 @@ class Blueprint(Protocol):
 
 BLUEPRINTS: Mapping[str, Blueprint] = {each.KIND: each for each in (matmul, embeddings, language)}
 
+# Asked through a miner's tunnel as any chat of a consumer, never leased to the miner itself (decision 0038): a
+# miner that knew its jobs from its chats could cheat on the chats.
+TUNNELED = frozenset({language.KIND})
+
 
 def blueprint(kind: str) -> Blueprint:
     """Find a blueprint by its kind. Raises: BlueprintUnknown(kind)."""

@@ -23,6 +23,7 @@ from compute.gateway.answering import Answering
 from compute.gateway.attempts import Request
 from compute.gateway.callers import Callers, PayerOf
 from compute.gateway.catalogue import Catalogue
+from compute.gateway.leases import AskedLeases, DatabaseDesk
 from compute.gateway.replays import Replay, Replays
 from compute.gateway.tunnels import PING_S, Hub
 from compute.gateway.wire import ConsumerGone, Message, Receive, Send
@@ -51,31 +52,38 @@ class Gateway:
         self.catalogue = Catalogue()
         self.callers = Callers(payer_of)
         self.replays = Replays()
+        self.leases = AskedLeases(self.hub, self.catalogue, DatabaseDesk())
 
     async def start(self) -> None:
         """Recover what an earlier process left, then open."""
         self.open(self._make_till())
         await self.catalogue.refresh()
         await self.till.recover(now=timezone.now())
-        self._tasks = [
-            asyncio.create_task(forever)
-            for forever in (self.till.run(timezone.now), self.catalogue.run(), self._keep_tunnels())
-        ]
+        self._tasks = [asyncio.create_task(forever) for forever in self._forever()]
 
     def open(self, till: Till) -> None:
         """Keep the account with this till."""
         self.till = till
         self.answering = Answering(hub=self.hub, till=till)
 
+    def _forever(self) -> list[Coroutine[Any, Any, None]]:
+        return [
+            self.till.run(timezone.now),
+            self.catalogue.run(),
+            self._keep_tunnels(),
+            self.leases.run(),
+        ]
+
     async def stop(self) -> None:
         """Take no new requests, let those under way end, write the account, close."""
-        self.is_stopping = True
+        self.is_stopping = self.leases.is_stopping = True
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
-                while self._under_way:
+                while self._under_way or self.leases.under_way:
                     await asyncio.sleep(0.05)
         for task in self._tasks:
             task.cancel()
+        self.leases.close()
         await admission.close_all(self.hub)
         await self.till.close(now=timezone.now())
 
@@ -180,6 +188,7 @@ class Gateway:
         )
         raw = await wire.read_body(receive, limit=openai.BODY_MAX_BYTES)
         ask = openai.read_ask(path, raw, terms_of=self.catalogue.terms)
+        self.leases.manners.note(ask.body)
         request = Request(id=request_id, ask=ask, payer=payer, began_at=timezone.now())
         key = wire.header(scope, b"idempotency-key")
         stored = stored_key(path.value, caller=payer.key_id, key=key) if key else ""

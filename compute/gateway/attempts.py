@@ -1,9 +1,11 @@
 """Finding a miner who answers. Until a first piece is there, a request may go to another one."""
 
+import hashlib
 import logging
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from compute import openai
 from compute.errors import MinersFailed, UpstreamRefused
@@ -41,8 +43,7 @@ class Request:
     def next_call(self, hotkey: str) -> Call:
         """Begin an attempt. Each has an id of its own, so that a late answer to one is none to the next."""
         self.tried.append(hotkey)
-        number = len(self.tried)
-        self.call = Call(self.id if number == 1 else f"{self.id}.{number}")
+        self.call = Call(attempt_id(self.id, number=len(self.tried)))
         if self.is_abandoned:
             self.call.put(Gone())
         return self.call
@@ -97,7 +98,7 @@ class Attempts:
         asked_s = time.monotonic()
         event: Event | None = None
         try:
-            event = await self._first_event(request, tunnel, call)
+            event = await self.first_event(request.ask, tunnel, call)
         finally:
             if not isinstance(event, str):
                 await self.release(tunnel, call, model=request.ask.terms.name)
@@ -113,9 +114,11 @@ class Attempts:
         blame(request, tunnel, event or "no answer in time")
         return None
 
-    async def _first_event(self, request: Request, tunnel: Tunnel, call: Call) -> Event | None:
-        """Send a request to a miner and return what comes back first; None where nothing did in time."""
-        ask = request.ask
+    async def first_event(self, ask: openai.Ask, tunnel: Tunnel, call: Call) -> Event | None:
+        """Send a request to a miner and return what comes back first; None where nothing did in time.
+
+        Consumers' chats and jobs alike are sent here and nowhere else.
+        """
         within_s = FIRST_PIECE_S if ask.is_streamed else WHOLE_ANSWER_S
         if not call.is_over:
             await tell(
@@ -139,6 +142,14 @@ class Attempts:
             call.put(Gone())
             await tell(tunnel, type="cancel", id=call.id)
         await self._hub.free(model)
+
+
+def attempt_id(request_id: str, *, number: int) -> str:
+    """Name an attempt, the first by the request's own id: a UUID as all, or a miner would know what was tried before."""
+    if number == 1:
+        return request_id
+    named = hashlib.sha256(f"{request_id}.{number}".encode()).digest()
+    return str(UUID(bytes=named[:16], version=4))
 
 
 def blame(request: Request, tunnel: Tunnel, what: object) -> None:

@@ -140,11 +140,11 @@ class Lease(models.Model):
         OFFERED = "offered", "Offered"
         """Chosen for a machine that has not fetched it yet."""
         TAKEN = "taken", "Taken"
-        """Fetched by its machine, which works on it."""
+        """Fetched by its machine, or asked of it by a gateway: it is worked on."""
         RETURNED = "returned", "Returned"
         """Its result came in time."""
         EXPIRED = "expired", "Expired"
-        """Its deadline passed without a result; the job went to another."""
+        """Its deadline passed without a result, or a gateway found that none would come; the job went to another."""
         WITHDRAWN = "withdrawn", "Withdrawn"
         """The job was cancelled while it was open; the miner is not blamed."""
 

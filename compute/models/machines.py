@@ -22,6 +22,9 @@ class Machine(models.Model):
     concurrency = models.PositiveSmallIntegerField(default=1)
     reported_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(db_index=True)
+    # When a gateway last held its tunnel, and of which subnets it answers the chats there.
+    tunneled_at = models.DateTimeField(null=True, blank=True)
+    tunnel_netuids = models.JSONField(default=list, blank=True)
 
     class Meta:
         constraints = [

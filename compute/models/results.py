@@ -19,6 +19,9 @@ class Result(models.Model):
     output = models.JSONField()
     output_digest = models.CharField(max_length=64)
     signature = models.CharField(max_length=130)
+    # Of an answer that came through a tunnel: the id it was asked under, and the pieces that the miner signed.
+    request_id = models.UUIDField(null=True, blank=True, unique=True)
+    pieces = models.JSONField(null=True, blank=True)
     latency_ms = models.PositiveIntegerField()
     submitted_at = models.DateTimeField()
 
@@ -26,6 +29,13 @@ class Result(models.Model):
         indexes = [
             models.Index(fields=["netuid", "-submitted_at"], name="compute_result_recent"),
             models.Index(fields=["hotkey", "-submitted_at"], name="compute_result_of_hotkey"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(request_id__isnull=True, pieces__isnull=True)
+                | Q(request_id__isnull=False, pieces__isnull=False),
+                name="compute_result_asked_has_its_pieces",
+            ),
         ]
         triggers = [
             pgtrigger.Protect(

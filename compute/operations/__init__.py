@@ -3,11 +3,16 @@
 from compute.operations.dispatch import dispatch_queued
 from compute.operations.epochs import close_epoch
 from compute.operations.jobs import plant_known_answers, submit_job
-from compute.operations.leases import expire_lease, take_lease
-from compute.operations.machines import report_machine, see_machine
+from compute.operations.leases import (
+    end_asked_lease,
+    expire_lease,
+    take_asked_leases,
+    take_lease,
+)
+from compute.operations.machines import note_tunnels, report_machine, see_machine
 from compute.operations.models import serve_model
 from compute.operations.reports import report_answer
-from compute.operations.results import submit_result
+from compute.operations.results import Answered, return_answer, submit_result
 from compute.operations.scores import submit_scores
 from compute.operations.settlement import (
     SETTLED_AT_ONCE,
@@ -22,16 +27,20 @@ from compute.operations.tabs import open_tab, record_usages, settle_tab
 __all__ = [
     "SETTLED_AT_ONCE",
     "WAITS_AT_MOST",
+    "Answered",
     "cancel_job",
     "close_epoch",
     "dispatch_queued",
+    "end_asked_lease",
     "expire_lease",
     "give_up_waiting",
+    "note_tunnels",
     "open_tab",
     "plant_known_answers",
     "record_usages",
     "report_answer",
     "report_machine",
+    "return_answer",
     "see_machine",
     "serve_model",
     "settle_job",
@@ -40,5 +49,6 @@ __all__ = [
     "submit_job",
     "submit_result",
     "submit_scores",
+    "take_asked_leases",
     "take_lease",
 ]

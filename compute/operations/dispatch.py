@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from compute import deadlines, queries, scheduling
+from compute.blueprints import TUNNELED
 from compute.models import Job, Lease
 from compute.operations.moves import write_jobs
 from compute.scheduling import Candidate, Match
@@ -58,7 +59,9 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
         for match in matches
     )
     set_aside(jobs, matches, candidates, now=now)
-    transaction.on_commit(lambda: nudge([match.machine_id for match in matches]))
+    # A poll that ended early for a job that comes as a chat would tell the miner which chat that is.
+    rung = [each.machine_id for each in matches if jobs[each.job_id].blueprint not in TUNNELED]
+    transaction.on_commit(lambda: nudge(rung))
     return len(matches)
 
 

@@ -1,11 +1,13 @@
 """Leases: taken by the machine they were offered to, or expired."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
 from compute import queries
+from compute.blueprints import TUNNELED
 from compute.models import Job, Lease
 from compute.operations.moves import write_jobs
 from compute.operations.records import Outcome, note_outcomes
@@ -30,17 +32,52 @@ def take_lease(*, machine_id: UUID, hotkey: str, now: datetime) -> Lease | None:
 
 
 @transaction.atomic
+def take_asked_leases(*, machine_ids: Collection[UUID], limit: int, now: datetime) -> list[Lease]:
+    """Take leases that travel through the tunnels of these machines; of several gateways one has each.
+
+    None is taken twice: a gateway that is killed leaves its leases to their deadlines.
+    """
+    leases = queries.lock_asked_leases(machine_ids, now=now, limit=limit)
+    for lease in leases:
+        lease.taken_at = now
+        lease.move_to(Lease.State.TAKEN, now=now)
+    return leases
+
+
+@transaction.atomic
 def expire_lease(*, lease_id: UUID, now: datetime) -> bool:
     """End a lease whose deadline passed and give its job to another machine. False when it ended before."""
     lease = queries.lock_lease(lease_id)
     if not lease.is_open or lease.deadline_at > now:
         return False
-    lease.fault = Fault.PLATFORM if lease.taken_at is None else Fault.MINER
-    lease.move_to(Lease.State.EXPIRED, now=now)
     job = queries.lock_job(lease.job_id)
+    # Of what travels through tunnels its gateway says what became of it; one that says nothing was killed.
+    is_reached = lease.taken_at is not None and job.blueprint not in TUNNELED
+    come_to_nothing(lease, job, Fault.MINER if is_reached else Fault.PLATFORM, now=now)
+    return True
+
+
+@transaction.atomic
+def end_asked_lease(*, lease_id: UUID, fault: Fault, now: datetime) -> bool:
+    """End a lease whose machine was asked through its tunnel and will not answer. False when it ended before.
+
+    fault: the platform's when the machine could not be asked at all.
+    """
+    lease = queries.lock_lease(lease_id)
+    if not lease.is_open:
+        return False
+    come_to_nothing(lease, queries.lock_job(lease.job_id), fault, now=now)
+    return True
+
+
+def come_to_nothing(lease: Lease, job: Job, fault: Fault, *, now: datetime) -> None:
+    """End a lease by somebody's fault and give its job to another machine."""
+    lease.fault = fault
+    if fault is Fault.PLATFORM:
+        lease.taken_at = None  # it never reached its machine, which is not to be counted as late
+    lease.move_to(Lease.State.EXPIRED, now=now)
     if job.state == Job.State.LEASED:
         queue_or_give_up(job, failure="no machine returned it in time", now=now)
         write_jobs([job])
-    note_outcomes([Outcome(lease, job.blueprint, Fault(lease.fault))], now=now)
+    note_outcomes([Outcome(lease, job.blueprint, fault)], now=now)
     release([job], now=now)
-    return True

@@ -1,6 +1,6 @@
 """Machines: what a miner says it brings, and that it is still there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -59,6 +59,24 @@ def report_machine(  # noqa: PLR0913  a machine has that many facts
         },
     )
     return machine
+
+
+@transaction.atomic
+def note_tunnels(*, netuids: Mapping[UUID, frozenset[int]], now: datetime) -> None:
+    """Note which machines hold a tunnel now. netuids: machine → the subnets whose chats it answers there.
+
+    One statement for each set of subnets, of which there are few.
+    """
+    alike: dict[frozenset[int], list[UUID]] = {}
+    for machine_id, served in netuids.items():
+        alike.setdefault(served, []).append(machine_id)
+    for served in sorted(alike, key=sorted):
+        # In one order, as another gateway may hold tunnels of the same machines; who holds one is alive.
+        rows = Machine.objects.select_for_update(of=("self",)).order_by("pk")
+        held = list(rows.filter(pk__in=alike[served]).values_list("pk", flat=True))
+        Machine.objects.filter(pk__in=held).update(
+            last_seen_at=now, tunneled_at=now, tunnel_netuids=sorted(served)
+        )
 
 
 def see_machine(*, machine_id: UUID, hotkey: str, now: datetime) -> None:

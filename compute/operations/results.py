@@ -1,6 +1,7 @@
 """Results: what a miner returns on its lease, checked for form, signature and time."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -57,10 +58,61 @@ def submit_result(
     if lease.state == Lease.State.OFFERED:
         lease.taken_at = now
         lease.move_to(Lease.State.TAKEN, now=now)
+    hand_over(lease, job, now=now)
+    return result, False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a miner answered through its tunnel. pieces: what its signature covers, and the output is read from."""
+
+    request_id: UUID
+    pieces: tuple[str, ...]
+    output: dict[str, Any]
+    signature: str
+    latency_ms: int
+
+
+@transaction.atomic
+def return_answer(*, lease_id: UUID, answer: Answered, now: datetime) -> Result | None:
+    """Take what a machine answered to a lease through its tunnel; None where the lease had ended. Replays change nothing.
+
+    Raises: LeaseUnknown, OutputInvalid, ResultSignatureInvalid.
+    """
+    lease = queries.lock_lease(lease_id)
+    known = Result.objects.filter(lease=lease).first()
+    if known is not None:
+        return known
+    if not lease.is_open or lease.deadline_at <= now:
+        return None
+    job = queries.lock_job(lease.job_id)
+    blueprint(job.blueprint).check_output(job.payload, answer.output)
+    digest = protocol.answer_digest(answer.pieces)
+    message = protocol.answer_message(str(answer.request_id), digest)
+    if not keys.verify(lease.hotkey, message, answer.signature):
+        raise ResultSignatureInvalid
+    result = Result.objects.create(
+        lease=lease,
+        job=job,
+        netuid=job.netuid,
+        hotkey=lease.hotkey,
+        output=answer.output,
+        output_digest=digest,
+        signature=answer.signature,
+        request_id=answer.request_id,
+        pieces=list(answer.pieces),
+        latency_ms=answer.latency_ms,
+        submitted_at=now,
+    )
+    hand_over(lease, job, now=now)
+    return result
+
+
+def hand_over(lease: Lease, job: Job, *, now: datetime) -> None:
+    """End a lease whose result is in; from here on it is the validators' turn."""
     lease.move_to(Lease.State.RETURNED, now=now)
     job.verify_by_at = now + timedelta(seconds=settings.VERIFY_S)
     job.move_to(Job.State.RETURNED, now=now)
-    return result, False
 
 
 def check_signed(

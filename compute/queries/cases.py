@@ -60,7 +60,7 @@ def lock_cases(job_ids: Collection[UUID]) -> list[Case]:
 def last_results(jobs: Collection[Job]) -> dict[UUID, Result]:
     """Return job → the newest of its results, with its lease, without outputs. Each job has to have one."""
     rows = Result.objects.filter(job__in=[job.pk for job in jobs]).select_related("lease")
-    newest = rows.defer("output", "signature").order_by("job_id", "-submitted_at", "-pk")
+    newest = rows.defer("output", "pieces", "signature").order_by("job_id", "-submitted_at", "-pk")
     found = {row.job_id: row for row in newest.distinct("job_id")}
     assert len(found) == len(jobs), "a job that was returned has a result"
     return found

@@ -10,6 +10,7 @@ from django.db.models import Count, OuterRef, Q, Subquery, expressions
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
 
+from compute.blueprints import TUNNELED
 from compute.errors import JobUnknown, LeaseUnknown
 from compute.models import Job, Lease, Result
 from compute.queries.sealing import sealed_from
@@ -58,15 +59,28 @@ def lock_lease(lease_id: UUID) -> Lease:
 def lock_open_lease(*, machine_id: UUID, hotkey: str, now: datetime) -> Lease | None:
     """Lock a machine's next open lease: one it was offered, before one whose answer may have got lost.
 
-    A machine that works on several at once is not given a taken one again: it may well be at it.
+    A machine that works on several at once is not given a taken one again: it may well be at it. What travels through
+    tunnels is no lease to a machine.
     """
     waiting = Q(state=Lease.State.OFFERED) | Q(state=Lease.State.TAKEN, machine__concurrency=1)
     return (
         Lease.objects.select_for_update(skip_locked=True, of=("self",))
         .select_related("job")
         .filter(waiting, machine=machine_id, hotkey=hotkey, deadline_at__gt=now)
+        .exclude(job__blueprint__in=TUNNELED)
         .order_by("state", "offered_at")
         .first()
+    )
+
+
+def lock_asked_leases(machine_ids: Collection[UUID], *, now: datetime, limit: int) -> list[Lease]:
+    """Lock leases that were offered to these machines and travel through tunnels, passing over another gateway's."""
+    return list(
+        Lease.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("job")
+        .filter(state=Lease.State.OFFERED, machine__in=machine_ids, deadline_at__gt=now)
+        .filter(job__blueprint__in=TUNNELED)
+        .order_by("offered_at", "pk")[:limit]
     )
 
 
@@ -141,7 +155,8 @@ def jobs_of(netuid: int, *, limit: int = 20) -> list[JobLine]:
 
     Known-answer jobs are shown as such only once they have ended, or miners could tell them apart; when a job
     was made is told no earlier, for several are planted at one instant and people seldom order so. A job that was scored in the running epoch stands as returned, whatever became of it: its verdict would tell
-    a validator that has not looked what the others said.
+    a validator that has not looked what the others said. Who has an open job that travels through a tunnel is not
+    told: the miner could look which of its chats is a job.
     """
     leases = Lease.objects.filter(job=OuterRef("pk")).order_by("-offered_at")
     sealed = Result.objects.filter(
@@ -154,7 +169,14 @@ def jobs_of(netuid: int, *, limit: int = 20) -> list[JobLine]:
         .defer("payload", "known_answer")
         .order_by("-created_at")[: min(limit, ROWS_MAX)]
     )
-    return [_job_line(row, row.miner or "", row.sealed_miner) for row in rows]
+    return [
+        _job_line(row, "" if _is_veiled(row) else row.miner or "", row.sealed_miner) for row in rows
+    ]
+
+
+def _is_veiled(job: Job) -> bool:
+    """Say whether that a machine has this job now is kept from everybody."""
+    return job.blueprint in TUNNELED and job.state in {Job.State.QUEUED, Job.State.LEASED}
 
 
 def _job_line(row: Job, miner: str, sealed_miner: str | None) -> JobLine:
@@ -164,10 +186,14 @@ def _job_line(row: Job, miner: str, sealed_miner: str | None) -> JobLine:
         id=row.pk,
         blueprint=row.blueprint,
         origin=row.origin if is_told else "",
-        state=row.state if sealed_miner is None else Job.State.RETURNED,
+        state=_told_state(row) if sealed_miner is None else Job.State.RETURNED,
         is_sealed=sealed_miner is not None,
         miner=sealed_miner or miner,
         price_rao=row.price_rao if is_told else 0,
         created_at=row.created_at if is_told else None,
         ended_at=row.ended_at if is_told else None,
     )
+
+
+def _told_state(job: Job) -> str:
+    return Job.State.QUEUED if _is_veiled(job) else job.state

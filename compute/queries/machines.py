@@ -13,6 +13,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
 from compute import deadlines, scheduling
+from compute.blueprints import TUNNELED
 from compute.errors import MachineUnknown
 from compute.models import Job, Lease, Machine, TrackRecord
 from compute.queries.replicas import owners_before
@@ -20,6 +21,7 @@ from compute.reliability import Fault, Record
 from subnets.models import Neuron
 
 LIVE_WITHIN = timedelta(seconds=60)  # a long-poll asks again at least every 20 s
+TUNNELED_WITHIN = timedelta(seconds=30)  # gateways say every 10 s which tunnels they hold
 CANDIDATES_MAX = 2_000  # machines looked at by one sweep; 1 000 idle miners are the target
 
 
@@ -36,9 +38,10 @@ def live_machine_count(netuid: int, *, now: datetime) -> int:
 
 def candidates(*, now: datetime) -> list[scheduling.Candidate]:
     """Return every live machine of a registered hotkey, what it holds open and what it did lately. Four statements."""
-    netuids: dict[str, set[int]] = {}
-    for hotkey, netuid in Neuron.objects.values_list("hotkey_id", "subnet_id"):
-        netuids.setdefault(hotkey, set()).add(netuid)
+    registered: dict[str, dict[int, str]] = {}
+    seats = Neuron.objects.values_list("hotkey_id", "subnet_id", "subnet__blueprint")
+    for hotkey, netuid, kind in seats:
+        registered.setdefault(hotkey, {})[netuid] = kind
     last = Lease.objects.filter(machine=OuterRef("pk")).order_by("-offered_at")
     offered = live_machines(now).annotate(last_offered_at=Subquery(last.values("offered_at")[:1]))
     machines = list(offered[:CANDIDATES_MAX])
@@ -53,8 +56,9 @@ def candidates(*, now: datetime) -> list[scheduling.Candidate]:
             machine_id=machine.pk,
             hotkey=machine.hotkey,
             owner=machine.owner,
-            netuids=frozenset(netuids.get(machine.hotkey, ())),
-            blueprints=frozenset(machine.blueprints),
+            netuids=_open_netuids(machine, registered[machine.hotkey], now=now),
+            # What a tunnel serves is measured, whatever its machine says it does.
+            blueprints=frozenset(machine.blueprints) | TUNNELED,
             open_count=open_counts[machine.pk],
             concurrency=machine.concurrency,
             last_offered_at=machine.last_offered_at,
@@ -62,8 +66,17 @@ def candidates(*, now: datetime) -> list[scheduling.Candidate]:
             hardware=deadlines.hardware(cpu_count=machine.cpu_count, gpu_count=len(machine.gpus)),
         )
         for machine in machines
-        if machine.hotkey in netuids
+        if machine.hotkey in registered
     ]
+
+
+def _open_netuids(machine: Machine, kinds: dict[int, str], *, now: datetime) -> frozenset[int]:
+    """Return the subnets whose jobs can reach a machine. kinds: where its hotkey is registered → what is done there."""
+    is_tunneled = machine.tunneled_at is not None and machine.tunneled_at > now - TUNNELED_WITHIN
+    tunneled = set(machine.tunnel_netuids) if is_tunneled else set()
+    return frozenset(
+        netuid for netuid, kind in kinds.items() if kind not in TUNNELED or netuid in tunneled
+    )
 
 
 def records_of(machines: Iterable[Machine], *, now: datetime) -> dict[UUID, dict[str, Record]]:

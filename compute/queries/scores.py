@@ -20,7 +20,10 @@ SAMPLES_MAX = 20  # an embeddings sample carries up to 32 vectors of 384 numbers
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A result to be judged. known_answer is None unless the network planted the job."""
+    """A result to be judged. known_answer is None unless the network planted the job.
+
+    pieces: what the digest is of, where the miner was asked through a tunnel; elsewhere it is the output's.
+    """
 
     result_id: UUID
     job_id: UUID
@@ -32,6 +35,7 @@ class Sample:
     miner: str
     latency_ms: int
     known_answer: dict[str, Any] | None
+    pieces: list[str] | None
 
 
 def samples(*, validator: str, owner: UUID, netuid: int, limit: int) -> list[Sample]:
@@ -65,6 +69,7 @@ def samples(*, validator: str, owner: UUID, netuid: int, limit: int) -> list[Sam
             miner=row.hotkey,
             latency_ms=row.latency_ms,
             known_answer=row.job.known_answer,
+            pieces=row.pieces,
         )
         for row in rows
     ]
@@ -78,7 +83,7 @@ def lock_judge(validator: str) -> None:
 def results_to_score(result_ids: Sequence[UUID]) -> dict[UUID, Result]:
     """Return results with the state of their jobs, without outputs and payloads, in one statement."""
     rows = Result.objects.select_related("job")
-    return rows.defer("output", "job__payload", "job__known_answer").in_bulk(result_ids)
+    return rows.defer("output", "pieces", "job__payload", "job__known_answer").in_bulk(result_ids)
 
 
 def superseded(result_ids: Sequence[UUID]) -> set[UUID]:

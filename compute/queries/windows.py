@@ -155,6 +155,7 @@ class Returned(NamedTuple):
     id: UUID
     lease_id: UUID
     job_id: UUID
+    request_id: UUID | None
     hotkey: str
     output_digest: str
     signature: str
@@ -171,11 +172,14 @@ def _results(result_ids: Iterable[str]) -> list[Returned]:
 
 
 def _signed_result(result: Returned) -> dict[str, Any]:
-    """Return by what a miner stands for a result: lease, job and signature; the scores name its digest."""
+    """Return by what a miner stands for a result: lease, job and signature; the scores name its digest.
+
+    Who was asked through a tunnel knew neither, and signed for the request in both places (protocol.answer_message).
+    """
     return {
         "result_id": str(result.id),
-        "lease_id": str(result.lease_id),
-        "job_id": str(result.job_id),
+        "lease_id": str(result.request_id or result.lease_id),
+        "job_id": str(result.request_id or result.job_id),
         "signature": result.signature,
     }
 

@@ -14,7 +14,8 @@ What it cannot tell: a change to the weights too small to change a word there, a
 beginning. Both need logits, which OpenAI's API does not give for a text that was said.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -95,6 +96,30 @@ def _message_problem(position: int, message: object) -> str | None:
     if not is_text or not message["content"].strip():
         return f"Message {position} must hold text, not only spaces."
     return None
+
+
+def spoken(pieces: Iterable[str]) -> tuple[str, str]:
+    """Read text and finish_reason from the pieces of a chat completion, streamed or whole, as OpenAI writes them.
+
+    Raises: ValueError for a piece that is no JSON object or says no text where there should be some.
+    """
+    said: list[str] = []
+    finish = "stop"
+    for piece in pieces:
+        match json.loads(piece):
+            case {"choices": [{"message": {"content": str(text)}, **rest}]}:
+                said.append(text)
+            case {"choices": [{"delta": {"content": str(text)}, **rest}]}:
+                said.append(text)
+            case {"choices": [{"delta": dict(), **rest}]}:
+                pass  # a role, or the end
+            case {"choices": []}:
+                continue  # what was used
+            case _:
+                raise ValueError("A piece of the answer is none of a chat completion.")
+        if rest.get("finish_reason") is not None:
+            finish = rest["finish_reason"]
+    return "".join(said), finish if finish in FINISHES else "stop"
 
 
 def output_problem(payload: dict[str, Any], output: object) -> str | None:

@@ -31,12 +31,17 @@ def piece(word):
 class Miner:
     """A machine at the other end of a tunnel, whose behaviour a test writes."""
 
-    def __init__(self, hub, behaviour, *, slots=4):
-        self.keypair = Keypair.generated()[0]
+    def __init__(self, hub, behaviour, *, slots=4, keypair=None, machine_id=None):
+        self.keypair = keypair or Keypair.generated()[0]
         self.behaviour, self.asked, self.cancelled = behaviour, [], []
         self._tasks = set()
         self.tunnel = Tunnel(
-            self.keypair.ss58_address, uuid4(), uuid4(), self._hear, slots, frozenset({"gemma"})
+            self.keypair.ss58_address,
+            uuid4(),
+            machine_id or uuid4(),
+            self._hear,
+            slots,
+            frozenset({"gemma"}),
         )
         hub.enter(self.tunnel)
         self.hub = hub

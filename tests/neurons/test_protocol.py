@@ -334,7 +334,7 @@ def test_an_answer_is_hashed_text_by_text_with_a_line_feed_behind_each():
     assert whole == hashlib.sha256("a\né\nb\n".encode()).hexdigest()
     assert protocol.answer_digest([]) == hashlib.sha256(b"").hexdigest()
     assert protocol.answer_digest(["ab"]) != protocol.answer_digest(["a", "b"])
-    assert protocol.answer_message("r", whole) == f"btanswer/1\nr\n{whole}".encode()
+    assert protocol.answer_message("r", whole) == f"btresult/1\nr\nr\n{whole}".encode()
 
 
 def test_a_line_break_in_a_reason_cannot_pass_for_another_score():

@@ -18,7 +18,7 @@ PRICE_PER_UNIT_RAO = (
     2_000  # A question of 200 characters with 100 tokens of answer costs 308 000 rao.
 )
 ALIKE_PPM = 500_000  # Half of what is checked: other models part within a few words.
-TOKENS_ASKED = (16, 32, 48, 50, 64, 80, 96, 100, 120, 128, 150, 200)
+TOKENS_ASKED = (16, 32, 48, 50, 64, 80, 96, 100, 120, 128, 150, 200, 256, 512)
 
 
 def check_payload(payload: object) -> dict[str, Any]:

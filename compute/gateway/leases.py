@@ -1,0 +1,264 @@
+"""Language jobs, asked of miners as chats: what comes through a tunnel for a job is what comes for a consumer.
+
+Canaries, replicas and ordered jobs are leases in the database, as of any blueprint. Those of machines whose tunnel
+this process holds are taken here and asked in the spelling, the options and the manner of the chats that consumers
+send (compute.manners), at a moment of no meaning. A miner gets language work no other way, so that it cannot
+do the one well and the other badly (decision 0038).
+
+What a killed gateway had taken ends with the lease's deadline and goes to another machine.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID, uuid4
+
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+from django.utils import timezone
+
+from compute import manners, openai, operations
+from compute.gateway.answering import NEXT_PIECE_S
+from compute.gateway.attempts import Attempts
+from compute.gateway.catalogue import Catalogue
+from compute.gateway.tunnels import Call, Done, Hub, Tunnel
+from compute.operations import Answered
+from compute.reliability import Fault
+from compute.serving import Kind, ModelTerms
+from neurons.workloads import language, texts
+
+Answer = TypeVar("Answer")
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+NOTE_S = 10.0  # dispatch believes in a tunnel for three times as long
+PAUSE_MAX_S = (
+    3.0  # between a lease and its chat, so that no figure of the network tells which chat it is
+)
+ASKED_MAX = 256  # leases under way in one process
+MARGIN_S = 2.0  # before the deadline, for writing the result
+PLACE_S = 0.05
+ANSWER_MAX_CHARACTERS = 2**20  # 512 tokens in pieces of OpenAI's form are about 150 000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A lease to be asked through a tunnel."""
+
+    lease_id: UUID
+    machine_id: UUID
+    netuid: int
+    payload: dict[str, Any]
+    deadline_at: datetime
+
+
+class Desk(Protocol):
+    """Where leases come from and results go."""
+
+    async def note(self, netuids: Mapping[UUID, frozenset[int]]) -> None:
+        """Note which machines hold a tunnel, and the subnets whose chats each answers."""
+
+    async def take(self, machine_ids: list[UUID], *, limit: int) -> list[Asked]:
+        """Take leases of these machines."""
+
+    async def returned(self, lease_id: UUID, answer: Answered) -> None:
+        """Hand in what was answered."""
+
+    async def ended(self, lease_id: UUID, fault: Fault) -> None:
+        """Say that no answer will come."""
+
+
+class DatabaseDesk:
+    """The desk over this project's database, from threads: an event loop cannot wait for it."""
+
+    async def note(self, netuids: Mapping[UUID, frozenset[int]]) -> None:
+        await _in_thread(lambda: operations.note_tunnels(netuids=netuids, now=timezone.now()))
+
+    async def take(self, machine_ids: list[UUID], *, limit: int) -> list[Asked]:
+        def taken() -> list[Asked]:
+            leases = operations.take_asked_leases(
+                machine_ids=machine_ids, limit=limit, now=timezone.now()
+            )
+            return [
+                Asked(row.pk, row.machine_id, row.job.netuid, row.job.payload, row.deadline_at)
+                for row in leases
+            ]
+
+        return await _in_thread(taken)
+
+    async def returned(self, lease_id: UUID, answer: Answered) -> None:
+        await _in_thread(
+            lambda: operations.return_answer(lease_id=lease_id, answer=answer, now=timezone.now())
+        )
+
+    async def ended(self, lease_id: UUID, fault: Fault) -> None:
+        await _in_thread(
+            lambda: operations.end_asked_lease(lease_id=lease_id, fault=fault, now=timezone.now())
+        )
+
+
+async def _in_thread(work: Callable[[], Answer]) -> Answer:
+    def done() -> Answer:
+        close_old_connections()
+        return work()
+
+    return await sync_to_async(done, thread_sensitive=False)()
+
+
+class AskedLeases:
+    """The leases of one process's tunnels."""
+
+    def __init__(self, hub: Hub, catalogue: Catalogue, desk: Desk) -> None:
+        self._hub = hub
+        self._catalogue = catalogue
+        self._desk = desk
+        self._attempts = Attempts(hub)
+        self._noted: dict[UUID, frozenset[int]] = {}
+        self._noted_s = float("-inf")
+        self.manners = manners.Manners()
+        self.under_way: set[asyncio.Task[None]] = set()
+        self.is_stopping = False
+
+    async def run(self) -> None:
+        """Take leases and ask them, for ever."""
+        while True:
+            try:
+                await self.step()
+            except Exception:
+                # A database that is away is back at some later round; what was taken expires.
+                logger.exception("leases:round_failed")
+            await asyncio.sleep(POLL_S)
+
+    async def step(self) -> None:
+        """Say which tunnels there are where that is news, and begin to ask what waits for them."""
+        netuids = self.netuids()
+        if netuids != self._noted or time.monotonic() - self._noted_s > NOTE_S:
+            await self._desk.note(netuids)
+            self._noted, self._noted_s = netuids, time.monotonic()
+        room = ASKED_MAX - len(self.under_way)
+        if self.is_stopping or not netuids or room <= 0:
+            return
+        for lease in await self._desk.take(list(netuids), limit=room):
+            task = asyncio.create_task(self._served(lease))
+            self.under_way.add(task)
+            task.add_done_callback(self.under_way.discard)
+
+    def close(self) -> None:
+        """Leave what is not done to its deadline."""
+        for task in self.under_way:
+            task.cancel()
+
+    def netuids(self) -> dict[UUID, frozenset[int]]:
+        """Return machine → the subnets whose jobs its tunnel can answer."""
+        asked = {netuid: terms.name for netuid, terms in self._models().items()}
+        return {
+            machine_id: frozenset(n for n, name in asked.items() if name in tunnel.models)
+            for machine_id, tunnel in self._hub.tunnels.items()
+        }
+
+    def _models(self) -> dict[int, ModelTerms]:
+        """Return subnet → the model its jobs are asked of: the first chat model by name."""
+        found: dict[int, ModelTerms] = {}
+        for name in sorted(self._catalogue.models):
+            terms = self._catalogue.models[name]
+            if terms.kind is Kind.CHAT:
+                found.setdefault(terms.netuid, terms)
+        return found
+
+    async def _served(self, lease: Asked) -> None:
+        """See one lease to its end, whatever comes."""
+        try:
+            outcome = await self._outcome(lease)
+            if isinstance(outcome, Fault):
+                await self._desk.ended(lease.lease_id, outcome)
+            else:
+                await self._desk.returned(lease.lease_id, outcome)
+        except Exception:
+            logger.exception("leases:failed lease=%s", lease.lease_id)
+
+    async def _outcome(self, lease: Asked) -> Answered | Fault:
+        """Ask the machine; return its answer, or whose fault it is that there is none."""
+        left_s = (lease.deadline_at - timezone.now()).total_seconds() - MARGIN_S
+        until_s = time.monotonic() + left_s
+        # A coin of its own for each: taken together they must not arrive together.
+        await asyncio.sleep(
+            min(PAUSE_MAX_S, max(0.0, left_s / 2)) * secrets.randbelow(1_000) / 1_000
+        )
+        terms = self._models().get(lease.netuid)
+        tunnel = await self._place(lease, until_s=until_s)
+        if tunnel is None or terms is None or terms.name not in tunnel.models:
+            return Fault.PLATFORM
+        body = manners.asked(
+            lease.payload,
+            model=terms.name,
+            manner=self.manners.draw(),
+            seed=self.manners.draw_seed(lease.payload["seed"]),
+        )
+        asked_s = time.monotonic()
+        call = Call(str(uuid4()))
+        answered = await self._answered(tunnel, call, openai.job_ask(terms, body), until_s=until_s)
+        if answered is None:
+            tunnel.standing.note_failure(time.monotonic())
+            logger.info("leases:no_answer lease=%s hotkey=%s", lease.lease_id, tunnel.hotkey)
+            return Fault.MINER
+        pieces, end = answered
+        latency_ms = round((time.monotonic() - asked_s) * 1000)
+        return read_answer(lease, call, pieces, end, latency_ms=latency_ms) or Fault.MINER
+
+    async def _place(self, lease: Asked, *, until_s: float) -> Tunnel | None:
+        """Wait for a free place on the machine's tunnel; None where there is none in time, or the tunnel is gone."""
+        while time.monotonic() < until_s:
+            tunnel = self._hub.tunnels.get(lease.machine_id)
+            if tunnel is None or tunnel.busy < tunnel.slots:
+                return tunnel
+            await asyncio.sleep(PLACE_S)
+        return None
+
+    async def _answered(
+        self, tunnel: Tunnel, call: Call, ask: openai.Ask, *, until_s: float
+    ) -> tuple[list[str], Done] | None:
+        """Ask as any chat is asked; return the signed answer, None where there is none."""
+        tunnel.calls[call.id] = call
+        asked_s = time.monotonic()
+        pieces: list[str] = []
+        try:
+            async with asyncio.timeout(until_s - time.monotonic()):
+                event = await self._attempts.first_event(ask, tunnel, call)
+                if isinstance(event, str):
+                    tunnel.standing.note_success((time.monotonic() - asked_s) * 1000)
+                while isinstance(event, str) and call.characters <= ANSWER_MAX_CHARACTERS:
+                    pieces.append(event)
+                    event = await call.next(within_s=NEXT_PIECE_S)
+        except TimeoutError:
+            return None
+        finally:
+            await self._attempts.release(tunnel, call, model=ask.terms.name)
+        is_whole = isinstance(event, Done) and tunnel.vouches(call, event)
+        return (pieces, event) if is_whole and isinstance(event, Done) else None
+
+
+def read_answer(
+    lease: Asked, call: Call, pieces: list[str], end: Done, *, latency_ms: int
+) -> Answered | None:
+    """Read a signed answer as a job's output; None where it has not the form of one."""
+    try:
+        text, finish_reason = language.spoken(pieces)
+    except ValueError:
+        return None
+    output = {
+        "text": text,
+        "finish_reason": finish_reason,
+        "prompt_tokens": end.prompt_tokens,
+        # A server that counts otherwise than it was asked must not cost its miner the job.
+        "completion_tokens": min(end.completion_tokens, lease.payload["max_tokens"]),
+    }
+    is_kept = all(texts.is_storable(piece, length_max=ANSWER_MAX_CHARACTERS) for piece in pieces)
+    if not is_kept or language.output_problem(lease.payload, output) is not None:
+        return None
+    return Answered(UUID(call.id), tuple(pieces), output, end.signature, latency_ms)
