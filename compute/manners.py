@@ -49,7 +49,7 @@ MANNERS = tuple(
 
 def spelled(body: Mapping[str, Any]) -> dict[str, Any]:
     """Write a request as every request is written: sorted, without the caller's own words, nothing left to default."""
-    kept = {
+    kept: dict[str, Any] = {
         name: _plain(value)
         for name, value in sorted(body.items())
         if value is not None and name not in OF_THE_CALLER and name not in ONE_ANSWER
@@ -68,7 +68,7 @@ def spelled(body: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(kept.items()))
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
     """Write 0.0 as 0: both are one number, written by different programs."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 

@@ -117,8 +117,7 @@ def spoken(pieces: Iterable[str]) -> tuple[str, str]:
                 continue  # what was used
             case _:
                 raise ValueError("A piece of the answer is none of a chat completion.")
-        if rest.get("finish_reason") is not None:
-            finish = rest["finish_reason"]
+        finish = str(rest.get("finish_reason") or finish)
     return "".join(said), finish if finish in FINISHES else "stop"
 
 
