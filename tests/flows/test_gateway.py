@@ -10,7 +10,8 @@ import openai
 import pytest
 from django.utils import timezone
 
-from compute.models import ServedModel, Tab, Usage
+from compute import operations as compute
+from compute.models import Job, Result, ServedModel, Tab, Usage
 from ledger import chart, invariants
 from ledger import queries as books
 from ledger.scopes import Scope
@@ -106,6 +107,25 @@ def mining(house, name, owner, netuid, server):
     )
 
 
+def language_job(netuid, owner):
+    payload = {"messages": QUESTION, "max_tokens": 50, "temperature": 0, "seed": 7}
+    return compute.submit_job(
+        netuid=netuid,
+        owner=owner.id,
+        payload=payload,
+        max_price_rao=10**9,
+        key="a job",
+        now=timezone.now(),
+    )
+
+
+def dispatched(job):
+    """Stand for the worker, which this story needs for nothing else."""
+    compute.dispatch_queued(now=timezone.now(), limit=5)
+    job.refresh_from_db()
+    return job.state != Job.State.QUEUED
+
+
 def tunnels(house):
     return httpx.get(f"{house.gateway_address}/health").json()["tunnels"]
 
@@ -126,7 +146,7 @@ def test_from_a_question_to_a_payment(house):
     ada = house.person("ada", tao=100)
     eve = house.person("eve", tao=1)
     mia = house.person("mia", tao=30)
-    netuid = slot(ada)
+    netuid = slot(ada, blueprint="language")
     served(netuid)
     key = consumer_key(eve)
     quick, slow = ModelServer(), ModelServer(pause_s=0.3)
@@ -145,6 +165,14 @@ def test_from_a_question_to_a_payment(house):
     # A stream, as it comes.
     pieces = client.chat.completions.create(model="words", messages=QUESTION, stream=True)
     assert [piece.choices[0].delta.content for piece in pieces] == WORDS
+
+    # A job that somebody ordered goes the same way, and comes back as a result for validators.
+    job = language_job(netuid, ada)
+    house.until(lambda: dispatched(job), "the tunnel is known, and the job offered")
+    house.until(lambda: Result.objects.filter(job=job).exists(), "the miner answered it as a chat")
+    result = Result.objects.get(job=job)
+    assert (result.hotkey, result.output["text"]) == (miner.ss58_address, "".join(WORDS))
+    assert Usage.objects.filter(pk=result.request_id).count() == 0
 
     # The gateway dies without a word, comes back, and pays what was answered before.
     house.kill("gateway")

@@ -30,14 +30,14 @@ FUNDS_TAO |= {name: stake_tao + 30 for name, stake_tao in STAKES_TAO.items()}
 LIAR = "tests.neurons.lying_miner"
 
 
-def slot(owner):
-    """Buy a matmul subnet; return its netuid."""
+def slot(owner, *, blueprint="matmul"):
+    """Buy a subnet; return its netuid."""
     bought = owner.post(
         "slots/",
         {
             "name": "Prime Products",
             "summary": "Multiplies matrices.",
-            "blueprint": "matmul",
+            "blueprint": blueprint,
             "max_cost_rao": str(50 * TAO),
         },
     )
