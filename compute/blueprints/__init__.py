@@ -41,7 +41,7 @@ class Blueprint(Protocol):
 
 BLUEPRINTS: Mapping[str, Blueprint] = {each.KIND: each for each in (matmul, embeddings, language)}
 
-# Asked through a miner's tunnel as any chat of a consumer, never leased to the miner itself (decision 0038): a
+# Asked through a miner's tunnel as any chat of a consumer, never leased to the miner itself (decision 0039): a
 # miner that knew its jobs from its chats could cheat on the chats.
 TUNNELED = frozenset({language.KIND})
 

@@ -3,7 +3,7 @@
 Canaries, replicas and ordered jobs are leases in the database, as of any blueprint. Those of machines whose tunnel
 this process holds are taken here and asked in the spelling, the options and the manner of the chats that consumers
 send (compute.manners), at a moment of no meaning. A miner gets language work no other way, so that it cannot
-do the one well and the other badly (decision 0038).
+do the one well and the other badly (decision 0039).
 
 What a killed gateway had taken ends with the lease's deadline and goes to another machine.
 """
