@@ -85,7 +85,7 @@ def _compare(lines: list[Line], *, since: datetime, now: datetime) -> Found:
     left = [_uncleared(payout_id) for payout_id in arrived]
     cleared = {payout for payout, difference in zip(arrived, left, strict=True) if not difference}
     differences = (*found.differences, *(difference for difference in left if difference))
-    return Found(differences, found.agreed | cleared)
+    return Found(differences, found.agreed | cleared | queries.undone_extras())
 
 
 def _uncleared(payout_id: str) -> Difference | None:

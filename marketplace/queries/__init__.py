@@ -133,6 +133,7 @@ from marketplace.queries.reconciling import (
     cleared_between,
     cleared_by,
     open_differences,
+    undone_extras,
 )
 from marketplace.queries.restrictions import (
     PurseView,
@@ -372,6 +373,7 @@ __all__ = [
     "subnet_figures",
     "tag_of",
     "terms_of",
+    "undone_extras",
     "unread_count",
     "waiting_by_hand",
     "waiting_webhook_events",

@@ -161,9 +161,7 @@ def test_a_payout_that_comes_back_is_undone_in_any_order(far_end, paid_out, is_h
 
 
 @pytest.mark.django_db
-def test_a_payout_that_leaves_something_is_listed_and_resolved_once_it_is_put_right(
-    far_end, paid_out
-):
+def test_an_entry_without_an_object_is_listed_and_resolved_once_it_is_reversed(far_end, paid_out):
     far_end.arrive(paid_out["id"])
     hear_all(far_end)
     wrong = Entry(
@@ -179,6 +177,12 @@ def test_a_payout_that_leaves_something_is_listed_and_resolved_once_it_is_put_ri
     )
     row = CardDifference.objects.get()
     assert (row.kind, row.found_at, row.resolved_at) == ("extra", LATER, None)
+
+    ledger.reverse("card:ch_other:fee", reason="Of another house.", now=NOW)
+
+    assert reconcile() == []
+    row.refresh_from_db()
+    assert row.resolved_at == LATER
 
 
 @pytest.mark.django_db
