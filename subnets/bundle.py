@@ -11,9 +11,11 @@ the SHA-256 of the canonical JSON of the other members.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
+
+import orjson
 
 from neurons.protocol import canonical_json
 from subnets.commitments import Commitment, continued
@@ -29,6 +31,12 @@ FORMATS_READ = (1, 2, 3, FORMAT)
 SEATS_MAX = 256
 # What an epoch hands on to the next, of its payroll.
 HANDED_ON = ("smoothed", "incumbents")
+# Nearly all of a bundle but its scores: rows that are made here, of text, truth values and whole numbers of 64 bits, by
+# names that are text or uids. orjson spells them as `canonical_json` does, without a look at each value before.
+ROWS = frozenset({"neurons", "deliveries", "smoothed", "weights", "terms"})
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+
+ByUid: TypeAlias = Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +69,9 @@ def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Writte
     scores = record.scores
     if not isinstance(scores, SignedScores):
         scores = [dict(score) for score in scores]
-    paid = _spelled(payroll_json(payroll))
+    paid = _spelled(payroll_json(payroll, by_uid=dict))
     facts = _spelled(
-        _first_format(record)
+        _first_format(record, by_uid=dict)
         | _proof_json(record)
         | _tenures_json(record)
         | _head_json(record)
@@ -85,10 +93,13 @@ def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Writte
 
 def _spelled(members: Mapping[str, Any]) -> dict[str, list[bytes]]:
     """Spell each member of an object canonically."""
-    return {
-        name: value.spelled() if isinstance(value, SignedScores) else [canonical_json(value)]
-        for name, value in members.items()
-    }
+    return {name: _member(name, value) for name, value in members.items()}
+
+
+def _member(name: str, value: Any) -> list[bytes]:  # noqa: ANN401  whatever a bundle holds
+    if isinstance(value, SignedScores):
+        return value.spelled()
+    return [orjson.dumps(value, option=_SORTED) if name in ROWS else canonical_json(value)]
 
 
 def _object(members: Mapping[str, list[bytes]]) -> list[bytes]:
@@ -106,6 +117,11 @@ def digest(bundle: Mapping[str, Any]) -> str:
     """Return the SHA-256, in hex, of a bundle without its own digest."""
     body = {name: value for name, value in bundle.items() if name != "digest"}
     return hashlib.sha256(canonical_json(body)).hexdigest()
+
+
+def _by_text(row: ByUid) -> dict[str, int]:
+    """Return numbers by uid as JSON has them: there names are text."""
+    return dict(zip(map(str, row), row.values(), strict=True))
 
 
 def record_json(record: Record, *, form: int = FORMAT) -> dict[str, Any]:
@@ -144,8 +160,10 @@ def _head_json(record: Record) -> dict[str, Any]:
     return {"ledger_head": asdict(record.ledger_head) if record.ledger_head else None}
 
 
-def _first_format(record: Record) -> dict[str, Any]:
-    """Write what every format has, but the scores."""
+def _first_format(
+    record: Record, *, by_uid: Callable[[ByUid], Mapping[Any, int]] = _by_text
+) -> dict[str, Any]:
+    """Write what every format has, but the scores. by_uid: how numbers by uid are written."""
     return {
         "netuid": record.netuid,
         "number": record.number,
@@ -159,14 +177,14 @@ def _first_format(record: Record) -> dict[str, Any]:
             {"version": item.version, "digest": item.digest, "document": dict(item.document)}
             for item in record.versions
         ],
-        "neurons": [_seat_json(seat) for seat in record.seats],
+        "neurons": [_seat_json(seat, by_uid) for seat in record.seats],
         "deliveries": [asdict(delivery) for delivery in record.deliveries],
         "smoothed": _smoothed_json(record.smoothed),
         "incumbents": dict(record.incumbents),
     }
 
 
-def _seat_json(seat: Seat) -> dict[str, Any]:
+def _seat_json(seat: Seat, by_uid: Callable[[ByUid], Mapping[Any, int]]) -> dict[str, Any]:
     return {
         "uid": seat.uid,
         "hotkey": seat.hotkey,
@@ -174,7 +192,7 @@ def _seat_json(seat: Seat) -> dict[str, Any]:
         "registered_block": seat.registered_block,
         "last_update_block": seat.last_update_block,
         "has_permit": seat.has_permit,
-        "bonds": _by_text(seat.bonds),
+        "bonds": by_uid(seat.bonds),
         "stakes": [{"owner": b.owner, "amount_rao": str(b.amount_rao)} for b in seat.backing],
     }
 
@@ -186,11 +204,6 @@ def _smoothed_json(smoothed: Mapping[str, Mapping[str, int]]) -> dict[str, dict[
     }
 
 
-def _by_text(row: Mapping[int, int]) -> dict[str, int]:
-    """Return numbers by uid as JSON has them: there names are text."""
-    return dict(zip(map(str, row), row.values(), strict=True))
-
-
 def smoothed_read(written: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
     """Read smoothed scores back: validator → miner → score on the scale 2**32."""
     return {
@@ -199,12 +212,14 @@ def smoothed_read(written: Mapping[str, Mapping[str, str]]) -> dict[str, dict[st
     }
 
 
-def payroll_json(payroll: Payroll) -> dict[str, Any]:
-    """Write a payroll as JSON."""
+def payroll_json(
+    payroll: Payroll, *, by_uid: Callable[[ByUid], Mapping[Any, int]] = _by_text
+) -> dict[str, Any]:
+    """Write a payroll as JSON. by_uid: how numbers by uid are written."""
     return {
         "rule_version": payroll.rule_version,
         "rule_fault": payroll.rule_fault,
-        "weights": {str(uid): _by_text(row) for uid, row in payroll.weights.items()},
+        "weights": {str(uid): by_uid(row) for uid, row in payroll.weights.items()},
         "terms": [
             {
                 "uid": term.uid,
@@ -220,7 +235,7 @@ def payroll_json(payroll: Payroll) -> dict[str, Any]:
                 "miner_rao": str(term.miner_rao),
                 "validator_rao": str(term.validator_rao),
                 "last_update_block": term.last_update_block,
-                "bonds": _by_text(term.bonds),
+                "bonds": by_uid(term.bonds),
             }
             for term in payroll.terms
         ],

@@ -125,9 +125,13 @@ def settle_ruling(record: Record, ruling: Ruling) -> Settlement:
     """Take what a rule said through consensus and split the emission; what a backtest walks too."""
     uid_of = {seat.hotkey: seat.uid for seat in record.seats}
     weights = {
-        uid_of[validator]: {
-            uid_of[miner]: weight for miner, weight in evaluation.weights_u16.items()
-        }
+        uid_of[validator]: dict(
+            zip(
+                map(uid_of.__getitem__, evaluation.weights_u16),
+                evaluation.weights_u16.values(),
+                strict=True,
+            )
+        )
         for validator, evaluation in ruling.by_validator.items()
         if evaluation.weights_u16
     }

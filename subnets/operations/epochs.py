@@ -189,7 +189,7 @@ def seats(netuid: int, neurons: Sequence[queries.Seated]) -> Iterator[Seat]:
             registered_block=neuron.registered_block,
             last_update_block=neuron.last_update_block,
             has_permit=neuron.has_permit,
-            bonds={int(uid): value for uid, value in neuron.bonds.items()},
+            bonds=neuron.bonds,
             backing=tuple(backing.get(neuron.hotkey, ())),
         )
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db.models import BinaryField, ExpressionWrapper, F, Max, Q
 
 from subnets import clock, packing
@@ -98,13 +99,15 @@ def handover(netuid: int, number: int) -> Handover | None:
     """Return what an epoch hands on, without reading its bundle; None when there is none."""
     row = (
         Epoch.objects.filter(subnet=netuid, number=number)
-        .values_list("digest", "end_block", "handed_on")
+        .annotate(at_rest=ExpressionWrapper(F("handed_on"), output_field=BinaryField()))
+        .values_list("digest", "end_block", "at_rest")
         .first()
     )
     if row is None:
         return None
-    digest, end_block = row[:2]
-    handed_on: dict[str, Any] = row[2]
+    digest, end_block, at_rest = row
+    # Text throughout, so orjson reads it as json does, in a third of the time: it cannot round a number.
+    handed_on = orjson.loads(packing.text(at_rest))
     return Handover(digest, end_block, handed_on["smoothed"], handed_on["incumbents"])
 
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Subquery
+import orjson
+from django.db.models import Subquery, TextField
+from django.db.models.functions import Cast
 
 from ledger import queries as books
 from subnets.errors import NotRegistered, SubnetUnknown
@@ -46,7 +48,7 @@ def hotkeys_on(netuid: int) -> dict[str, UUID]:
 
 
 class Seated(NamedTuple):
-    """What an epoch reads of a neuron, the row's id included; bonds: miner uid as text → u16."""
+    """What an epoch reads of a neuron, the row's id included; bonds: miner uid → u16."""
 
     id: int
     uid: int
@@ -55,14 +57,23 @@ class Seated(NamedTuple):
     registered_block: int
     last_update_block: int
     has_permit: bool
-    bonds: dict[str, int]
+    bonds: dict[int, int]
 
 
 def seated(netuid: int) -> list[Seated]:
     """List the subnet's neurons by uid, without making a row and a hotkey of each."""
-    columns = ["pk", "uid", "hotkey_id", "hotkey__owner", *Seated._fields[4:]]
-    rows = Neuron.objects.filter(subnet=netuid).order_by("uid").values_list(*columns)
-    return [Seated(*row) for row in rows]
+    columns = ["pk", "uid", "hotkey_id", "hotkey__owner", *Seated._fields[4:-1]]
+    rows = Neuron.objects.filter(subnet=netuid).order_by("uid")
+    bonds_text = Cast("bonds", TextField())
+    return [
+        Seated._make([*row[:-1], _by_uid(orjson.loads(row[-1]))])
+        for row in rows.values_list(*columns, bonds_text)
+    ]
+
+
+def _by_uid(bonds: dict[str, int]) -> dict[int, int]:
+    """Return numbers by uid from JSON, where names are text."""
+    return dict(zip(map(int, bonds), bonds.values(), strict=True))
 
 
 def netuids_of(hotkeys: Collection[str]) -> dict[str, frozenset[int]]:
