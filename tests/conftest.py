@@ -3,7 +3,12 @@
 import pgtrigger
 import pytest
 from django.db.backends.postgresql.operations import DatabaseOperations
+from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
+
+# How fast examples are made says how busy the machine is, and nothing of what is tested.
+settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items):
