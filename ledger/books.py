@@ -148,6 +148,7 @@ SELECT id FROM entry
 # A few moves, presumed and compared in the statement that locks and writes: no answer travels while locks are held.
 # Where an account is missing, is another one than its address says, or has too little, nothing is written.
 # The counters are found by arrays again: joined to what was locked, PostgreSQL skips the rows that changed meanwhile.
+# Should one be skipped all the same, the division by zero undoes the statement: no transfer without its counters.
 ATTEMPT = """
 WITH locked AS (
     SELECT id, code, kind, owner, asset, credits_posted - debits_posted AS posted_rao, debits_held AS held_rao
@@ -178,6 +179,7 @@ WITH locked AS (
     SET credits_posted = credits_posted + (%(credits)s::bigint[])[array_position(%(codes)s::text[], code::text)],
         debits_posted = debits_posted + (%(debits)s::bigint[])[array_position(%(codes)s::text[], code::text)]
     WHERE code = ANY(%(counted)s::text[]) AND (SELECT count(*) FROM entry) = 1
+    RETURNING id
 ), moved AS (
     INSERT INTO ledger_transfer
         (entry_id, position, debit_id, credit_id, amount_rao, debit_balance_rao, credit_balance_rao)
@@ -190,7 +192,7 @@ WITH locked AS (
     JOIN account AS credit ON credit.place = line.credit
     ORDER BY line.position
 )
-SELECT id FROM entry
+SELECT id, 1 / ((SELECT count(*) FROM changed) = cardinality(%(counted)s::text[]))::int FROM entry
 """
 
 WRITE_NEW = WRITE.replace("    ON CONFLICT (key) DO NOTHING\n", "")
