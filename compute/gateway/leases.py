@@ -52,6 +52,7 @@ class Asked:
     """A lease to be asked through a tunnel."""
 
     lease_id: UUID
+    job_id: UUID
     machine_id: UUID
     netuid: int
     payload: dict[str, Any]
@@ -86,7 +87,14 @@ class DatabaseDesk:
                 machine_ids=machine_ids, limit=limit, now=timezone.now()
             )
             return [
-                Asked(row.pk, row.machine_id, row.job.netuid, row.job.payload, row.deadline_at)
+                Asked(
+                    row.pk,
+                    row.job_id,
+                    row.machine_id,
+                    row.job.netuid,
+                    row.job.payload,
+                    row.deadline_at,
+                )
                 for row in leases
             ]
 
@@ -180,7 +188,7 @@ class AskedLeases:
             else:
                 await self._desk.returned(lease.lease_id, outcome)
         except Exception:
-            logger.exception("leases:failed lease=%s", lease.lease_id)
+            logger.exception("leases:failed job=%s lease=%s", lease.job_id, lease.lease_id)
 
     async def _outcome(self, lease: Asked) -> Answered | Fault:
         """Ask the machine; return its answer, or whose fault it is that there is none."""
@@ -202,10 +210,19 @@ class AskedLeases:
         )
         asked_s = time.monotonic()
         call = Call(str(uuid4()))
+        logger.info(
+            "leases:asked job=%s lease=%s call=%s hotkey=%s",
+            lease.job_id,
+            lease.lease_id,
+            call.id,
+            tunnel.hotkey,
+        )
         answered = await self._answered(tunnel, call, openai.job_ask(terms, body), until_s=until_s)
         if answered is None:
             tunnel.standing.note_failure(time.monotonic())
-            logger.info("leases:no_answer lease=%s hotkey=%s", lease.lease_id, tunnel.hotkey)
+            logger.info(
+                "leases:no_answer job=%s lease=%s call=%s", lease.job_id, lease.lease_id, call.id
+            )
             return Fault.MINER
         pieces, end = answered
         latency_ms = round((time.monotonic() - asked_s) * 1000)

@@ -14,6 +14,7 @@ from django.db import transaction
 from compute import deadlines, queries, scheduling
 from compute.blueprints import TUNNELED
 from compute.models import Job, Lease
+from compute.operations import logbook
 from compute.operations.moves import write_jobs
 from compute.scheduling import Candidate, Match
 
@@ -42,7 +43,7 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
     for match in matches:
         jobs[match.job_id].turn_to(Job.State.LEASED, now=now)
     write_jobs([jobs[match.job_id] for match in matches])
-    Lease.objects.bulk_create(
+    leases = [
         Lease(
             job_id=match.job_id,
             machine_id=match.machine_id,
@@ -57,6 +58,11 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
             ),
         )
         for match in matches
+    ]
+    Lease.objects.bulk_create(leases)
+    logbook.note(
+        "job:offered job=%s lease=%s machine=%s hotkey=%s",
+        [(each.job_id, each.pk, each.machine_id, each.hotkey) for each in leases],
     )
     set_aside(jobs, matches, candidates, now=now)
     # A poll that ended early for a job that comes as a chat would tell the miner which chat that is.

@@ -13,6 +13,7 @@ from compute import queries, scheduling
 from compute.blueprints import blueprint
 from compute.errors import OwnQueueFull, PriceAboveLimit, QueueFull
 from compute.models import Job
+from compute.operations import logbook
 from ledger import chart
 from ledger import operations as ledger
 from ledger.chart import Code
@@ -77,6 +78,9 @@ def submit_job(
     job = standing(new)
     if job.pk != new.pk:
         return replayed(job, asked=asked, key=key)
+    logbook.note(
+        "job:ordered job=%s netuid=%s owner=%s price_rao=%s", [(job.pk, netuid, owner, price_rao)]
+    )
     hold = PlaceHold(hold=hold_of(job.pk), account=chart.wallet(owner), amount_rao=price_rao)
     ledger.post(Entry(key=f"job:placed:{job.pk}", code=Code.JOB_PLACED, at=now, steps=(hold,)))
     return job
@@ -143,4 +147,5 @@ def plant_known_answers(*, netuid: int, now: datetime) -> int:
             )
         )
     Job.objects.bulk_create(jobs)
+    logbook.note("job:planted job=%s netuid=%s origin=%s", [(j.pk, netuid, j.origin) for j in jobs])
     return len(jobs)

@@ -9,6 +9,7 @@ from django.db import transaction
 from compute import queries
 from compute.blueprints import TUNNELED
 from compute.models import Job, Lease
+from compute.operations import logbook
 from compute.operations.moves import write_jobs
 from compute.operations.records import Outcome, note_outcomes
 from compute.operations.settlement import queue_or_give_up, release
@@ -26,8 +27,7 @@ def take_lease(*, machine_id: UUID, hotkey: str, now: datetime) -> Lease | None:
     if lease is None:
         return None
     if lease.state == Lease.State.OFFERED:
-        lease.taken_at = now
-        lease.move_to(Lease.State.TAKEN, now=now)
+        take(lease, now=now)
     return lease
 
 
@@ -39,9 +39,18 @@ def take_asked_leases(*, machine_ids: Collection[UUID], limit: int, now: datetim
     """
     leases = queries.lock_asked_leases(machine_ids, now=now, limit=limit)
     for lease in leases:
-        lease.taken_at = now
-        lease.move_to(Lease.State.TAKEN, now=now)
+        take(lease, now=now)
     return leases
+
+
+def take(lease: Lease, *, now: datetime) -> None:
+    """Note that a machine has a lease that was offered to it."""
+    lease.taken_at = now
+    lease.move_to(Lease.State.TAKEN, now=now)
+    logbook.note(
+        "job:taken job=%s lease=%s machine=%s hotkey=%s",
+        [(lease.job_id, lease.pk, lease.machine_id, lease.hotkey)],
+    )
 
 
 @transaction.atomic
@@ -76,6 +85,10 @@ def come_to_nothing(lease: Lease, job: Job, fault: Fault, *, now: datetime) -> N
     if fault is Fault.PLATFORM:
         lease.taken_at = None  # it never reached its machine, which is not to be counted as late
     lease.move_to(Lease.State.EXPIRED, now=now)
+    logbook.note(
+        "job:expired job=%s lease=%s hotkey=%s blame=%s",
+        [(job.pk, lease.pk, lease.hotkey, fault.value)],
+    )
     if job.state == Job.State.LEASED:
         queue_or_give_up(job, failure="no machine returned it in time", now=now)
         write_jobs([job])

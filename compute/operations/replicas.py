@@ -10,6 +10,7 @@ from django.conf import settings
 from compute import queries, replication, scheduling
 from compute.blueprints import blueprint
 from compute.models import Comparison, Job
+from compute.operations import logbook
 from compute.queries import Case, Said
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def plant(wanted: Collection[tuple[Job, int]], *, now: datetime) -> None:
     if not wanted:
         return
     payloads = queries.payloads_of([job.pk for job, _ in wanted])
-    Job.objects.bulk_create(
+    replicas = [
         Job(
             netuid=job.netuid,
             blueprint=job.blueprint,
@@ -67,6 +68,11 @@ def plant(wanted: Collection[tuple[Job, int]], *, now: datetime) -> None:
             ready_at=now,
         )
         for job, number in wanted
+    ]
+    Job.objects.bulk_create(replicas)
+    logbook.note(
+        "job:planted job=%s netuid=%s origin=%s replicates=%s",
+        [(each.pk, each.netuid, each.origin, each.replicates_id) for each in replicas],
     )
 
 

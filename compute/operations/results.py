@@ -20,6 +20,8 @@ from compute.errors import (
     ResultSignatureInvalid,
 )
 from compute.models import Job, Lease, Result
+from compute.operations import logbook
+from compute.operations.leases import take
 from neurons import keys, protocol
 
 
@@ -56,9 +58,8 @@ def submit_result(
     check_signed(lease, output=output, output_digest=output_digest, signature=signature)
     result = record(lease, job, output, output_digest, signature, now=now)
     if lease.state == Lease.State.OFFERED:
-        lease.taken_at = now
-        lease.move_to(Lease.State.TAKEN, now=now)
-    hand_over(lease, job, now=now)
+        take(lease, now=now)
+    hand_over(result, lease, job, now=now)
     return result, False
 
 
@@ -104,15 +105,19 @@ def return_answer(*, lease_id: UUID, answer: Answered, now: datetime) -> Result 
         latency_ms=answer.latency_ms,
         submitted_at=now,
     )
-    hand_over(lease, job, now=now)
+    hand_over(result, lease, job, now=now)
     return result
 
 
-def hand_over(lease: Lease, job: Job, *, now: datetime) -> None:
+def hand_over(result: Result, lease: Lease, job: Job, *, now: datetime) -> None:
     """End a lease whose result is in; from here on it is the validators' turn."""
     lease.move_to(Lease.State.RETURNED, now=now)
     job.verify_by_at = now + timedelta(seconds=settings.VERIFY_S)
     job.move_to(Job.State.RETURNED, now=now)
+    logbook.note(
+        "job:returned job=%s lease=%s result=%s hotkey=%s latency_ms=%s",
+        [(job.pk, lease.pk, result.pk, lease.hotkey, result.latency_ms)],
+    )
 
 
 def check_signed(

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from compute import queries
 from compute.models import Result, Score, ScoreCommitment
+from compute.operations import logbook
 from compute.queries.sealing import SCORES_STILL_TAKEN
 from neurons import keys, protocol
 from subnets import commitments, naming
@@ -146,6 +147,14 @@ def write(known: Known, taken: Mapping[UUID, ScoreInput], *, now: datetime) -> N
     Score.objects.bulk_create(score for own in rows.values() for score in own)
     ScoreCommitment.objects.bulk_create(
         committed(own, last.get(netuid)) for netuid, own in rows.items()
+    )
+    logbook.note(
+        "job:scored job=%s result=%s validator=%s score_ppm=%s",
+        [
+            (score.result.job_id, score.result_id, score.validator, score.score_ppm)
+            for own in rows.values()
+            for score in own
+        ],
     )
 
 

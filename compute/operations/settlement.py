@@ -10,7 +10,7 @@ from django.db import transaction
 from compute import pricing, queries, scheduling, verification
 from compute.errors import JobNotCancellable
 from compute.models import Job, Lease
-from compute.operations import replicas
+from compute.operations import logbook, replicas
 from compute.operations.jobs import hold_of
 from compute.operations.moves import write_jobs
 from compute.operations.records import Outcome, note_outcomes
@@ -70,6 +70,10 @@ def settle_jobs(*, job_ids: Collection[UUID], now: datetime) -> dict[UUID, Verdi
         queue_or_give_up(case.job, failure=loss.failure, is_spent=is_spent, now=now)
     write_jobs([case.job for case in accepted] + [case.job for case, _ in lost])
     blame(lost)
+    logbook.note(
+        "job:verified job=%s result=%s hotkey=%s",
+        [(case.job.pk, case.result.pk, case.result.hotkey) for case in accepted],
+    )
     note_outcomes(
         [Outcome(case.result.lease, case.job.blueprint, None) for case in accepted]
         + [Outcome(case.result.lease, case.job.blueprint, loss.fault) for case, loss in lost],
@@ -111,6 +115,14 @@ def pay(cases: Collection[Case], *, now: datetime) -> None:
         ledger.post(
             Entry(key=f"job:settled:{min(posts)}", code=Code.JOB_SETTLED, at=now, steps=steps)
         )
+    logbook.note(
+        "job:paid job=%s hotkey=%s price_rao=%s",
+        [
+            (case.job.pk, case.result.hotkey, case.job.price_rao)
+            for case in cases
+            if case.job.pk in posts
+        ],
+    )
 
 
 def paid(case: Case) -> PostHold:
@@ -134,9 +146,22 @@ def queue_or_give_up(job: Job, *, failure: str, now: datetime, is_spent: bool = 
         job.turn_at = scheduling.turn_at(queued_at=job.created_at, is_canary=is_planted)
         job.ready_at = now + scheduling.back_off(job.attempts_count)
         job.turn_to(Job.State.QUEUED, now=now)
+        logbook.note(
+            "job:requeued job=%s attempts=%s reason=%s",
+            [(job.pk, job.attempts_count, logbook.word(failure))],
+        )
     else:
-        job.failure = failure
-        job.turn_to(Job.State.FAILED, now=now)
+        fail(job, failure=failure, now=now)
+
+
+def fail(job: Job, *, failure: str, now: datetime) -> None:
+    """Turn a job to its bad end; to be written and released."""
+    job.failure = failure
+    job.turn_to(Job.State.FAILED, now=now)
+    logbook.note(
+        "job:failed job=%s attempts=%s reason=%s",
+        [(job.pk, job.attempts_count, logbook.word(failure))],
+    )
 
 
 @transaction.atomic
@@ -162,6 +187,9 @@ def cancel_job(*, job_id: UUID, owner: UUID, now: datetime) -> Job:
         lease.move_to(Lease.State.WITHDRAWN, now=now)
         note_outcomes([Outcome(lease, job.blueprint, Fault.CONSUMER)], now=now)
     job.move_to(Job.State.CANCELLED, now=now)
+    logbook.note(
+        "job:cancelled job=%s lease=%s", [(job.pk, lease.pk if lease is not None else "-")]
+    )
     release([job], now=now)
     return job
 
@@ -172,8 +200,8 @@ def give_up_waiting(*, job_id: UUID, now: datetime) -> bool:
     job = queries.lock_job(job_id)
     if job.state != Job.State.QUEUED or job.created_at > now - WAITS_AT_MOST:
         return False
-    job.failure = "no machine that may have it was free in an hour"
-    job.move_to(Job.State.FAILED, now=now)
+    fail(job, failure="no machine that may have it was free in an hour", now=now)
+    write_jobs([job])
     release([job], now=now)
     return True
 
@@ -187,3 +215,4 @@ def release(jobs: Collection[Job], *, now: datetime) -> None:
         ledger.post(
             Entry(key=f"job:released:{ended[0]}", code=Code.JOB_RELEASED, at=now, steps=steps)
         )
+        logbook.note("job:released job=%s", [(pk,) for pk in ended])
