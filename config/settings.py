@@ -314,12 +314,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = True
 CELERY_TASK_TIME_LIMIT = 300  # a sweep is a bounded batch; one that runs longer is stuck
 SWEEP_S = float(os.environ.get("SWEEP_S", "1"))
+CELERY_BEAT_SCHEDULER = "config.beat:SweepScheduler"  # none is sent while it waits
 CELERY_BEAT_SCHEDULE = {
     name: {
         "task": task,
         "schedule": SWEEP_S * factor,
-        # A sweep that waited longer than its interval is stale: the next one does its work.
-        "options": {"expires": max(SWEEP_S * factor, 1.0)},
     }
     for name, task, factor in [
         ("settle-due-auctions", "marketplace.tasks.settle_due_auctions", 1),
