@@ -1,11 +1,6 @@
-"""What is true of epochs however often somebody died over them, and a small world to pay in.
-
-`python -m tests.flows.paid_epochs found` makes the world in the database of DATABASE_URL, `… check` prints what
-is wrong with it, a line a fault: for a database that is not the tests' own.
-"""
+"""What is true of epochs however often somebody died over them, and a small world to pay in."""
 
 import json
-import sys
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -79,21 +74,3 @@ def lost_emission(epochs):
     if paid_rao + waiting_rao != accrued_rao:
         return [f"{accrued_rao} rao accrued, {paid_rao} were paid and {waiting_rao} wait"]
     return []
-
-
-def main():
-    """Do what the command line asks for."""
-    import django
-
-    django.setup()
-    if sys.argv[1] == "found":
-        lines = founded()
-    else:
-        from subnets.models import Epoch
-
-        lines = [Epoch.objects.count(), *faults()]
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,5 @@
-"""What is true of jobs however often somebody died over them: a small world of them, and those who work there.
+"""What is true of jobs however often somebody died over them: a small world of them, and those who work there."""
 
-`python -m tests.flows.paid_jobs` makes the world in the database of DATABASE_URL and prints its consumer; when it is
-told a line, it works until every job has ended, and prints what is wrong, a line a fault: for a database that is not
-the tests' own, and that may have been killed meanwhile.
-"""
-
-import sys
 import time
 from dataclasses import dataclass
 from uuid import UUID
@@ -109,23 +103,3 @@ def founded():
     world = World(consumer, miners, make.validator(netuid, now=now), 100 * RAO_PER_TAO)
     world.order()
     return world
-
-
-def main():
-    """Make the world, wait for a line, and let it work until it has drained."""
-    import django
-
-    django.setup()
-    from django.db import connection
-
-    world = founded()
-    world.begin()
-    connection.close()  # its server is about to be killed
-    sys.stdout.write(f"{world.consumer}\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
-    sys.stdout.writelines(f"{line}\n" for line in world.drained())
-
-
-if __name__ == "__main__":
-    main()

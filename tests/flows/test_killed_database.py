@@ -1,6 +1,8 @@
-"""PostgreSQL may be killed in the middle of an epoch: it comes back with all of it or nothing, and so do the books."""
+"""PostgreSQL may be killed in the middle of an epoch or a batch of jobs, and Redis emptied: nothing is lost or paid twice."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +21,6 @@ pytestmark = pytest.mark.network
 
 WAIT_S = 60.0
 POLL_S = 0.05
-KILLS = 2
 
 # Whoever has written an epoch in a transaction that is still open, and waits for a wallet.
 PAYING = """
@@ -60,17 +61,23 @@ class OwnServers(Servers):
 
         until(is_ready, "PostgreSQL has recovered")
 
+    def empty_redis(self):
+        """Kill Redis, and start it again on the same port without what it had."""
+        server = next(child for child in self.children if child.name == "valkey")
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+        shutil.rmtree(self.state / "valkey" / "appendonlydir", ignore_errors=True)
+        server.start()
+
     @property
     def postgres(self):
         return next(child for child in self.children if child.name == "postgres")
 
 
-def python(*words, env):
-    run = subprocess.run(
-        [sys.executable, *words], env=env, cwd=ROOT, capture_output=True, text=True, check=False
-    )
+def migrate(env):
+    words = [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"]
+    run = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2_000:]
-    return run.stdout.split("\n")
 
 
 @contextmanager
@@ -85,7 +92,32 @@ def sweeping(env, state):
         stop_all(children, grace_s=4.0)
 
 
-def test_a_database_killed_while_it_pays_an_epoch_has_paid_none_or_all_of_it(tmp_path):
+@contextmanager
+def world(env):
+    """Have the epochs and jobs made; yield what there is to know, and who does as told about them."""
+    program = subprocess.Popen(
+        [sys.executable, "-m", "tests.flows.killed_world"],
+        env=env,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def answer(word=None):
+        if word:
+            program.stdin.write(f"{word}\n")
+            program.stdin.flush()
+        return json.loads(program.stdout.readline() or "null")
+
+    try:
+        yield answer(), answer
+    finally:
+        program.kill()
+        program.communicate()
+
+
+def test_a_database_killed_while_it_pays_has_paid_none_or_all_of_it(tmp_path):
     with OwnServers(tmp_path, environ={}) as servers:
         env = programs.environment(
             given=os.environ | CLOCK,
@@ -94,28 +126,31 @@ def test_a_database_killed_while_it_pays_an_epoch_has_paid_none_or_all_of_it(tmp
             database_url=servers.database_url,
             redis_url=servers.redis_url,
         )
-        python("manage.py", "migrate", "--no-input", "-v", "0", env=env)
-        *_, last_owner = filter(None, python("-m", "tests.flows.paid_epochs", "found", env=env))
+        migrate(env)
 
         def count():
             with psycopg.connect(servers.database_url) as session:
                 return session.execute(EPOCHS).fetchone()[0]
 
-        with sweeping(env, tmp_path):
-            for _ in range(KILLS):
-                with psycopg.connect(servers.database_url) as session:
-                    session.execute(LOCK_WALLET, [f"wallet:{last_owner}"])
-                    until(lambda: paying(servers), "an epoch is being paid")
-                    before = count()
-                    servers.kill_postgres()
-                    session.close()
-                servers.restart_postgres()
-                # The worker that stood there lives on, and comes back by itself.
-                until(lambda before=before: count() > before + 3, "the epochs go on")
+        with world(env) as (owners, ask):
+            with sweeping(env, tmp_path):
+                # Before the one a batch of jobs stands that is written and not paid, before the other an epoch.
+                for owner in owners:
+                    with psycopg.connect(servers.database_url) as session:
+                        session.execute(LOCK_WALLET, [f"wallet:{owner}"])
+                        until(lambda: paying(servers), "an epoch is, or jobs are being paid")
+                        before = count()
+                        servers.kill_postgres()
+                        session.close()
+                    servers.restart_postgres()
+                    servers.empty_redis()
+                    # The worker that stood there lives on, and comes back by itself.
+                    until(lambda before=before: count() > before + 3, "the epochs go on")
+                job_faults = ask("drain")
+            closed, faults = ask("check")
 
-        closed, *faults = filter(None, python("-m", "tests.flows.paid_epochs", "check", env=env))
-
-    assert int(closed) > 3
+    assert job_faults == []
+    assert closed > 3
     assert faults == []
 
 
