@@ -34,7 +34,7 @@ def village(tmp_path, monkeypatch):
 
 
 async def tells_as_asked(miner, call_id):
-    asked = miner.asked[-1]["body"]
+    asked = next(frame["body"] for frame in miner.asked if frame["id"] == call_id)
     await (tells_a_story if asked["stream"] else answers_whole)(miner, call_id)
 
 
