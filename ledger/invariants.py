@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.utils.module_loading import module_has_submodule
 
-from ledger.chart import COLLECTING
+from ledger.chart import COLLECTING, AccountKind
 from ledger.money import MAX_SUPPLY_RAO
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
@@ -45,6 +45,12 @@ CLAIMS = {
         SELECT code, format('posted %%s, held %%s', credits_posted - debits_posted, debits_held)
         FROM ledger_account
         WHERE NOT may_overdraw AND credits_posted - debits_posted < debits_held
+    """,
+    "an account is as its kind says": """
+        SELECT code, format('kind %%s, may overdraw: %%s, owner %%s', kind, may_overdraw, owner)
+        FROM ledger_account
+        WHERE kind <> ALL(%(kinds)s) OR may_overdraw <> (kind = ANY(%(overdrawing)s))
+           OR (owner IS NOT NULL) <> (kind = ANY(%(owned)s))
     """,
     "issuance stays under the cap": """
         SELECT account.code, format('issued %%s', folded.debits - folded.credits)
@@ -157,6 +163,9 @@ def check_books() -> list[str]:
             {
                 "cap_rao": MAX_SUPPLY_RAO,
                 "collecting": [address.code for address in COLLECTING],
+                "kinds": [kind.value for kind in AccountKind],
+                "overdrawing": [kind.value for kind in AccountKind if kind.may_overdraw],
+                "owned": [kind.value for kind in AccountKind if kind.has_owner],
             },
         )
         return [

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from django.utils import timezone
 
+from ledger.models import Transfer
 from ledger.money import RAO_PER_TAO as TAO
 from ledger.scopes import Scope
 from marketplace import operations as market
@@ -220,6 +221,9 @@ class Fair:
             for (step, said), then in zip(STEPS.items(), after, strict=True)
         }
 
+    def _entry_of(self, who) -> int:
+        return Transfer.objects.filter(credit__owner=who.id).latest("id").entry_id
+
     def _at_subnets(self) -> dict[str, Stop]:
         """Return the subnets' pages, and what people have of their own."""
         owner, ann, bob = self.owner, self.ann, self.bob
@@ -254,6 +258,8 @@ class Fair:
             "no bids": Stop("/bids/", owner),
             "receipt": Stop(f"/bids/{receipt.bid_id}/", ann),
             "wallet": Stop("/wallet/", ann),
+            "statement": Stop("/wallet/statement/", ann),
+            "an entry's receipt": Stop(f"/wallet/entries/{self._entry_of(ann)}/", ann),
             "hotkeys": Stop("/keys/", owner),
             "API keys": Stop(
                 "/keys/api/", ann, ("/accounts/reauthenticate/", {"password": ann.password})

@@ -11,6 +11,7 @@ from uuid import uuid4
 from compute import operations as compute
 from compute.models import Lease
 from compute.serving import Kind, ModelTerms
+from ledger.models import Transfer
 from ledger.money import RAO_PER_TAO as TAO
 from ledger.scopes import Scope
 from marketplace import operations as market
@@ -21,6 +22,7 @@ from marketplace.operations.webhooks import add_endpoint, test_endpoint
 from subnets import queries as epochs
 from tests import make
 from tests.compute.serving_world import line, payer
+from tests.ledger.seals import sealed as seal_all
 
 HOUR = timedelta(hours=1)
 RECEIVER = "http://127.0.0.1:9/hook"  # nobody listens there, and nothing is sent to it
@@ -168,6 +170,7 @@ def trade(town, netuid, *, now):
     search = market.save_search(
         owner=ada.id, name="Mine", address="/subnets/", search=Search("", "", Wanted()), now=now
     )
+    seal_all(now=now)
     auctions = [quiet, english, sealed, dutch, bobs, won]
     return {
         "auction_id": [auction.id for auction in auctions],
@@ -181,6 +184,7 @@ def trade(town, netuid, *, now):
         "endpoint_id": [endpoint.pk],
         "delivery_id": [delivery.pk],
         "search": [search.pk],
+        "entry": [Transfer.objects.filter(credit__owner=ada.id).earliest("id").entry_id],
     }
 
 

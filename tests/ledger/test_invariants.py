@@ -29,6 +29,9 @@ FAULTS = [
         UPDATE ledger_account SET debits_held = 1000 WHERE kind = 'lock'
         """,
     ),
+    ("an account is as its kind says", "UPDATE ledger_account SET may_overdraw = true WHERE kind = 'wallet'"),
+    ("an account is as its kind says", "UPDATE ledger_account SET owner = NULL WHERE kind = 'wallet'"),
+    ("an account is as its kind says", "UPDATE ledger_account SET kind = 'purse' WHERE kind = 'lock'"),
     (
         "issuance stays under the cap",
         """
