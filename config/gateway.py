@@ -17,6 +17,7 @@ from compute.gateway.app import Gateway  # noqa: E402
 from compute.journal import Journal  # noqa: E402
 from compute.reservations import Payer  # noqa: E402
 from compute.till import Till  # noqa: E402
+from config.spans import spanned  # noqa: E402
 from config.watching import Watched  # noqa: E402
 from ledger.rest.scopes import ScopeMissing  # noqa: E402
 from ledger.scopes import Scope  # noqa: E402
@@ -39,4 +40,4 @@ def till() -> Till:
     return Till(Bookkeeper(), Journal(Path(settings.GATEWAY_STATE)))
 
 
-application = Watched(Gateway(payer_of=payer_of, till=till))
+application = spanned(Watched(Gateway(payer_of=payer_of, till=till)))

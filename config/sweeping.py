@@ -1,16 +1,21 @@
-"""Sweeps as Prometheus sees them: how long each took, whether it broke off, what came of its items."""
+"""Sweeps as Prometheus and OpenTelemetry see them: how long each took, whether it broke off, what came of its items."""
 
 import time
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
-from config import metrics
+from config import metrics, spans
 from config.logs import request_id
 from ledger import sweeps
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
 began_s: dict[str, float] = {}  # task id → when; a worker's child runs one at a time
 running: list[str] = []
+open_spans: "dict[str, Span]" = {}
 
 
 def begin(*, task_id: str, task: Any, **_: object) -> None:  # noqa: ANN401  Celery's own
@@ -18,6 +23,8 @@ def begin(*, task_id: str, task: Any, **_: object) -> None:  # noqa: ANN401  Cel
     began_s[task_id] = time.perf_counter()
     request_id.set(task_id)
     running[:] = [short(task.name)]
+    if (span := spans.sweep_span(short(task.name), task_id=task_id)) is not None:
+        open_spans[task_id] = span
 
 
 def end(*, task_id: str, task: Any, **_: object) -> None:  # noqa: ANN401
@@ -25,11 +32,16 @@ def end(*, task_id: str, task: Any, **_: object) -> None:  # noqa: ANN401
     at_s = began_s.pop(task_id, None)
     if at_s is not None:
         metrics.SWEEP_S.labels(short(task.name)).observe(time.perf_counter() - at_s)
+    if (span := open_spans.pop(task_id, None)) is not None:
+        span.end()
     running.clear()
 
 
-def fail(*, sender: Any, **_: object) -> None:  # noqa: ANN401
+def fail(*, sender: Any, task_id: str = "", exception: Any = None, **_: object) -> None:  # noqa: ANN401
     """Note that it broke off."""
+    if exception is not None and (span := open_spans.get(task_id)) is not None:
+        span.record_exception(exception)
+        span.set_status(import_module("opentelemetry.trace").StatusCode.ERROR)
     metrics.SWEEPS_FAILED.labels(short(sender.name)).inc()
 
 
@@ -47,3 +59,4 @@ sweeps.listeners.append(note)
 signals.task_prerun.connect(begin)
 signals.task_postrun.connect(end)
 signals.task_failure.connect(fail)
+signals.worker_process_shutdown.connect(spans.flush)
