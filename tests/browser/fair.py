@@ -200,7 +200,14 @@ class Fair:
                  {"step": "review", "amount_rao": "8", "valid_s": "86400"}),
             ),
         }  # fmt: skip
-        return looks | self._at_offers() | self._at_desk() | self._at_subnets() | self._at_frame()
+        return (
+            looks
+            | self._at_offers()
+            | self._at_desk()
+            | self._at_wallet()
+            | self._at_subnets()
+            | self._at_frame()
+        )
 
     def _at_offers(self) -> dict[str, Stop]:
         sides = {"asked": self.ann, "countered": self.cleo, "declined": self.bob}
@@ -221,8 +228,14 @@ class Fair:
             for (step, said), then in zip(STEPS.items(), after, strict=True)
         }
 
-    def _entry_of(self, who) -> int:
-        return Transfer.objects.filter(credit__owner=who.id).latest("id").entry_id
+    def _at_wallet(self) -> dict[str, Stop]:
+        ann = self.ann
+        entry = Transfer.objects.filter(credit__owner=ann.id).latest("id").entry_id
+        return {
+            "wallet": Stop("/wallet/", ann),
+            "statement": Stop("/wallet/statement/", ann),
+            "an entry's receipt": Stop(f"/wallet/entries/{entry}/", ann),
+        }
 
     def _at_subnets(self) -> dict[str, Stop]:
         """Return the subnets' pages, and what people have of their own."""
@@ -257,9 +270,6 @@ class Fair:
             "bids": Stop("/bids/", ann),
             "no bids": Stop("/bids/", owner),
             "receipt": Stop(f"/bids/{receipt.bid_id}/", ann),
-            "wallet": Stop("/wallet/", ann),
-            "statement": Stop("/wallet/statement/", ann),
-            "an entry's receipt": Stop(f"/wallet/entries/{self._entry_of(ann)}/", ann),
             "hotkeys": Stop("/keys/", owner),
             "API keys": Stop(
                 "/keys/api/", ann, ("/accounts/reauthenticate/", {"password": ann.password})
