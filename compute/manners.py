@@ -29,6 +29,9 @@ LIKE_A_JOBS = frozenset(
 SEEDS = (0, 1, 7, 42, 123, 1234)
 REMEMBERED_MAX = 256  # chats: the last minutes of a busy gateway
 REMEMBERED_LEAST = 16  # below, a single consumer would be imitated
+WHOLE_MAX = (
+    2**53
+)  # up to here a float says a whole number exactly; what is far above, JSON's writers refuse as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ def spelled(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
     """Write 0.0 as 0: both are one number, written by different programs."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    is_whole = isinstance(value, float) and abs(value) <= WHOLE_MAX and value.is_integer()
+    return int(value) if is_whole else value
 
 
 def manner_of(body: Mapping[str, Any]) -> Manner | None:

@@ -1,4 +1,4 @@
-"""How much due work waits, and for how long: gauges read from the database by one statement, kept for some seconds."""
+"""How much due work waits, and for how long: gauges read from the database, kept for some seconds."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from marketplace import figures
 from subnets import queries as subnets
 from subnets.errors import NetworkNotFounded
 
-KEPT_S = 5.0  # two scrapers, or a page that somebody reloads, cost one statement
+KEPT_S = 5.0  # two scrapers, or a page that somebody reloads, cost one reading
 COUNTED_MAX = 100_000  # beyond, a backlog is a backlog: counting it to the end would add to it
 
 # What waits, and since when: each reads the partial index that its sweep reads.

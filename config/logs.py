@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from logging import Filter, Formatter, LogRecord
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
+# Whatever else a caller calls its method is told as one: callers must not make up figures and names.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestIdFilter(Filter):

@@ -22,6 +22,7 @@ from prometheus_client import (
 )
 
 from config.backlog import Backlog
+from config.logs import METHODS
 
 FAST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
 SLOW_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -56,9 +57,6 @@ class MetricsMiddleware:
         REQUESTS.labels(method, route, response.status_code).inc()
         REQUEST_S.labels(method, route).observe(time.perf_counter() - began)
         return response
-
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

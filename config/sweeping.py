@@ -50,9 +50,9 @@ def short(name: str) -> str:
     return name.rsplit(".", 1)[-1]
 
 
-def note(outcome: str) -> None:
-    """Count an item of the running sweep: worked, refused or failed."""
-    metrics.ITEMS.labels(running[0] if running else "none", outcome).inc()
+def note(outcome: str, count: int) -> None:
+    """Count items of the running sweep: worked, refused or failed."""
+    metrics.ITEMS.labels(running[0] if running else "none", outcome).inc(count)
 
 
 sweeps.listeners.append(note)

@@ -1,15 +1,10 @@
 """The gateway as Prometheus sees it: requests under way, tunnels, when answers begin. It wraps the ASGI application."""
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
+from compute.gateway.wire import Application, Message, Receive, Send
 from config import metrics
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
 ASKED = "/v1/"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from ledger.chart import Address, spoken
-from ledger.queries import Balance, TrialLine
+from ledger.queries import Balance
 
 # Lines on a page of a statement; a file has all of them.
 PAGE_LINES = 100
@@ -58,6 +58,16 @@ class DatedLine:
     balance_rao: int
     counterpart: str
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLine:
+    """All debits and credits of a kind of account, or of one system account."""
+
+    asset: int
+    name: str
+    debits_rao: int
+    credits_rao: int
 
 
 # The column is one of two words of this module's (Clock); everything that a caller says is a parameter.

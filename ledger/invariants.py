@@ -4,7 +4,7 @@ An app above that has invariants of its own keeps them in its `invariants` modul
 `check_books() -> list[str]`; check_all_books finds them.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -174,33 +174,21 @@ def check_books() -> list[str]:
         ]
 
 
-def check_all_books(*, of: Container[str] | None = None) -> list[str]:
-    """Return the faults of the ledger and of every installed app that keeps invariants.
-
-    of: the labels of the apps to ask; all without it.
-    """
+def check_all_books() -> list[str]:
+    """Return the faults of the ledger and of every installed app that keeps invariants."""
     with planned_for_whole_tables():
-        return [
-            fault
-            for label, check in _checks().items()
-            if of is None or label in of
-            for fault in check()
-        ]
+        return [fault for check in _checks() for fault in check()]
 
 
 @cache
-def _checks() -> dict[str, Callable[[], list[str]]]:
-    """Return label → the check of every installed app that has one."""
-    modules = {
-        app.label: import_module(f"{app.name}.invariants")
+def _checks() -> list[Callable[[], list[str]]]:
+    """Find the check of every installed app that has one."""
+    modules = [
+        import_module(f"{app.name}.invariants")
         for app in apps.get_app_configs()
         if app.module is not None and module_has_submodule(app.module, "invariants")
-    }
-    return {
-        label: module.check_books
-        for label, module in modules.items()
-        if hasattr(module, "check_books")
-    }
+    ]
+    return [module.check_books for module in modules if hasattr(module, "check_books")]
 
 
 @contextmanager

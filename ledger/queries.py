@@ -72,16 +72,6 @@ class StakeLine(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class TrialLine:
-    """All debits and credits of a kind of account, or of one system account."""
-
-    asset: int
-    name: str
-    debits_rao: int
-    credits_rao: int
-
-
-@dataclass(frozen=True, slots=True)
 class RecordedEntry:
     """An entry read back from the books, in the order it moved money."""
 
@@ -253,26 +243,6 @@ def staked_by_netuid() -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(STAKED)
         return dict(cursor.fetchall())
-
-
-TRIAL_BALANCE = """
-SELECT asset, CASE kind WHEN 'system' THEN code ELSE kind END AS name,
-       sum(debits)::bigint, sum(credits)::bigint
-FROM (
-    SELECT debit_id AS account_id, amount_rao AS debits, 0 AS credits FROM ledger_transfer
-    UNION ALL
-    SELECT credit_id, 0, amount_rao FROM ledger_transfer
-) AS side JOIN ledger_account AS account ON account.id = side.account_id
-GROUP BY asset, name
-ORDER BY asset, name
-"""
-
-
-def trial_balance() -> list[TrialLine]:
-    """Return all debits and credits ever, by kind of account; over each asset the two sums are equal."""
-    with connection.cursor() as cursor:
-        cursor.execute(TRIAL_BALANCE)
-        return [TrialLine(*row) for row in cursor.fetchall()]
 
 
 def known_keys(keys: Iterable[str]) -> set[str]:

@@ -9,8 +9,8 @@ from ledger.errors import DomainError
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-# Told what came of each item: "done", "refused" or "failed". Whoever measures adds itself here (config.sweeping).
-listeners: list[Callable[[str], None]] = []
+# Told what came of so many items: "done", "refused" or "failed". Whoever measures adds itself here (config.sweeping).
+listeners: list[Callable[[str, int], None]] = []
 
 
 def each(due: Iterable[Item], work: Callable[[Item], object]) -> None:
@@ -46,5 +46,4 @@ def together(
 def tell(outcome: str, *, count: int = 1) -> None:
     """Tell listeners what came of some items."""
     for listener in listeners:
-        for _ in range(count):
-            listener(outcome)
+        listener(outcome, count)

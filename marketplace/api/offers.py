@@ -69,6 +69,15 @@ class OfferView(PersonView):
         return negotiation(request, offer_id)
 
 
+OF_ANY_MOVE = (
+    ScopeMissing,
+    errors.OfferUnknown,
+    errors.OfferEnded,
+    errors.OfferLapsed,
+    errors.NotYourMove,
+)
+
+
 class AnswerView(PersonView):
     """Somebody's move in a negotiation. A key needs the scope of their side, which the offer alone tells."""
 
@@ -87,12 +96,8 @@ class AnswerView(PersonView):
 class AcceptView(AnswerView):
     refusals: Refusals = {
         "POST": (
-            ScopeMissing,
-            errors.OfferUnknown,
-            errors.OfferEnded,
-            errors.OfferLapsed,
+            *OF_ANY_MOVE,
             errors.OfferChanged,
-            errors.NotYourMove,
             errors.SubnetInAuction,
             errors.AccountsLinked,
             errors.AddressNotVerified,
@@ -118,11 +123,7 @@ class AcceptView(AnswerView):
 class CounterView(AnswerView):
     refusals: Refusals = {
         "POST": (
-            ScopeMissing,
-            errors.OfferUnknown,
-            errors.OfferEnded,
-            errors.OfferLapsed,
-            errors.NotYourMove,
+            *OF_ANY_MOVE,
             errors.TooManyMoves,
             errors.OfferTermsInvalid,
             TextRefused,
@@ -148,11 +149,7 @@ class CounterView(AnswerView):
 class DeclineView(AnswerView):
     refusals: Refusals = {
         "POST": (
-            ScopeMissing,
-            errors.OfferUnknown,
-            errors.OfferEnded,
-            errors.OfferLapsed,
-            errors.NotYourMove,
+            *OF_ANY_MOVE,
             TextRefused,
         )
     }

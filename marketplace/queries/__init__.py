@@ -142,7 +142,6 @@ from marketplace.queries.restrictions import (
     owed_rao,
     purse,
     restricted,
-    withdrawable,
 )
 from marketplace.queries.sales import (
     MarketplaceFigures,
@@ -379,6 +378,5 @@ __all__ = [
     "waiting_webhook_events",
     "watched_by",
     "watcher_count",
-    "withdrawable",
     "working_api_keys",
 ]

@@ -18,15 +18,6 @@ from marketplace.restricting import Restricted
 FREEZING = [Trouble.DISPUTED, Trouble.WARNED, Trouble.INQUIRY, Trouble.REVIEW]
 
 
-def withdrawable(owner: UUID, now: datetime) -> int:
-    """Return how much an owner may withdraw now, in rao: what is available, less what has not cleared.
-
-    Nothing while a payment of theirs is disputed, warned of, asked about or reviewed, or while they owe.
-    """
-    available_rao = books.balance(chart.wallet(owner)).available_rao
-    return restricted(owner, now).withdrawable_rao(max(0, available_rao))
-
-
 @dataclass(frozen=True, slots=True)
 class PurseView:
     """An owner's money as they see it: what they have, what of it they can spend, and what of that can leave."""
@@ -43,7 +34,10 @@ class PurseView:
 
 
 def purse(owner: UUID, now: datetime) -> PurseView:
-    """Return an owner's money as they see it."""
+    """Return an owner's money as they see it.
+
+    Nothing may leave while a payment of theirs is disputed, warned of, asked about or reviewed, or while they owe.
+    """
     wallet, lien, debt = chart.wallet(owner), chart.lien(owner), chart.debt(owner)
     balances = books.balances([wallet, lien, debt])
     stays = restricted(owner, now)

@@ -1,7 +1,9 @@
 """Every chat reaches miners in one spelling, and a job in the manner of some chat."""
 
 import itertools
+import json
 
+import orjson
 import pytest
 
 from compute import manners
@@ -31,6 +33,15 @@ def test_what_the_model_reads_is_left_as_it_is():
     given = CHAT | {"temperature": 0.7, "stop": ["\n"], "tools": [{"b": 1, "a": 2}], "seed": 0}
 
     assert spelled(given) == given | {"stream": False}
+
+
+@pytest.mark.parametrize("number", [1e300, -1e30, 10**30, 0.5], ids=str)
+def test_a_number_that_is_no_64_bits_wide_can_still_be_sent(number):
+    given = orjson.loads(json.dumps(CHAT | {"seed": number}))
+
+    sent = orjson.loads(orjson.dumps(spelled(given)))
+
+    assert sent["seed"] == float(number)
 
 
 @pytest.mark.parametrize("manner", MANNERS, ids=str)

@@ -114,14 +114,3 @@ def test_stakes_are_those_of_one_subnet_above_zero():
     )
 
     assert queries.stakes(3) == [("alpha", owner, 7), ("beta", owner, 6), ("beta", other, 5)]
-
-
-def test_the_trial_balance_has_equal_sides():
-    ledger.post(entry(Move(funded_wallet(100), FEES, 30)))
-
-    lines = queries.trial_balance()
-
-    assert sum(line.debits_rao for line in lines) == sum(line.credits_rao for line in lines) > 0
-    assert {"issuance", "treasury", "wallet", "system:fees"} <= {line.name for line in lines}
-    (fees,) = (line for line in lines if line.name == "system:fees")
-    assert fees.credits_rao - fees.debits_rao == queries.balance_of_system(FEES)

@@ -30,7 +30,7 @@ def _rate(settings):
 
 
 def leaves(owner, *, now=NOW):
-    return queries.withdrawable(owner.id, now)
+    return queries.purse(owner.id, now).withdrawable_rao
 
 
 def test_a_deposit_can_be_spent_at_once_and_leaves_after_its_window(far_end):
@@ -80,8 +80,8 @@ def test_what_a_seller_got_of_a_card_is_restricted_with_them(sold):
     # 40 TAO are left to the buyer, and cover as much of the 100.
     assert (row.uncleared_rao, row.clears_at) == (got, NOW + WEEK)
     assert queries.restricted(ada.id, NOW).amount_rao == 100 * TAO - got
-    before = queries.withdrawable(seller, NOW)
-    assert queries.withdrawable(seller, NOW + WEEK) == before + got
+    before = queries.purse(seller, NOW).withdrawable_rao
+    assert queries.purse(seller, NOW + WEEK).withdrawable_rao == before + got
 
 
 def test_a_dispute_keeps_the_sellers_part_until_it_is_decided(far_end, sold):
