@@ -3,9 +3,11 @@
 Importing this sets Django up, so it stands before every import of a model.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 import django
@@ -19,8 +21,14 @@ from django.db import connection  # noqa: E402
 
 @contextmanager
 def opened() -> Iterator[None]:
-    """Point Django at a fresh database of the server that DATABASE_URL names."""
+    """Point Django at a fresh database of the server that DATABASE_URL names.
+
+    What is logged costs what it costs, and is written where it hides no figure.
+    """
     settings.DEBUG = False  # with it, Django keeps the text of every statement
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(Path(os.devnull).open("w"))  # noqa: SIM115  open while the process lives
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:

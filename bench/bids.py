@@ -6,7 +6,6 @@ also decides, moves the money that is set aside, and can be repeated under its k
 before and after each crowd, on the same server, and the figure stands beside the mean of the two.
 """
 
-import logging
 import os
 import re
 import subprocess
@@ -75,7 +74,6 @@ def _over_http(state: Path, seller: User, calm: UUID) -> Iterator[Figure]:
     port = servers.free_port()
     env = _market.environment(state, port=port, RATE_LIMITS=RATE_LIMITS)
     settings.STATIC_ROOT = env["STATIC_ROOT"]
-    logging.getLogger("marketplace").setLevel(logging.WARNING)  # it tells of every key made
     web = programs.web(env=env, state=state, port=port)[0]
     web.start()
 
