@@ -175,6 +175,13 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if os.environ.get("EMAIL_HOST") else "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
+# Second factors. How long a proof of one stands for what moves money, in the session that gave it.
+SECOND_FACTOR_MINUTES = int(os.environ.get("SECOND_FACTOR_MINUTES", "5"))
+ACCOUNT_REAUTHENTICATION_TIMEOUT = SECOND_FACTOR_MINUTES * 60
+ACCOUNT_ADAPTER = "marketplace.pages.entrance.AccountAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+# A factor binds the account to whoever sets it up, so the address is confirmed before; where mail is sent at all.
+MFA_ALLOW_UNVERIFIED_EMAIL = not os.environ.get("EMAIL_HOST")
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "wallet"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"

@@ -65,6 +65,7 @@ from marketplace.queries.documents import (
     same_document,
     shown_count,
 )
+from marketplace.queries.factors import factors_of
 from marketplace.queries.hammer import (
     open_second_chance,
     overdue_auctions,
@@ -276,6 +277,7 @@ __all__ = [
     "endpoint_by_key",
     "endpoints_of",
     "epoch_lines",
+    "factors_of",
     "failure_count",
     "floor_ask",
     "foremost_of",
