@@ -6,9 +6,7 @@ carries `errors`, each with a JSON pointer. Amounts stay decimal strings (docs/a
 
 import logging
 import sys
-import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +20,8 @@ from redis.exceptions import RedisError
 from rest_framework.response import Response
 
 from ledger.errors import DomainError
+from ledger.rest.once import RefusedBefore
+from ledger.rest.problems import members
 from marketplace.pages import refusals
 
 log = logging.getLogger(__name__)
@@ -74,11 +74,16 @@ class ProblemFormatter(ExceptionFormatter):
 def problem_response(exc: Exception, context: ExceptionHandlerContext) -> Response | None:
     """Answer any exception of a view as a problem document (DRF's EXCEPTION_HANDLER)."""
     if isinstance(exc, DomainError):
-        body = problem(status=exc.http_status, code=exc.code, detail=str(exc))
-        body |= {name: jsonable(value) for name, value in exc.fields.items() if name not in body}
+        body = problem(**members(exc))
         wait_s = exc.fields.get("retry_after_s")
         headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
         response: Response | None = Response(body, status=exc.http_status, headers=headers)
+    elif isinstance(exc, RefusedBefore):
+        response = Response(
+            problem(**exc.problem),
+            status=exc.problem["status"],
+            headers={"Idempotent-Replayed": "true"},
+        )
     elif (found := outage(exc)) is not None:
         body = problem(status=503, code=found.code, detail=found.detail)
         response = Response(body, status=503, headers={"Retry-After": found.retry_after_s})
@@ -101,32 +106,16 @@ def challenge(context: ExceptionHandlerContext) -> str:
     return str(named or "Bearer")
 
 
-def problem(*, status: int, code: str, detail: str) -> dict[str, Any]:
-    """Return the members every problem document has."""
-    return {
+def problem(*, status: int, code: str, detail: str, **fields: object) -> dict[str, Any]:
+    """Return the members every problem document has, and the fields of this one after them."""
+    base = {
         "type": f"urn:problem:{code}",
         "title": TITLES.get(status, "Error"),
         "status": status,
         "detail": detail,
         "code": code,
     }
-
-
-def jsonable(value: object) -> object:
-    """Return a field of an error as JSON carries it: rao and other big integers as strings."""
-    match value:
-        case bool() | None:
-            return value
-        case int():
-            return str(value)
-        case uuid.UUID() | datetime():
-            return str(value)
-        case list() | tuple():
-            return [jsonable(item) for item in value]
-        case dict():
-            return {str(key): jsonable(item) for key, item in value.items()}
-        case _:
-            return str(value)
+    return base | {name: value for name, value in fields.items() if name not in base}
 
 
 @dataclass(frozen=True, slots=True)

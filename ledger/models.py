@@ -18,13 +18,14 @@ from django.db.models.functions import Now
 from ledger.chart import AccountKind
 from ledger.guards import CheckTransfers, FitTheChart, KeepColumns
 from ledger.money import MAX_SUPPLY_RAO
+from ledger.refused import RefusedKey
 from ledger.seals import Seal, SealedEntry
 from ledger.states import HoldState
 from ledger.triggers import append_only, never_removed
 
 CODE_LENGTH_MAX = 160  # the longest is stake:<netuid>:<hotkey>:<owner>
 KEY_LENGTH_MAX = 200
-__all__ = ["Account", "Entry", "Hold", "Seal", "SealedEntry", "Transfer"]
+__all__ = ["Account", "Entry", "Hold", "RefusedKey", "Seal", "SealedEntry", "Transfer"]
 
 
 class CurrentTransaction(Func):

@@ -35,6 +35,7 @@ from compute.errors import (
 from compute.operations.scores import ScoreInput
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
+from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from subnets import queries as subnets
@@ -203,6 +204,7 @@ class JobsView(APIView):
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.JobInput, responses={201: wire.JobOutput}
     )
+    @once
     def post(self, request: Request) -> Response:
         """Order a job and set its price aside; the same key gives the same job again."""
         given = wire.JobInput(data=request.data)

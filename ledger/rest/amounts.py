@@ -77,7 +77,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     required=True,
     description="Your name for this request, at most 128 characters. Sent again with the same body, "
-    "it gets the first answer and nothing happens twice.",
+    "it gets the first answer and nothing happens twice; what was refused stays refused.",
 )
 
 

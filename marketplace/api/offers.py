@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
+from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, ScopeMissing, Scopes, grant_of
 from ledger.scopes import Scope
 from marketplace import errors, operations, queries
@@ -49,6 +50,7 @@ class OffersView(PersonView):
         request=wire.OfferInput,
         responses={201: wire.NegotiationOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Offer an amount for a subnet, listed or not; it is set aside until the offer ends."""
         made = operations.make_offer(
@@ -108,6 +110,7 @@ class AcceptView(AnswerView):
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.AcceptInput, responses=wire.NegotiationOutput
     )
+    @once
     def post(self, request: Request, offer_id: UUID) -> Response:
         """Take the figure on the table: it is paid and the subnet changes hands, at once."""
         operations.accept_offer(
@@ -134,6 +137,7 @@ class CounterView(AnswerView):
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.FigureInput, responses=wire.NegotiationOutput
     )
+    @once
     def post(self, request: Request, offer_id: UUID) -> Response:
         """Put another figure on the table: an owner asks for more, a buyer promises anew."""
         operations.counter_offer(

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, RaoField, idempotency_key, paging
+from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from marketplace import errors, operations, queries
@@ -110,6 +111,7 @@ class SealedBidsView(OpenView):
         request=SealedBidInput,
         responses={201: SealedPlacedOutput},
     )
+    @once
     def post(self, request: Request, auction_id: UUID) -> Response:
         """State under seal the most you would pay; a later one of yours replaces it and must be higher."""
         placed = operations.place_sealed_bid(
@@ -136,6 +138,7 @@ class PayView(PersonView):
     }
 
     @extend_schema(parameters=[IDEMPOTENCY_KEY], request=None, responses={201: PaidOutput})
+    @once
     def post(self, request: Request, auction_id: UUID) -> Response:
         """Pay what an auction came to, as its winner or by a second chance; your deposit counts towards it."""
         paid = operations.pay_auction(

@@ -21,6 +21,7 @@ from ledger import queries as books
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, etags, idempotency_key, paging
 from ledger.rest.etags import TaggedView
+from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from marketplace import errors, figures, operations, queries
@@ -126,6 +127,7 @@ class AuctionsView(OpenView):
         responses={201: wire.AuctionOutput},
         examples=[AUCTION_EXAMPLE],
     )
+    @once
     def post(self, request: Request) -> Response:
         """Put a subnet of yours up for sale, in one of four formats, now or later."""
         asked = given(wire.AuctionInput, request.data)
@@ -228,6 +230,7 @@ class BidsView(OpenView):
         responses={201: wire.PlacedOutput, 200: wire.PlacedOutput},
         examples=[BID_EXAMPLE],
     )
+    @once
     def post(self, request: Request, auction_id: UUID) -> Response:
         """State the most you would pay. 201: you lead. 200: taken, and beaten at once by another maximum."""
         placed = operations.place_bid(
@@ -264,6 +267,7 @@ class TakeView(PersonView):
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.TakeInput, responses={201: wire.TakenOutput}
     )
+    @once
     def post(self, request: Request, auction_id: UUID) -> Response:
         """Buy a subnet at its price of this moment: a falling or fixed price, or buy-now."""
         sale = operations.take_subnet(
@@ -288,6 +292,7 @@ class SlotsView(PersonView):
         responses={201: wire.BoughtOutput},
         examples=[SLOT_EXAMPLE],
     )
+    @once
     def post(self, request: Request) -> Response:
         """Buy the lowest free slot at the lock cost of this moment."""
         sale = operations.buy_slot(
@@ -336,6 +341,7 @@ class DepositsView(PersonView):
         request=wire.DepositInput,
         responses={201: wire.DepositOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Quote TAO for US cents and open the card page at `checkout_url`."""
         who = person(request)

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
+from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from marketplace import errors, operations, queries
@@ -39,6 +40,7 @@ class EndpointsView(PersonView):
         request=wire.EndpointInput,
         responses={201: wire.RegisteredOutput},
     )
+    @once
     def post(self, request: Request) -> Response:
         """Register where your notices go. The answer has the secret, which is shown nowhere else."""
         made = operations.add_endpoint(
@@ -92,6 +94,7 @@ class RotateView(PersonView):
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=None, responses={201: wire.RegisteredOutput}
     )
+    @once
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         """Make a new secret, shown in this answer alone. For a day the one before signs as well."""
         made = operations.rotate_secret(
@@ -114,6 +117,7 @@ class TryView(PersonView):
     }
 
     @extend_schema(parameters=[IDEMPOTENCY_KEY], request=None, responses={201: wire.DeliveryOutput})
+    @once
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         """Send a test event. Its delivery tells what the receiver answered."""
         sent = operations.test_endpoint(

@@ -23,6 +23,7 @@ from rest_framework.views import APIView
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
+from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from neurons.protocol import canonical_json
@@ -185,6 +186,7 @@ class HyperparametersView(APIView):
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=HyperparametersInput, responses=HyperparametersOutput
     )
+    @once
     def patch(self, request: Request, netuid: int) -> Response:
         """Set hyperparameters of a subnet of yours, all of them or none."""
         given = HyperparametersInput(data=request.data)

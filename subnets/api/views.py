@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
+from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from subnets import operations, queries
@@ -138,6 +139,7 @@ class StakeView(SignedView):
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.StakeInput, responses={201: wire.StakeOutput}
     )
+    @once
     def post(self, request: Request, netuid: int) -> Response:
         """Stake TAO of the owner's wallet on the signing hotkey."""
         return self._move(request, netuid, operations.add_stake)
@@ -145,6 +147,7 @@ class StakeView(SignedView):
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY], request=wire.StakeInput, responses={200: wire.StakeOutput}
     )
+    @once
     def delete(self, request: Request, netuid: int) -> Response:
         """Take stake back to the owner's wallet."""
         return self._move(request, netuid, operations.remove_stake)

@@ -93,6 +93,16 @@ def test_every_write_counts_once():
     assert unnamed == set(ONCE_ANYWAY)
 
 
+def test_what_was_refused_under_a_key_stays_refused_everywhere():
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    for path, method, view in routes():
+        if path not in paths:
+            continue  # the schema itself
+        named = {one["name"] for one in paths[path][method].get("parameters", [])}
+        is_once = getattr(getattr(view, method), "__wrapped__", None) is not None
+        assert is_once == ("Idempotency-Key" in named), f"{method} {path}"
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("path", "body"),
