@@ -203,9 +203,15 @@ class Lease(models.Model):
         return bool(self.TRANSITIONS[Lease.State(self.state)])
 
     def move_to(self, state: "Lease.State", *, now: datetime) -> None:
-        """Change the state, the one way to do it, and save what changes with it."""
+        """Change the state and save what changes with it."""
+        self.turn_to(state, now=now)
+        self.save(update_fields=["state", "taken_at", "ended_at", "fault"])
+
+    def turn_to(self, state: "Lease.State", *, now: datetime) -> None:
+        """Change the state, the one way to do it; many that were turned are written by operations.moves."""
         assert state in self.TRANSITIONS[Lease.State(self.state)], f"{self.state} → {state}"
         self.state = state
+        if state == Lease.State.TAKEN:
+            self.taken_at = now
         if not self.TRANSITIONS[state]:
             self.ended_at = now
-        self.save(update_fields=["state", "taken_at", "ended_at", "fault"])

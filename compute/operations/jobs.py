@@ -1,26 +1,29 @@
 """Jobs: ordered by a consumer who pays, or planted by the network with a known answer."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from compute import queries, scheduling
 from compute.blueprints import blueprint
 from compute.errors import OwnQueueFull, PriceAboveLimit, QueueFull
 from compute.models import Job
 from compute.operations import logbook
-from ledger import chart
+from ledger import chart, prepared
 from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, hold_id
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
 from subnets import queries as subnets
+from subnets.errors import SubnetUnknown
 
 QUEUE_MAX = 1_000  # waiting jobs per subnet; a longer queue would promise more than minutes of work
 OWN_QUEUE_MAX = 250  # of them one consumer's, so that one program's loop leaves room for others
@@ -33,7 +36,16 @@ def hold_of(job_id: UUID) -> UUID:
     return hold_id(f"job:{job_id}")
 
 
-@transaction.atomic
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One job that a consumer wants. key: their own words for it, by which it is ordered once."""
+
+    netuid: int
+    payload: Mapping[str, Any]
+    max_price_rao: int
+    key: str
+
+
 def submit_job(
     *,
     netuid: int,
@@ -49,70 +61,126 @@ def submit_job(
     Raises: SubnetUnknown, PayloadInvalid, PriceAboveLimit, QueueFull, OwnQueueFull,
     InsufficientFunds, IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
+    order = Order(netuid, payload, max_price_rao, key)
     stored = stored_key("job", caller=owner, key=key)
-    asked = {"netuid": netuid, "payload": dict(payload), "max_price_rao": max_price_rao}
-    subnet = subnets.subnet(netuid)
-    known = Job.objects.filter(key=stored).first()
-    if known is not None:
-        return replayed(known, asked=asked, key=key)
-    work = blueprint(subnet.blueprint)
-    price_rao = work.price_rao(work.check_payload(payload))
-    if price_rao > max_price_rao:
-        raise PriceAboveLimit(price_rao=price_rao, max_price_rao=max_price_rao)
-    refuse_full(netuid, owner=owner)
-    new = Job(
-        netuid=netuid,
-        blueprint=subnet.blueprint,
+    try:
+        return queue_order(order, owner=owner, stored=stored, now=now)
+    except IntegrityError:
+        # The same order came twice at once: what the other request wrote stands now.
+        if not Job.objects.filter(key=stored).exists():
+            raise
+        return queue_order(order, owner=owner, stored=stored, now=now)
+
+
+@prepared.atomic()
+def queue_order(order: Order, *, owner: UUID, stored: str, now: datetime) -> Job:
+    """Queue a job whose key is new and hold its price; the first job of a key that is not.
+
+    Three journeys: what decides is read, the wallet is locked, and what was sent in between is committed.
+    """
+    queues, known = queries.queues_and_orders([order.netuid], owner=owner, keys=[stored])
+    if order.netuid not in queues:
+        raise SubnetUnknown(netuid=order.netuid)
+    if stored in known:
+        return replayed(known[stored], order)
+    queue = queues[order.netuid]
+    price_rao = price(order, queue.blueprint)
+    refuse_full(order.netuid, queue)
+    job = ordered(order, queue.blueprint, price_rao, owner=owner, stored=stored, now=now)
+    write_orders([job])
+    logbook.note(
+        "job:ordered job=%s netuid=%s owner=%s price_rao=%s",
+        [(job.pk, job.netuid, owner, price_rao)],
+    )
+    hold = PlaceHold(hold=hold_of(job.pk), account=chart.wallet(owner), amount_rao=price_rao)
+    entry = Entry(key=f"job:placed:{job.pk}", code=Code.JOB_PLACED, at=now, steps=(hold,))
+    ledger.post_at_last(entry)
+    return job
+
+
+def price(order: Order, kind: str) -> int:
+    """Return what an order costs. Raises: PayloadInvalid, PriceAboveLimit."""
+    work = blueprint(kind)
+    price_rao = work.price_rao(work.check_payload(order.payload))
+    if price_rao > order.max_price_rao:
+        raise PriceAboveLimit(price_rao=price_rao, max_price_rao=order.max_price_rao)
+    return price_rao
+
+
+def ordered(
+    order: Order, kind: str, price_rao: int, *, owner: UUID, stored: str, now: datetime
+) -> Job:
+    """Return the job of an order, to be written."""
+    return Job(
+        netuid=order.netuid,
+        blueprint=kind,
         origin=Job.Origin.CONSUMER,
         owner=owner,
         key=stored,
-        payload=dict(payload),
+        payload=dict(order.payload),
         price_rao=price_rao,
-        work_units=work.work_units(dict(payload)),
-        max_price_rao=max_price_rao,
+        work_units=blueprint(kind).work_units(dict(order.payload)),
+        max_price_rao=order.max_price_rao,
         created_at=now,
         queued_at=now,
         turn_at=scheduling.turn_at(queued_at=now, is_canary=False),
         ready_at=now,
     )
-    job = standing(new)
-    if job.pk != new.pk:
-        return replayed(job, asked=asked, key=key)
-    logbook.note(
-        "job:ordered job=%s netuid=%s owner=%s price_rao=%s", [(job.pk, netuid, owner, price_rao)]
-    )
-    hold = PlaceHold(hold=hold_of(job.pk), account=chart.wallet(owner), amount_rao=price_rao)
-    ledger.post(Entry(key=f"job:placed:{job.pk}", code=Code.JOB_PLACED, at=now, steps=(hold,)))
-    return job
 
 
-def refuse_full(netuid: int, *, owner: UUID) -> None:
+def refuse_full(netuid: int, queue: queries.Queue) -> None:
     """Raise OwnQueueFull or QueueFull where one more job would wait longer than anybody would want."""
-    all_count, own_count = queries.queued_counts(netuid, owner=owner)
-    if own_count >= OWN_QUEUE_MAX:
+    if queue.own_count >= OWN_QUEUE_MAX:
         raise OwnQueueFull(
             netuid=netuid, limit="you", limit_count=OWN_QUEUE_MAX, retry_after_s=RETRY_AFTER_S
         )
-    if all_count >= QUEUE_MAX:
+    if queue.count >= QUEUE_MAX:
         raise QueueFull(
             netuid=netuid, limit="subnet", limit_count=QUEUE_MAX, retry_after_s=RETRY_AFTER_S
         )
 
 
-def standing(job: Job) -> Job:
-    """Write a new job; return the one that stands under its key: another's, if both came at once."""
-    # The insert waits for the other request's end and gives way to it without breaking the transaction.
-    Job.objects.bulk_create([job], ignore_conflicts=True)
-    return Job.objects.get(key=job.key)
+# A key that another request is just writing is waited for, and then refused.
+WRITE_ORDERS = """
+INSERT INTO compute_job
+    (id, netuid, blueprint, origin, owner, key, payload, price_rao, max_price_rao, work_units, state, attempts_count,
+     failure, created_at, queued_at, turn_at, ready_at)
+SELECT new.id, new.netuid, new.blueprint, 'consumer', new.owner, new.key, new.payload, new.price_rao,
+       new.max_price_rao, new.work_units, 'queued', 0, '', new.queued_at, new.queued_at, new.turn_at, new.queued_at
+FROM unnest(%(ids)s::uuid[], %(netuids)s::smallint[], %(blueprints)s::text[], %(owners)s::uuid[], %(keys)s::text[],
+            %(payloads)s::jsonb[], %(prices)s::bigint[], %(most)s::bigint[], %(units)s::int[],
+            %(queued)s::timestamptz[], %(turns)s::timestamptz[])
+    AS new (id, netuid, blueprint, owner, key, payload, price_rao, max_price_rao, work_units, queued_at, turn_at)
+"""
 
 
-def replayed(job: Job, *, asked: Mapping[str, Any], key: str) -> Job:
+def write_orders(jobs: Collection[Job]) -> None:
+    """Write new jobs that were ordered, in one statement that is not waited for."""
+    prepared.send(
+        WRITE_ORDERS,
+        {
+            "ids": prepared.texts(job.pk for job in jobs),
+            "netuids": prepared.numbers(job.netuid for job in jobs),
+            "blueprints": prepared.texts(job.blueprint for job in jobs),
+            "owners": prepared.texts(job.owner for job in jobs),
+            "keys": prepared.texts(job.key for job in jobs),
+            "payloads": prepared.texts(json.dumps(job.payload) for job in jobs),
+            "prices": prepared.numbers(job.price_rao for job in jobs),
+            "most": prepared.numbers(job.max_price_rao for job in jobs),
+            "units": prepared.numbers(job.work_units for job in jobs),
+            "queued": prepared.texts(job.queued_at for job in jobs),
+            "turns": prepared.texts(job.turn_at for job in jobs),
+        },
+    )
+
+
+def replayed(job: Job, order: Order) -> Job:
     """Return the first answer to a repeated order. Raises: IdempotencyConflict when it differs."""
-    for field, given in asked.items():
-        first = getattr(job, field)
+    for field in ("netuid", "payload", "max_price_rao"):
+        first, given = getattr(job, field), getattr(order, field)
         # Orders of the time before limits were kept have none to compare with.
         if first is not None and first != given:
-            raise IdempotencyConflict(key=key, field=field)
+            raise IdempotencyConflict(key=order.key, field=field)
     return job
 
 

@@ -10,25 +10,29 @@ from compute import queries
 from compute.blueprints import TUNNELED
 from compute.models import Job, Lease
 from compute.operations import logbook
-from compute.operations.moves import write_jobs
+from compute.operations.moves import write_jobs, write_leases
 from compute.operations.records import Outcome, note_outcomes
 from compute.operations.settlement import queue_or_give_up, release
 from compute.reliability import Fault
+from ledger import prepared
 
 
-@transaction.atomic
 def take_lease(*, machine_id: UUID, hotkey: str, now: datetime) -> Lease | None:
-    """Return the machine's next open lease and mark it taken; None when there is none.
+    """Return the machine's next open lease and mark it taken; None when there is none. Replays as `take_leases`."""
+    leases = take_leases(machine_id=machine_id, hotkey=hotkey, limit=1, now=now)
+    return leases[0] if leases else None
+
+
+@prepared.atomic()
+def take_leases(*, machine_id: UUID, hotkey: str, limit: int, now: datetime) -> list[Lease]:
+    """Return a machine's next open leases with their jobs, and mark them taken.
 
     A lease that was taken and whose answer got lost on the way is returned again: the miner that asks
     twice works once.
     """
-    lease = queries.lock_open_lease(machine_id=machine_id, hotkey=hotkey, now=now)
-    if lease is None:
-        return None
-    if lease.state == Lease.State.OFFERED:
-        take(lease, now=now)
-    return lease
+    leases = queries.lock_next_leases(machine_id=machine_id, hotkey=hotkey, limit=limit, now=now)
+    take([lease for lease in leases if lease.state == Lease.State.OFFERED], now=now)
+    return leases
 
 
 @transaction.atomic
@@ -38,18 +42,18 @@ def take_asked_leases(*, machine_ids: Collection[UUID], limit: int, now: datetim
     None is taken twice: a gateway that is killed leaves its leases to their deadlines.
     """
     leases = queries.lock_asked_leases(machine_ids, now=now, limit=limit)
-    for lease in leases:
-        take(lease, now=now)
+    take(leases, now=now)
     return leases
 
 
-def take(lease: Lease, *, now: datetime) -> None:
-    """Note that a machine has a lease that was offered to it."""
-    lease.taken_at = now
-    lease.move_to(Lease.State.TAKEN, now=now)
+def take(leases: Collection[Lease], *, now: datetime) -> None:
+    """Note that machines have what was offered to them."""
+    for lease in leases:
+        lease.turn_to(Lease.State.TAKEN, now=now)
+    write_leases(leases)
     logbook.note(
         "job:taken job=%s lease=%s machine=%s hotkey=%s",
-        [(lease.job_id, lease.pk, lease.machine_id, lease.hotkey)],
+        [(lease.job_id, lease.pk, lease.machine_id, lease.hotkey) for lease in leases],
     )
 
 

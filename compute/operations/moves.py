@@ -1,8 +1,11 @@
-"""Many jobs that changed their state, written in one statement."""
+"""Many jobs, or leases, that changed their state, written in one statement.
+
+The statement is not waited for within `prepared.atomic`; what it refuses is raised at the commit, at the latest.
+"""
 
 from collections.abc import Collection
 
-from compute.models import Job
+from compute.models import Job, Lease
 from ledger import prepared
 
 # What Job.turn_to and its callers change; Django's bulk_update would send a CASE a row and column.
@@ -16,7 +19,16 @@ FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(ended)s::timestamptz[], %(que
             %(attempts)s::smallint[], %(failures)s::text[])
     AS moved (id, state, ended_at, queued_at, turn_at, ready_at, verify_by_at, attempts_count, failure)
 WHERE job.id = moved.id
-RETURNING job.id
+"""
+
+# What Lease.turn_to and its callers change.
+WRITE_LEASES = """
+UPDATE compute_lease AS lease
+SET state = moved.state, taken_at = moved.taken_at, ended_at = moved.ended_at, fault = moved.fault
+FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(taken)s::timestamptz[], %(ended)s::timestamptz[],
+            %(faults)s::text[])
+    AS moved (id, state, taken_at, ended_at, fault)
+WHERE lease.id = moved.id
 """
 
 
@@ -24,7 +36,7 @@ def write_jobs(jobs: Collection[Job]) -> None:
     """Write jobs that are locked and were turned to another state."""
     if not jobs:
         return
-    written = prepared.rows(
+    prepared.send(
         WRITE_JOBS,
         {
             "ids": prepared.texts(job.pk for job in jobs),
@@ -38,4 +50,19 @@ def write_jobs(jobs: Collection[Job]) -> None:
             "failures": prepared.texts(job.failure for job in jobs),
         },
     )
-    assert len(written) == len(jobs), "locked jobs do not go away"
+
+
+def write_leases(leases: Collection[Lease]) -> None:
+    """Write leases that are locked and were turned to another state."""
+    if not leases:
+        return
+    prepared.send(
+        WRITE_LEASES,
+        {
+            "ids": prepared.texts(lease.pk for lease in leases),
+            "states": prepared.texts(lease.state for lease in leases),
+            "taken": prepared.texts(lease.taken_at for lease in leases),
+            "ended": prepared.texts(lease.ended_at for lease in leases),
+            "faults": prepared.texts(lease.fault for lease in leases),
+        },
+    )

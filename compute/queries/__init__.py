@@ -9,6 +9,7 @@ from compute.queries.commitments import (
     window_commitments,
 )
 from compute.queries.earnings import WorkFigures, job_shares, job_shares_between, work_figures
+from compute.queries.held import lock_leases_with_jobs, lock_next_leases
 from compute.queries.jobs import (
     JobLine,
     attempts_of,
@@ -20,10 +21,8 @@ from compute.queries.jobs import (
     lock_job,
     lock_lease,
     lock_lease_of,
-    lock_open_lease,
     lock_queued,
     payloads_of,
-    queued_counts,
     result_of,
 )
 from compute.queries.machines import (
@@ -36,6 +35,7 @@ from compute.queries.machines import (
     machines_of,
     wishes,
 )
+from compute.queries.orders import Queue, queues_and_orders
 from compute.queries.replicas import (
     Said,
     answers_to,
@@ -98,6 +98,7 @@ __all__ = [
     "Debt",
     "Gathered",
     "JobLine",
+    "Queue",
     "Said",
     "Sample",
     "ScoreLine",
@@ -130,8 +131,9 @@ __all__ = [
     "lock_judge",
     "lock_lease",
     "lock_lease_of",
+    "lock_leases_with_jobs",
     "lock_model",
-    "lock_open_lease",
+    "lock_next_leases",
     "lock_open_tabs",
     "lock_originals",
     "lock_payer",
@@ -147,7 +149,7 @@ __all__ = [
     "open_models",
     "owner_by_hotkey",
     "payloads_of",
-    "queued_counts",
+    "queues_and_orders",
     "reports_on",
     "result_of",
     "results_to_score",

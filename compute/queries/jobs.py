@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, Subquery, expressions
+from django.db.models import OuterRef, Subquery, expressions
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
 
@@ -56,23 +56,6 @@ def lock_lease(lease_id: UUID) -> Lease:
     return found
 
 
-def lock_open_lease(*, machine_id: UUID, hotkey: str, now: datetime) -> Lease | None:
-    """Lock a machine's next open lease: one it was offered, before one whose answer may have got lost.
-
-    A machine that works on several at once is not given a taken one again: it may well be at it. What travels through
-    tunnels is no lease to a machine.
-    """
-    waiting = Q(state=Lease.State.OFFERED) | Q(state=Lease.State.TAKEN, machine__concurrency=1)
-    return (
-        Lease.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("job")
-        .filter(waiting, machine=machine_id, hotkey=hotkey, deadline_at__gt=now)
-        .exclude(job__blueprint__in=TUNNELED)
-        .order_by("state", "offered_at")
-        .first()
-    )
-
-
 def lock_asked_leases(machine_ids: Collection[UUID], *, now: datetime, limit: int) -> list[Lease]:
     """Lock leases that were offered to these machines and travel through tunnels, passing over another gateway's."""
     return list(
@@ -82,13 +65,6 @@ def lock_asked_leases(machine_ids: Collection[UUID], *, now: datetime, limit: in
         .filter(job__blueprint__in=TUNNELED)
         .order_by("offered_at", "pk")[:limit]
     )
-
-
-def queued_counts(netuid: int, *, owner: UUID) -> tuple[int, int]:
-    """Return how many jobs of a subnet wait for a machine, and how many of them are an owner's."""
-    waiting = Job.objects.filter(netuid=netuid, state=Job.State.QUEUED)
-    counts = waiting.aggregate(all=Count("pk"), own=Count("pk", filter=Q(owner=owner)))
-    return counts["all"], counts["own"]
 
 
 def lock_lease_of(job: UUID, *, wait: bool = True) -> Lease | None:

@@ -9,10 +9,10 @@ from django.db.models import F
 
 from compute import queries as compute
 from ledger import prepared
+from ledger.rows import columns_of, named, row_of
 from marketplace.errors import ApiKeyUnknown
 from marketplace.models import ApiKey, User
 from marketplace.queries.auctions import ROWS_MAX
-from marketplace.queries.columns import columns_of, named, row_of
 
 
 def api_key(key_id: str) -> ApiKey | None:

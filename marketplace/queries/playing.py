@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from ledger import prepared
+from ledger.rows import columns_of, named, row_of
 from marketplace import bidding, dutch
 from marketplace.errors import AuctionUnknown
 from marketplace.models import Auction, Bid
 from marketplace.offering import Format
-from marketplace.queries.columns import columns_of, named, row_of
 from marketplace.queries.trust import Dealing, dealing_of
 
 
