@@ -303,6 +303,20 @@ CARD_SMALL_CENTS = int(os.environ.get("CARD_SMALL_CENTS", "10000"))
 CARD_CLEARING_DAYS_SMALL = int(os.environ.get("CARD_CLEARING_DAYS_SMALL", "7"))
 CARD_CLEARING_DAYS_LARGE = int(os.environ.get("CARD_CLEARING_DAYS_LARGE", "120"))
 
+# Withdrawals. CHAIN names what sends TAO: nothing, or "rehearsal", which writes down what it would send.
+WITHDRAWALS_ON = os.environ.get("WITHDRAWALS", "1") == "1"
+CHAIN = os.environ.get("CHAIN", "")
+CHAIN_HOT_RAO = int(os.environ.get("CHAIN_HOT_RAO", str(10_000 * 10**9)))
+WITHDRAWAL_RAO_MIN = int(os.environ.get("WITHDRAWAL_RAO_MIN", str(10**7)))
+WITHDRAWAL_RAO_A_DAY = int(os.environ.get("WITHDRAWAL_RAO_A_DAY", str(1_000 * 10**9)))
+WITHDRAWAL_TWO_PEOPLE_RAO = int(os.environ.get("WITHDRAWAL_TWO_PEOPLE_RAO", str(100 * 10**9)))
+WITHDRAWAL_FEE_RAO = int(os.environ.get("WITHDRAWAL_FEE_RAO", "1000000"))
+WITHDRAWAL_RAO_PER_CENT = int(os.environ.get("WITHDRAWAL_RAO_PER_CENT", str(TOPUP_RAO_PER_CENT)))
+# For so long money waits after a new address, a new bank at Stripe, a new second factor.
+WITHDRAWAL_ADDRESS_HOURS = int(os.environ.get("WITHDRAWAL_ADDRESS_HOURS", "48"))
+WITHDRAWAL_ACCOUNT_HOURS = int(os.environ.get("WITHDRAWAL_ACCOUNT_HOURS", "72"))
+WITHDRAWAL_FACTOR_HOURS = int(os.environ.get("WITHDRAWAL_FACTOR_HOURS", "48"))
+
 # Webhooks that go out. Loopback is for a developer's own receiver: never where strangers can register an address.
 WEBHOOK_PORTS = [int(port) for port in os.environ.get("WEBHOOK_PORTS", "443,8443").split(",")]
 WEBHOOKS_TO_LOOPBACK = flag("WEBHOOKS_TO_LOOPBACK")
@@ -337,6 +351,8 @@ CELERY_BEAT_SCHEDULE = {
         ("process-webhook-events", "marketplace.tasks.process_webhook_events", 1),
         ("reconcile-cards", "marketplace.tasks.reconcile_cards", 21_600),
         ("collect-debts", "marketplace.tasks.collect_debts", 10),
+        ("send-due-withdrawals", "marketplace.tasks.send_due_withdrawals", 1),
+        ("look-at-sent-withdrawals", "marketplace.tasks.look_at_sent_withdrawals", 5),
         ("tell-news", "marketplace.tasks.tell_news", 1),
         ("forget-notices", "marketplace.tasks.forget_notices", 60),
         ("send-due-letters", "marketplace.tasks.send_due_letters", 5),

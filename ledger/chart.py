@@ -82,6 +82,10 @@ EMISSION_UNCLAIMED = Address("system:emission-unclaimed", AccountKind.SYSTEM)
 """Emission that an epoch could give to nobody."""
 FORFEITS = Address("system:forfeits", AccountKind.SYSTEM)
 """Deposits of winners who did not pay, on their way to the seller and the fees; at rest it is empty."""
+NETWORK_FEES = Address("system:network-fees", AccountKind.SYSTEM)
+"""What the chain took for sending withdrawals; a cost, so a debit."""
+CHAIN_HOT = Address("chain:hot", AccountKind.SYSTEM)
+"""TAO that left for the chain by the house's hot wallet: a credit here, and no longer owed to anybody."""
 STRIPE_CLEARING = Address("usd:stripe-clearing", AccountKind.SYSTEM, asset=USD)
 """Dollars that Stripe has and owes the house; like all that the house has, they are a debit."""
 STRIPE_FEES = Address("usd:stripe-fees", AccountKind.SYSTEM, asset=USD)
@@ -158,6 +162,8 @@ def spoken(code: str) -> str:
             return f"Stake on {parts.hotkey} in subnet {parts.netuid}"
         case "lock":
             return f"Lock of subnet {rest}"
+        case "chain":
+            return "The chain"
         case "system" | "usd":
             return rest.replace("-", " ").capitalize()
         case _:
@@ -248,7 +254,9 @@ class Code(StrEnum):
     WITHDRAWAL_PAID = "withdrawal:paid"
     """TAO left for the chain or the bank."""
     WITHDRAWAL_RELEASED = "withdrawal:released"
-    """A withdrawal failed or was taken back."""
+    """A withdrawal was cancelled, refused, or failed before anything left."""
+    WITHDRAWAL_REVERSED = "withdrawal:reversed"
+    """Dollars of a withdrawal came back after they had left, and so does its TAO."""
     HOLD_EXPIRED = "hold:expired"
     """A hold passed its time and was released by the sweep."""
     ENTRY_REVERSED = "entry:reversed"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-from ledger.chart import BURNED, TAO, USD, AccountKind
+from ledger.chart import BURNED, CHAIN_HOT, TAO, USD, AccountKind
 
 # What an account of these kinds has belongs to somebody who is not the house.
 OWED = {
@@ -19,6 +19,8 @@ OWED = {
     AccountKind.LIEN: "kept while disputed",
 }
 NAMES = {TAO: "TAO", USD: "USD"}
+# What went out for good, burned or to the chain, backs nothing any more.
+GONE = {BURNED.code, CHAIN_HOT.code}
 
 TOTALS = """
 WITH side AS (
@@ -46,7 +48,7 @@ class Reserves:
     """One asset. All figures in its smallest unit: rao, or cents.
 
     owed: to users, by what for; of it `held` is set aside for bids and orders.  own: the house's, by account; below zero
-    is what others owe it.  backing: what was issued, or what the house has outside, less what was burned.
+    is what others owe it.  backing: what was issued, or what the house has outside, less what was burned or left for the chain.
     """
 
     asset: int
@@ -96,10 +98,10 @@ def reserves() -> list[Reserves]:
 
 
 def _add(one: Reserves, kind: AccountKind, name: str, balance: int) -> None:
-    """Put a sum where it belongs: what was issued is a debit, and what was burned backs nothing any more."""
+    """Put a sum where it belongs: what was issued is a debit, and what is gone backs nothing any more."""
     if kind in OWED:
         one.owed[OWED[kind]] = one.owed.get(OWED[kind], 0) + balance
-    elif kind is AccountKind.ISSUANCE or name == BURNED.code:
+    elif kind is AccountKind.ISSUANCE or name in GONE:
         one.backing -= balance
     elif one.asset == USD:
         # What the house has outside stands as a debit: at Stripe, at its bank, in what it paid for.

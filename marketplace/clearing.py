@@ -17,7 +17,7 @@ from uuid import UUID
 
 from ledger import chart
 from ledger.chart import Address, Code
-from ledger.entries import Move
+from ledger.entries import Move, Step
 
 # Statuses of a Stripe dispute that end it. A `warning_…` is an inquiry: the bank asks and takes nothing.
 FOR_THE_HOUSE = frozenset({"won", "warning_closed", "prevented"})
@@ -172,7 +172,7 @@ class Posting:
 
     key: str
     code: Code
-    moves: tuple[Move, ...] = ()
+    moves: tuple[Step, ...] = ()
     tao: Take | Give | None = None
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import OuterRef, Subquery
 
 from ledger.chart import TAO, Code
-from marketplace import bidding, cardbooks, covers, forfeits, promises, queries
+from marketplace import bidding, cardbooks, covers, forfeits, promises, queries, withdrawalbooks
 from marketplace.models import Auction, Bid, BidVoid, Deposit, Sale
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
@@ -106,6 +106,7 @@ def check_books() -> list[str]:
         *covers.faults(),
         *forfeits.faults(),
         *promises.faults(),
+        *withdrawalbooks.faults(),
     ]
 
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from ledger import sweeps
 from marketplace import operations, payments, queries
+from marketplace.queries import withdrawals as outgoing
 from marketplace.queries.news import SOURCES
 
 # A sweep comes every second; what this one leaves is the next one's.
@@ -14,6 +15,9 @@ SETTLED_AT_ONCE = 50
 OFFERS_ENDED_AT_ONCE = 100
 # Each event asks Stripe for its object; when Stripe does not answer, that is half a minute of waiting.
 EVENTS_AT_ONCE = 8
+# As with events: each asks a rail, which may not answer.
+WITHDRAWALS_AT_ONCE = 8
+BROADCASTS_AT_ONCE = 50
 
 
 @shared_task(name="marketplace.tasks.settle_due_auctions")
@@ -65,6 +69,23 @@ def collect_debts() -> None:
     now = timezone.now()
     due = queries.debtors(limit=SETTLED_AT_ONCE)
     sweeps.each(due, lambda owner: operations.collect_debt(owner=owner, now=now))
+
+
+@shared_task(name="marketplace.tasks.send_due_withdrawals")
+def send_due_withdrawals() -> None:
+    """Hand the withdrawals that staff let go to their rails."""
+    now = timezone.now()
+    with queries.claimed(outgoing.SENDING_CLAIM) as is_mine:
+        due = outgoing.due_withdrawals(now=now, limit=WITHDRAWALS_AT_ONCE) if is_mine else []
+        sweeps.each(due, lambda due_id: operations.send_withdrawal(withdrawal_id=due_id, now=now))
+
+
+@shared_task(name="marketplace.tasks.look_at_sent_withdrawals")
+def look_at_sent_withdrawals() -> None:
+    """Ask the chain what became of what it took."""
+    now = timezone.now()
+    due = outgoing.unsettled_broadcasts(now=now, limit=BROADCASTS_AT_ONCE)
+    sweeps.each(due, lambda due_id: operations.look_at_withdrawal(withdrawal_id=due_id, now=now))
 
 
 @shared_task(name="marketplace.tasks.tell_news")

@@ -19,6 +19,12 @@ from marketplace.admin.cards import (
     RestrictionAdmin,
     WebhookEventAdmin,
 )
+from marketplace.admin.withdrawals import (
+    PayoutAccountAdmin,
+    RehearsedBroadcastAdmin,
+    WithdrawalAddressAdmin,
+    WithdrawalAdmin,
+)
 from marketplace.models import (
     AccountLink,
     ApiKey,
@@ -42,8 +48,12 @@ __all__ = [
     "CardFailureAdmin",
     "ChargebackAdmin",
     "DepositAdmin",
+    "PayoutAccountAdmin",
+    "RehearsedBroadcastAdmin",
     "RestrictionAdmin",
     "WebhookEventAdmin",
+    "WithdrawalAddressAdmin",
+    "WithdrawalAdmin",
 ]
 
 

@@ -15,6 +15,9 @@ Deposit       a card top-up from quote to credit, and what became of its payment
 Chargeback    a dispute of a card payment at the cardholder's bank; CardFailure, a card that did not pay: a fact
 CardDifference  where the books and Stripe do not agree, until it is resolved
 Restriction   what of a wallet came of a card and cannot be withdrawn yet
+Withdrawal    money on its way out, from request to arrival; WithdrawalApproval, one of staff lets it go: a fact
+WithdrawalAddress  where on the chain an owner's TAO may go; PayoutAccount, their account at Stripe
+RehearsedBroadcast  what the rehearsed chain was asked to send, in tests and the demo
 WebhookEvent  what Stripe told, stored once, worked off later
 AccountLink   two accounts that belong together, so that neither bids in the other's auction
 Dispute       what a buyer says is wrong with a purchase, and what staff decided
@@ -43,6 +46,13 @@ from marketplace.models.searches import SavedSearch
 from marketplace.models.trust import AccountLink, Dispute
 from marketplace.models.voids import BidVoid
 from marketplace.models.webhooks import Delivery, WebhookEndpoint
+from marketplace.models.withdrawals import (
+    PayoutAccount,
+    RehearsedBroadcast,
+    Withdrawal,
+    WithdrawalAddress,
+    WithdrawalApproval,
+)
 
 __all__ = [
     "AccountLink",
@@ -64,6 +74,8 @@ __all__ = [
     "NoticePreference",
     "Offer",
     "OfferMove",
+    "PayoutAccount",
+    "RehearsedBroadcast",
     "Restriction",
     "Sale",
     "SavedSearch",
@@ -76,4 +88,7 @@ __all__ = [
     "Watch",
     "WebhookEndpoint",
     "WebhookEvent",
+    "Withdrawal",
+    "WithdrawalAddress",
+    "WithdrawalApproval",
 ]

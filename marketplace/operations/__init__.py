@@ -73,6 +73,23 @@ from marketplace.operations.webhooks import (
     rotate_secret,
     test_endpoint,
 )
+from marketplace.operations.withdrawal_desk import (
+    approve_withdrawal,
+    refuse_withdrawal,
+)
+from marketplace.operations.withdrawal_places import (
+    add_withdrawal_address,
+    remove_withdrawal_address,
+)
+from marketplace.operations.withdrawal_sending import (
+    look_at_withdrawal,
+    return_withdrawal,
+    send_withdrawal,
+)
+from marketplace.operations.withdrawals import (
+    cancel_withdrawal,
+    request_withdrawal,
+)
 
 __all__ = [
     "HouseTerms",
@@ -83,9 +100,12 @@ __all__ = [
     "accept_offer",
     "add_document",
     "add_endpoint",
+    "add_withdrawal_address",
+    "approve_withdrawal",
     "buy_slot",
     "call_off_auction",
     "cancel_auction",
+    "cancel_withdrawal",
     "change_endpoint",
     "check_may_deal",
     "choose_ways",
@@ -108,6 +128,7 @@ __all__ = [
     "link_accounts",
     "look_again",
     "look_at_search",
+    "look_at_withdrawal",
     "make_offer",
     "note_use",
     "open_auction",
@@ -122,12 +143,17 @@ __all__ = [
     "reconcile_cards",
     "record_webhook_event",
     "refund_deposit",
+    "refuse_withdrawal",
     "release_restriction",
+    "remove_withdrawal_address",
+    "request_withdrawal",
     "resend",
+    "return_withdrawal",
     "revoke_api_key",
     "rotate_secret",
     "save_search",
     "send_due_letters",
+    "send_withdrawal",
     "settle_auction",
     "start_deposit",
     "stop_mail",

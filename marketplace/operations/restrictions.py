@@ -13,6 +13,7 @@ from ledger import queries as books
 from ledger.chart import Address
 from marketplace import queries, restricting
 from marketplace.models import Deposit, Restriction
+from marketplace.queries import withdrawals as outgoing
 from marketplace.restricting import Share, Windows
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def carry(*, payer: UUID, parts: Iterable[tuple[Address, int]], fact: str, now: 
     paid_rao = sum(rao for _, rao in parts)
     gone = restricting.carried(
         [Share(row.id, row.uncleared_rao) for row in rows],
-        left_rao=books.balance(chart.wallet(payer)).posted_rao - paid_rao,
+        left_rao=left_rao(payer) - paid_rao,
         parts=[(to.owner, rao) for to, rao in parts if to.owner not in {None, payer}],
     )
     by_id = {row.id: row for row in rows}
@@ -77,6 +78,11 @@ def carry(*, payer: UUID, parts: Iterable[tuple[Address, int]], fact: str, now: 
             clears_at=row.clears_at,
         )
     logger.info("restriction:carried fact=%s count=%s", fact, len(gone))
+
+
+def left_rao(payer: UUID) -> int:
+    """Return what covers restrictions: what is in a wallet, without what is set aside to leave, which is free money."""
+    return books.balance(chart.wallet(payer)).posted_rao - outgoing.leaving_rao(payer)
 
 
 @transaction.atomic

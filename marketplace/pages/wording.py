@@ -183,6 +183,7 @@ BECAUSE = {
     Code.WITHDRAWAL_REQUESTED: "Withdrawal asked for",
     Code.WITHDRAWAL_PAID: "Withdrawal",
     Code.WITHDRAWAL_RELEASED: "Withdrawal taken back",
+    Code.WITHDRAWAL_REVERSED: "Withdrawal came back",
     Code.HOLD_EXPIRED: "Set aside too long, released",
     Code.ENTRY_REVERSED: "Correction",
 }

@@ -13,7 +13,7 @@ DJANGO_ROOMS = {
     "subnets": "admin api apps columns invariants limits management models operations queries tasks",
     "compute": "admin api apps bookkeeping invariants management models operations queries tasks gateway",
     "marketplace": "admin api apps cardbooks catalogue covers egress events fanout figures forfeits invariants live management models"
-    " operations pages payments promises queries tasks templatetags unsubscribing webhooks",
+    " operations pages payments promises queries tasks templatetags unsubscribing webhooks withdrawalbooks",
 }
 
 

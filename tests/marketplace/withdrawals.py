@@ -1,0 +1,81 @@
+"""The small world of withdrawals: somebody with an address that has waited, and two people of staff."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from ledger.money import RAO_PER_TAO as TAO
+from marketplace import operations
+from marketplace.operations.rehearsed_chain import FINAL_AFTER, RehearsedChain
+from marketplace.operations.withdrawals import Asked, rules
+from marketplace.withdrawing import Rail
+from neurons.keys import Keypair
+from tests.marketplace import world
+from tests.marketplace.conftest import NOW
+
+LONG_AGO = NOW - timedelta(days=30)
+FEE_RAO = 10**6
+AGAIN = timedelta(minutes=2)
+
+
+def ss58():
+    """Return an address that nobody had before."""
+    return Keypair.from_seed(uuid4().hex * 2).ss58_address
+
+
+def address(owner, *, at=LONG_AGO, text=None):
+    """Put an address into somebody's book."""
+    return operations.add_withdrawal_address(
+        owner=owner.id, ss58=text or ss58(), label="Cold wallet", proven_at=at, now=at
+    )
+
+
+def rich(*, tao=1_000):
+    """Somebody with TAO and an address that has waited."""
+    owner = world.person(tao=tao)
+    return owner, address(owner)
+
+
+def to_chain(book, tao, *, arrives=None):
+    """Ask for so many TAO on the chain."""
+    rao = round(tao * TAO)
+    return Asked(
+        Rail.CHAIN,
+        amount_rao=rao,
+        arrives=rao - rules().fee_rao if arrives is None else arrives,
+        address_id=book.id,
+    )
+
+
+def request(owner, asked, *, key=None, now=NOW, proven_at=NOW):
+    return operations.request_withdrawal(
+        owner=owner.id, asked=asked, key=key or uuid4().hex, proven_at=proven_at, now=now
+    )
+
+
+def requested(*, tao=10, **also):
+    """A withdrawal to the chain that waits for staff; return its owner too."""
+    owner, book = rich()
+    return owner, request(owner, to_chain(book, tao), **also)
+
+
+def approve(row, *staff, now=NOW):
+    for operator in staff or [world.person()]:
+        operations.approve_withdrawal(withdrawal_id=row.id, operator=operator.id, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def send(row, *, now=NOW):
+    operations.send_withdrawal(withdrawal_id=row.id, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def look(row, *, now=NOW + FINAL_AFTER):
+    operations.look_at_withdrawal(withdrawal_id=row.id, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def drop(row):
+    RehearsedChain(NOW).drop(row.id)
