@@ -5,9 +5,9 @@ computed from it; so what is the same in every score of a result, and who scored
 a field.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeAlias, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from neurons.protocol import canonical_json
 Column: TypeAlias = NDArray[np.int64]
 Texts: TypeAlias = NDArray[np.bytes_]
 Letters: TypeAlias = NDArray[np.uint8]  # texts of bytes under each other
+Name = TypeVar("Name", bound=Hashable)
 
 # Half a megabyte of text: it is put together and cut where the processor has it at hand.
 ROWS_A_PART = 1_024
@@ -52,30 +53,6 @@ class SignedScores(Sequence[Mapping[str, Any]]):
     reason_at: Column
     scores_ppm: Column
     signatures: Texts
-
-    @classmethod
-    def of(
-        cls,
-        results: Sequence[ScoredResult],
-        *,
-        result_ids: Sequence[str],
-        validators: Sequence[str],
-        reasons: Sequence[str],
-        scores_ppm: Sequence[int] | Column,
-        signatures: Sequence[str],
-    ) -> Self:
-        """Take columns that name what they speak of. Raises: KeyError for a result that is not given."""
-        judges, said = sorted(set(validators)), sorted(set(reasons))
-        return cls(
-            results=results,
-            validators=judges,
-            reasons=said,
-            result_at=_places(result_ids, [result.result_id for result in results]),
-            validator_at=_places(validators, judges),
-            reason_at=_places(reasons, said),
-            scores_ppm=np.array(scores_ppm, dtype=np.int64),
-            signatures=np.array(signatures, dtype=np.bytes_),
-        )
 
     def __post_init__(self) -> None:
         """Assert that the columns are of one length, and that validators are sorted."""
@@ -146,10 +123,10 @@ class SignedScores(Sequence[Mapping[str, Any]]):
         ]
 
 
-def _places(names: Iterable[str], different: Sequence[str]) -> Column:
-    """Return the place of each name among the different ones."""
+def places(names: Iterable[Name], different: Iterable[Name]) -> Column:
+    """Return the place of each name among the different ones. Raises: KeyError for another."""
     place = {name: index for index, name in enumerate(different)}
-    return np.array([place[name] for name in names], dtype=np.int64)
+    return np.fromiter(map(place.__getitem__, names), dtype=np.int64)
 
 
 def _around(result: ScoredResult) -> tuple[bytes, bytes, bytes]:

@@ -1,37 +1,57 @@
 """What an epoch's window holds: the signed scores, and what was offered and returned."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import numpy as np
 import orjson
 from django.db import connection, transaction
-from django.db.models import Count, Q
-from numpy.typing import NDArray
 
 from compute.blueprints import blueprint
-from compute.models import Job, Lease, Result
+from compute.models import Job
 from compute.queries.commitments import window_commitments
+from ledger import prepared
+from neurons.keys import SIGNATURE_BYTES
 from subnets import clock
 from subnets import queries as subnets
 from subnets.commitments import Proof
 from subnets.metrics import Delivery
-from subnets.signed_scores import ScoredResult, SignedScores
+from subnets.signed_scores import Column, ScoredResult, SignedScores, Texts, places
 
 # The first half of an advisory lock's name ("SCOR"), so that no other use of such locks meets this one.
 SCORE_WRITERS = 0x53434F52
-# A column a field, each one value: twelve thousand rows take longer to be sent and made than to be found. Ids, hotkeys
-# and signatures hold no comma. Aggregates of one statement take the rows in one order, here that in which they lie.
+# A row a validator, and in it a value a field: twelve thousand rows take longer to be sent and made than to be found.
+# Aggregates of one statement take a group's scores in one order, that in which they lie.
 GIVEN = """
-SELECT encode(string_agg(timestamptz_send(scored_at), ''), 'hex'), string_agg(result_id::text, ','),
-       string_agg(validator, ','), encode(string_agg(int4send(score_ppm::int), ''), 'hex'),
-       json_agg(reason)::text, string_agg(signature, ',')
+SELECT validator, string_agg(timestamptz_send(scored_at), ''), string_agg(uuid_send(result_id), ''),
+       string_agg(int4send(score_ppm), ''), json_agg(reason)::text, string_agg(signature, '')
 FROM compute_score
-WHERE netuid = %s AND scored_at >= %s AND scored_at < %s
+WHERE netuid = %(netuid)s::int AND scored_at >= %(starts_at)s::timestamptz AND scored_at < %(ends_at)s::timestamptz
+GROUP BY validator
 """
+RETURNED = """
+SELECT result.id::text, lease_id::text, job_id::text, request_id::text, hotkey, output_digest, signature, latency_ms,
+       job.blueprint, job.payload, job.origin
+FROM compute_result AS result JOIN compute_job AS job ON job.id = result.job_id
+WHERE result.id = ANY(%(ids)s::uuid[]) ORDER BY result.id
+"""
+# Leases that came to nothing without the miner's doing are left out: one that was never fetched and one whose job was
+# cancelled say nothing of it.
+DELIVERED = """
+SELECT lease.hotkey, count(*), count(*) FILTER (WHERE lease.state = 'returned'),
+       count(*) FILTER (WHERE lease.state = 'expired')
+FROM compute_lease AS lease JOIN compute_job AS job ON job.id = lease.job_id
+WHERE job.netuid = %(netuid)s::int AND lease.ended_at >= %(starts_at)s::timestamptz
+      AND lease.ended_at < %(ends_at)s::timestamptz
+      AND lease.state <> 'withdrawn' AND (lease.state <> 'expired' OR lease.taken_at IS NOT NULL)
+GROUP BY lease.hotkey ORDER BY lease.hotkey
+"""
+SIGNATURE_LENGTH = 2 + 2 * SIGNATURE_BYTES  # nothing else is taken for a score's
 # One epoch is one of many that are closed at once: helpers would take the processors from each other.
 ONE_INSTANT = """
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
@@ -86,9 +106,8 @@ def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathere
 
     How many there can be is bounded where they are taken.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(GIVEN, [netuid, starts_at, ends_at])
-        given = Given.read(cursor.fetchone())
+    window = {"netuid": netuid, "starts_at": starts_at, "ends_at": ends_at}
+    given = Given.read(prepared.rows(GIVEN, window))
     found = _results(given.result_ids)
     return Gathered(
         scores=given.scores([_facts(result) for result in found]),
@@ -96,32 +115,40 @@ def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathere
             results=tuple(_signed_result(result) for result in found),
             commitments=window_commitments(netuid, starts_at=starts_at, ends_at=ends_at),
         ),
-        deliveries=_deliveries(netuid, starts_at=starts_at, ends_at=ends_at),
+        deliveries=tuple(Delivery(*row) for row in prepared.rows(DELIVERED, window)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The columns that GIVEN sends, one value a score. scored_at: in microseconds."""
+    """The scores that GIVEN sends, validator by validator: a column a field, one value a score.
 
-    scored_at: NDArray[np.int64]
-    result_ids: Sequence[str]
+    validators: sorted. scored_at: in microseconds. result_ids: sixteen bytes each.
+    """
+
     validators: Sequence[str]
-    scores_ppm: NDArray[np.int64]
+    validator_at: Column
+    scored_at: Column
+    result_ids: Sequence[bytes]
+    scores_ppm: Column
     reasons: Sequence[str]
-    signatures: Sequence[str]
+    signatures: Texts
 
     @classmethod
-    def read(cls, columns: Sequence[str | None]) -> Self:
-        """Read what was sent; nothing where no score was found."""
-        scored_at, result_ids, validators, scores_ppm, reasons, signatures = columns
+    def read(cls, rows: Iterable[tuple[Any, ...]]) -> Self:
+        """Lay the validators' columns under each other; numbers come as PostgreSQL sends them in binary."""
+        columns = [*zip(*sorted(rows), strict=True)] or [()] * 6
+        validators, scored_at, result_ids, scores_ppm, reasons, signatures = columns
         return cls(
-            scored_at=_numbers(scored_at, ">i8"),
-            result_ids=_names(result_ids),
-            validators=_names(validators),
-            scores_ppm=_numbers(scores_ppm, ">i4"),
-            reasons=orjson.loads(reasons or "[]"),
-            signatures=_names(signatures),
+            validators=validators,
+            validator_at=np.repeat(
+                np.arange(len(validators)), [len(own) // 4 for own in scores_ppm]
+            ),
+            scored_at=np.frombuffer(b"".join(scored_at), dtype=">i8").astype(np.int64),
+            result_ids=np.frombuffer(b"".join(result_ids), dtype="V16").tolist(),
+            scores_ppm=np.frombuffer(b"".join(scores_ppm), dtype=">i4").astype(np.int64),
+            reasons=[*chain.from_iterable(map(orjson.loads, reasons))],
+            signatures=np.frombuffer("".join(signatures).encode(), dtype=f"S{SIGNATURE_LENGTH}"),
         )
 
     def scores(self, results: Sequence[ScoredResult]) -> SignedScores:
@@ -129,46 +156,42 @@ class Given:
 
         Within an instant scores come by result id, as they were committed to.
         """
-        found = SignedScores.of(
-            results,
-            result_ids=self.result_ids,
+        reasons = sorted(set(self.reasons))
+        scored = [UUID(result.result_id).bytes for result in results]
+        found = SignedScores(
+            results=results,
             validators=self.validators,
-            reasons=self.reasons,
+            reasons=reasons,
+            result_at=places(self.result_ids, scored),
+            validator_at=self.validator_at,
+            reason_at=places(self.reasons, reasons),
             scores_ppm=self.scores_ppm,
             signatures=self.signatures,
         )
-        return found.taken(np.lexsort((found.validator_at, found.result_at, self.scored_at)))
-
-
-def _numbers(sent: str | None, kind: str) -> NDArray[np.int64]:
-    """Read numbers that were sent as the hex of their bytes."""
-    return np.frombuffer(bytes.fromhex(sent or ""), dtype=kind).astype(np.int64)
-
-
-def _names(sent: str | None) -> list[str]:
-    return sent.split(",") if sent else []
+        # Sorting keeps what is alike in its order, so validators stay sorted.
+        return found.taken(np.lexsort((found.result_at, self.scored_at)))
 
 
 class Returned(NamedTuple):
-    """What an epoch reads of a result and its job."""
+    """What an epoch reads of a result and its job, as RETURNED sends it. payload: JSON."""
 
-    id: UUID
-    lease_id: UUID
-    job_id: UUID
-    request_id: UUID | None
+    id: str
+    lease_id: str
+    job_id: str
+    request_id: str | None
     hotkey: str
     output_digest: str
     signature: str
     latency_ms: int
-    job__blueprint: str
-    job__payload: dict[str, Any]
-    job__origin: str
+    blueprint: str
+    payload: str
+    origin: str
 
 
-def _results(result_ids: Iterable[str]) -> list[Returned]:
+def _results(result_ids: Iterable[bytes]) -> list[Returned]:
     """List results by id, each once: it is scored by every validator."""
-    rows = Result.objects.filter(pk__in=set(result_ids)).order_by("pk")
-    return [Returned(*row) for row in rows.values_list(*Returned._fields)]
+    ids = prepared.texts(one.hex() for one in set(result_ids))
+    return [Returned(*row) for row in prepared.rows(RETURNED, {"ids": ids})]
 
 
 def _signed_result(result: Returned) -> dict[str, Any]:
@@ -177,49 +200,21 @@ def _signed_result(result: Returned) -> dict[str, Any]:
     Who was asked through a tunnel knew neither, and signed for the request in both places (protocol.answer_message).
     """
     return {
-        "result_id": str(result.id),
-        "lease_id": str(result.request_id or result.lease_id),
-        "job_id": str(result.request_id or result.job_id),
+        "result_id": result.id,
+        "lease_id": result.request_id or result.lease_id,
+        "job_id": result.request_id or result.job_id,
         "signature": result.signature,
     }
 
 
 def _facts(result: Returned) -> ScoredResult:
     """Return what is the same in every score of a result."""
-    work = blueprint(result.job__blueprint)
+    work = blueprint(result.blueprint)
     return ScoredResult(
-        result_id=str(result.id),
+        result_id=result.id,
         miner=result.hotkey,
         output_digest=result.output_digest,
         latency_ms=result.latency_ms,
-        work_units=work.work_units(result.job__payload),
-        is_canary=result.job__origin == Job.Origin.CANARY,
-    )
-
-
-def _deliveries(netuid: int, *, starts_at: datetime, ends_at: datetime) -> tuple[Delivery, ...]:
-    """Count the leases that ended in the window, but those that came to nothing without the miner's doing.
-
-    One that was never fetched and one whose job was cancelled say nothing of it.
-    """
-    ended = Lease.objects.filter(
-        job__netuid=netuid, ended_at__gte=starts_at, ended_at__lt=ends_at
-    ).exclude(Q(state=Lease.State.EXPIRED, taken_at=None) | Q(state=Lease.State.WITHDRAWN))
-    counts = (
-        ended.values("hotkey")
-        .annotate(
-            offered=Count("pk"),
-            returned=Count("pk", filter=Q(state=Lease.State.RETURNED)),
-            expired=Count("pk", filter=Q(state=Lease.State.EXPIRED)),
-        )
-        .order_by("hotkey")
-    )
-    return tuple(
-        Delivery(
-            miner=row["hotkey"],
-            offered_count=row["offered"],
-            returned_count=row["returned"],
-            expired_count=row["expired"],
-        )
-        for row in counts
+        work_units=work.work_units(json.loads(result.payload)),
+        is_canary=result.origin == Job.Origin.CANARY,
     )

@@ -7,7 +7,7 @@ import pytest
 from compute import operations, queries
 from compute.models import Job, Lease, Result
 from compute.operations import dispatch
-from compute.queries.windows import Returned, _signed_result
+from compute.queries.windows import _results, _signed_result
 from compute.reliability import Fault
 from compute.verification import Verdict
 from neurons import keys, protocol
@@ -76,8 +76,8 @@ def test_what_the_miner_signed_is_what_the_validator_judges_and_the_bundle_prove
     )
     assert not is_signed(altered)
 
-    row = Result.objects.values_list(*Returned._fields).get()
-    proof = _signed_result(Returned(*row))
+    [returned] = _results([sample.result_id.bytes])
+    proof = _signed_result(returned)
     message = protocol.result_message(
         lease_id=proof["lease_id"], job_id=proof["job_id"], digest=sample.output_digest
     )

@@ -3,16 +3,32 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neurons.protocol import canonical_json
 from subnets import bundle, measuring, payroll
-from subnets.signed_scores import ScoredResult, SignedScores
+from subnets.signed_scores import ScoredResult, SignedScores, places
 from tests.subnets import worlds
 
 texts = st.text('a",\\\n\x00\x7fß€😀', max_size=5)
+
+
+def columns_of(results, *, result_ids, validators, scores_ppm, reasons, signatures):
+    """Put scores into columns that were given field by field."""
+    judges, said = sorted(set(validators)), sorted(set(reasons))
+    return SignedScores(
+        results=results,
+        validators=judges,
+        reasons=said,
+        result_at=places(result_ids, [result.result_id for result in results]),
+        validator_at=places(validators, judges),
+        reason_at=places(reasons, said),
+        scores_ppm=np.array(scores_ppm, dtype=np.int64),
+        signatures=np.array(signatures, dtype=np.bytes_),
+    )
 
 
 @st.composite
@@ -37,7 +53,7 @@ def windows(draw):
         st.text("0123456789abcdef", min_size=1, max_size=5).map("0x".__add__),
     )
     rows = draw(st.lists(score, max_size=6, unique_by=lambda row: row[:2]))
-    return SignedScores.of(
+    return columns_of(
         results,
         result_ids=[results[place].result_id for place, *_ in rows],
         validators=[validator for _, validator, *_ in rows],
@@ -57,7 +73,7 @@ def test_columns_are_spelled_as_the_list_they_read_like(scores):
 def test_a_text_that_looks_like_json_is_spelled_as_a_text(odd):
     result = ScoredResult("r0", "m1", "0f", 100, 10, is_canary=False)
     texts = ["", odd, "plain"]
-    scores = SignedScores.of(
+    scores = columns_of(
         [result],
         result_ids=["r0"] * 3,
         validators=["alice", "bob", odd],
@@ -88,7 +104,7 @@ def test_a_bundle_of_columns_is_that_of_their_list():
         ScoredResult(**{field.name: row[field.name] for field in dataclasses.fields(ScoredResult)})
         for row in rows
     ]
-    columns = SignedScores.of(
+    columns = columns_of(
         results,
         result_ids=[row["result_id"] for row in rows],
         validators=[row["validator"] for row in rows],
