@@ -122,6 +122,27 @@ def test_history_and_limits_are_the_databases_own(sql, words):
 
 
 @pytest.mark.usefixtures("_a_page_of_history")
+@pytest.mark.parametrize("sql", [TO_NOBODY, OF_NO_KIND, "UPDATE ledger_account SET asset = 1"])
+def test_no_setting_of_a_session_puts_a_guard_to_sleep(sql):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT array_agg(tgname) FROM pg_trigger WHERE NOT tgisinternal")
+        cursor.execute("SELECT set_config('pgtrigger.ignore', %s::text, true)", cursor.fetchone())
+
+    assert refused(sql)
+
+
+def test_guards_find_rows_by_their_indexes_however_short_a_table_was_once():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT proconfig FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid"
+            " WHERE tgname ~ 'check_transfers'"
+        )
+        (settings,) = cursor.fetchone()
+
+    assert "enable_seqscan=off" in settings
+
+
+@pytest.mark.usefixtures("_a_page_of_history")
 def test_the_database_keeps_a_transfer_within_one_asset():
     with connection.cursor() as cursor:
         cursor.execute(
