@@ -1,7 +1,8 @@
 """Jobs per second through the whole cycle, beside Celery's own no-op tasks on the same Redis.
 
 One process calls the operations as sweeps and views do: submit, dispatch in batches, take, result, score, settle;
-every job is paid in the books. Products are 16 x 16, and what miners and validators do on their own machines, the
+every job is paid in the books. It is measured twice: with orders, leases and results each in a request of its own, and
+as consumers and miners do it who have many small jobs (`jobs/batch/`, `neuron miner --jobs-at-once`). Products are 16 x 16, and what miners and validators do on their own machines, the
 work and their signatures, is not timed; that the server verifies both signatures is. The peer is one Celery worker
 process with one child that runs tasks which count themselves; publishing them is part of its time.
 """
@@ -24,6 +25,8 @@ from bench.figures import Figure
 from compute import operations as compute
 from compute import queries
 from compute.models import Job, Lease, Result
+from compute.operations.jobs import Order
+from compute.operations.results import ResultInput
 from compute.operations.scores import ScoreInput
 from ledger import invariants
 from ledger.money import RAO_PER_TAO as TAO
@@ -32,7 +35,7 @@ from neurons.keys import Keypair
 from neurons.workloads import matmul
 from subnets import operations as subnets
 
-JOBS, WARMING, BATCH, SCORED_AT_ONCE = 300, 100, 100, 50
+JOBS, WARMING, BATCH, SCORED_AT_ONCE, ORDERED_AT_ONCE = 300, 100, 100, 50, 50
 MINERS, PLACES = 8, 32
 NOOPS, NOOP_WAIT_S = 2_000, 120
 RATIO_AT_LEAST = 0.25
@@ -50,6 +53,7 @@ class Bench:
     machines: dict[str, UUID]
     validator: Keypair
     judge: UUID
+    is_together: bool = False
     spent_s: dict[str, float] = field(default_factory=dict)
 
     def timed(self, step: str, work: Callable[[], T]) -> T:
@@ -63,30 +67,49 @@ def measure() -> Iterator[Figure]:
     """Run jobs, then tasks."""
     with _world.opened():
         bench = founded()
-        cycle(bench, WARMING)
-        bench.spent_s.clear()
-        cycle(bench, JOBS)
+        alone, together = (cycled(bench, is_together=is_together) for is_together in (False, True))
         paid = Job.objects.filter(state=Job.State.VERIFIED).count()
-        assert paid == JOBS + WARMING, paid
+        assert paid == 2 * (JOBS + WARMING + BATCH), paid
         faults = invariants.check_all_books()
         assert not faults, faults
-        spent_s = dict(bench.spent_s)
-        with CaptureQueriesContext(
-            connection,
-        ) as statements:
-            cycle(bench, BATCH)
+    peer = noops_per_s()
+    yield from figures("jobs through the whole cycle, each by itself", alone, peer)
+    yield from figures("jobs through the whole cycle, many at once", together, peer)
+
+
+@dataclass(frozen=True, slots=True)
+class Cycled:
+    """What a job took: seconds of each step, and statements."""
+
+    spent_s: dict[str, float]
+    statements: float
+
+
+def cycled(bench: Bench, *, is_together: bool) -> Cycled:
+    """Bring jobs through the cycle, first to warm up and last to count the statements."""
+    bench.is_together = is_together
+    cycle(bench, WARMING)
+    bench.spent_s = {}
+    cycle(bench, JOBS)
+    spent_s = {step: spent / JOBS for step, spent in bench.spent_s.items()}
+    with CaptureQueriesContext(connection) as statements:
+        cycle(bench, BATCH)
+    return Cycled(spent_s, len(statements) / BATCH)
+
+
+def figures(name: str, found: Cycled, peer: float) -> Iterator[Figure]:
     yield Figure(
-        name="jobs through the whole cycle, one process",
-        value=JOBS / sum(spent_s.values()),
+        name=name,
+        value=1 / sum(found.spent_s.values()),
         unit="/s",
-        peer=noops_per_s(),
+        peer=peer,
         peer_name="Celery's no-op tasks, one worker",
         target=RATIO_AT_LEAST,
         at_most=False,
     )
     for step in STEPS:
-        yield Figure(name=f"  of it: {step}", value=spent_s[step] / JOBS * 1_000, unit="ms a job")
-    yield Figure(name="  statements", value=len(statements) / BATCH, unit="a job")
+        yield Figure(name=f"  of it: {step}", value=found.spent_s[step] * 1_000, unit="ms a job")
+    yield Figure(name="  statements", value=found.statements, unit="a job")
 
 
 def founded() -> Bench:
@@ -150,57 +173,74 @@ def cycle(bench: Bench, count: int) -> None:
         for machine_id in bench.machines.items():
             compute.see_machine(hotkey=machine_id[0], machine_id=machine_id[1], now=now)
         payload = matmul.make(np.random.default_rng(1), 16)
-        bench.timed(
-            "submit",
-            lambda payload=payload, now=now: [order(bench, payload, now) for _ in range(BATCH)],
-        )
+        bench.timed("submit", lambda payload=payload, now=now: order(bench, payload, now))
         bench.timed("dispatch", lambda now=now: compute.dispatch_queued(now=now, limit=BATCH))
-        leases = list(Lease.objects.filter(state=Lease.State.OFFERED))
-        assert len(leases) == BATCH, len(leases)
-        taken = bench.timed(
-            "take", lambda leases=leases, now=now: [take(bench, each, now) for each in leases]
-        )
-        signed = [(lease.pk, lease.hotkey, worked(bench, lease)) for lease in taken]
-        results = bench.timed(
-            "result",
-            lambda signed=signed, now=now: [
-                compute.submit_result(lease_id=pk, hotkey=hotkey, now=now, **fields)[0]
-                for pk, hotkey, fields in signed
-            ],
-        )
+        taken = bench.timed("take", lambda now=now: take(bench, now))
+        assert len(taken) == BATCH, len(taken)
+        signed = [worked(bench, lease) for lease in taken]
+        results = bench.timed("result", lambda signed=signed, now=now: hand_in(bench, signed, now))
         scores = [judged(bench, result) for result in results]
         bench.timed("score", lambda scores=scores, now=now: give(bench, scores, now))
         bench.timed("settle", lambda now=now: settle(now))
 
 
-def order(bench: Bench, payload: dict, now: datetime) -> Job:
-    return compute.submit_job(
-        netuid=bench.netuid,
-        owner=bench.consumer,
-        payload=payload,
-        max_price_rao=TAO,
-        key=str(uuid4()),
-        now=now,
-    )
+def order(bench: Bench, payload: dict, now: datetime) -> None:
+    """Order a batch of jobs, each in a request or many in one."""
+    asked = Order(bench.netuid, payload, TAO)
+    if bench.is_together:
+        for _ in range(0, BATCH, ORDERED_AT_ONCE):
+            orders = [asked] * ORDERED_AT_ONCE
+            compute.submit_jobs(owner=bench.consumer, orders=orders, key=str(uuid4()), now=now)
+        return
+    for _ in range(BATCH):
+        compute.submit_job(
+            netuid=bench.netuid,
+            owner=bench.consumer,
+            payload=payload,
+            max_price_rao=TAO,
+            key=str(uuid4()),
+            now=now,
+        )
 
 
-def take(bench: Bench, lease: Lease, now: datetime) -> Lease:
-    taken = compute.take_lease(
-        machine_id=bench.machines[lease.hotkey], hotkey=lease.hotkey, now=now
-    )
-    assert taken is not None
+def take(bench: Bench, now: datetime) -> list[Lease]:
+    """Take what was offered, as machines ask: for one lease, or for all that are theirs."""
+    taken = []
+    for hotkey, machine_id in bench.machines.items():
+        limit = PLACES if bench.is_together else 1
+        while leases := compute.take_leases(
+            machine_id=machine_id, hotkey=hotkey, limit=limit, now=now
+        ):
+            taken += leases
+            if bench.is_together:
+                break
     return taken
 
 
-def worked(bench: Bench, lease: Lease) -> dict:
-    """Do a lease's work and sign it, as a miner does elsewhere."""
+def hand_in(bench: Bench, signed: list[tuple[str, ResultInput]], now: datetime) -> list[Result]:
+    """Hand results in, each in a request, or all of a machine's in one."""
+    if not bench.is_together:
+        return [
+            compute.submit_results(hotkey=hotkey, results=[each], now=now).results[each.lease_id]
+            for hotkey, each in signed
+        ]
+    found = []
+    for hotkey in bench.machines:
+        own = [each for who, each in signed if who == hotkey]
+        if own:
+            found += compute.submit_results(hotkey=hotkey, results=own, now=now).results.values()
+    return found
+
+
+def worked(bench: Bench, lease: Lease) -> tuple[str, ResultInput]:
+    """Do a lease's work and sign it, as its miner does elsewhere."""
     output = matmul.run(lease.job.payload)
     digest = protocol.output_digest(output)
     message = protocol.result_message(
         lease_id=str(lease.pk), job_id=str(lease.job_id), digest=digest
     )
     signature = bench.keys[lease.hotkey].sign(message)
-    return {"output": output, "output_digest": digest, "signature": signature}
+    return lease.hotkey, ResultInput(lease.pk, output, digest, signature)
 
 
 def judged(bench: Bench, result: Result) -> ScoreInput:

@@ -145,6 +145,14 @@ class PayloadInvalid(DomainError):
     message = "The payload cannot be worked on: {problem}"
 
 
+class OrderRefused(DomainError):
+    """One of several orders of a request cannot be taken, so none is. place: which, from 0; because: its own code."""
+
+    code = "order_refused"
+    http_status = 422
+    message = "Nothing was ordered. Job {place} of the request is refused ({because}): {problem}"
+
+
 class OutputInvalid(DomainError):
     """The output of a result does not have the form its blueprint asks for."""
 

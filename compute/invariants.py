@@ -11,7 +11,7 @@ FAULTS_SHOWN = 20
 CLAIMS = {
     "a job's whole price is set aside for it, once": """
         SELECT id, format('price %%s, set aside %%s', price_rao, coalesce(amount_rao::text, 'nothing'))
-        FROM priced WHERE amount_rao IS DISTINCT FROM price_rao
+        FROM priced WHERE amount_rao IS DISTINCT FROM price_rao OR placed_code IS DISTINCT FROM %(placed)s
     """,
     "an open job's price stays set aside": """
         SELECT id, format('%%s, its hold is %%s', state, coalesce(hold_state, 'missing'))
@@ -40,8 +40,7 @@ CLAIMS = {
         SELECT entry.key, format('the job is %%s', coalesce(job.state, 'missing'))
         FROM ledger_entry AS entry
         LEFT JOIN ledger_hold AS hold ON hold.resolved_by_id = entry.id
-        LEFT JOIN ledger_entry AS placed ON placed.id = hold.placed_by_id
-        LEFT JOIN compute_job AS job ON 'job:placed:' || job.id = placed.key
+        LEFT JOIN compute_job AS job ON job.hold = hold.id
         WHERE entry.code = %(settled)s AND job.state IS DISTINCT FROM 'verified'
     """,
     "a job that nobody ordered costs nobody anything": """
@@ -115,11 +114,11 @@ CLAIMS = {
 SUBJECTS = """
 WITH priced AS (
     SELECT job.id::text, job.netuid, job.owner, job.state, job.price_rao, hold.state AS hold_state,
-           hold.amount_rao, hold.posted_rao, resolved.key AS ended_by,
+           hold.amount_rao, hold.posted_rao, placed.code AS placed_code, resolved.key AS ended_by,
            min(job.id::text) OVER (PARTITION BY resolved.id) AS first_id
     FROM compute_job AS job
-    LEFT JOIN ledger_entry AS placed ON placed.key = 'job:placed:' || job.id
-    LEFT JOIN ledger_hold AS hold ON hold.placed_by_id = placed.id
+    LEFT JOIN ledger_hold AS hold ON hold.id = job.hold
+    LEFT JOIN ledger_entry AS placed ON placed.id = hold.placed_by_id
     LEFT JOIN ledger_entry AS resolved ON resolved.id = hold.resolved_by_id
     WHERE job.price_rao > 0
 ), kept AS (
@@ -142,8 +141,9 @@ def check_books() -> list[str]:
         f"SELECT $claim${claim}$claim$, fault.* FROM ({query} LIMIT {FAULTS_SHOWN}) AS fault (subject, difference)"  # noqa: S608  constants above
         for claim, query in CLAIMS.items()
     ]
+    codes = {"placed": Code.JOB_PLACED.value, "settled": Code.JOB_SETTLED.value}
     with connection.cursor() as cursor:
-        cursor.execute(SUBJECTS + "\nUNION ALL\n".join(parts), {"settled": Code.JOB_SETTLED.value})
+        cursor.execute(SUBJECTS + "\nUNION ALL\n".join(parts), codes)
         return [
             f"compute: {subject} breaks the rule that {claim}: {difference}"
             for claim, subject, difference in cursor.fetchall()

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 
 from neurons.amounts import parse_tao
+from neurons.client import RESULTS_MAX
 from neurons.joining import Membership
 from neurons.tunnel import SLOTS_MAX
 from neurons.upstream import KEY_VARIABLE, Upstream, upstream_key
@@ -92,6 +93,13 @@ def parser() -> argparse.ArgumentParser:
         default=SLOTS,
         metavar="N",
         help="requests served at once through a gateway (%(default)s)",
+    )
+    miner.add_argument(
+        "--jobs-at-once",
+        type=jobs_at_once,
+        default=1,
+        metavar="N",
+        help="small jobs taken and handed in together, done one after the other (%(default)s)",
     )
     validator.add_argument(
         "--stake-tao",
@@ -222,6 +230,13 @@ def slots(text: str) -> int:
     """Read how many requests may run at once, for argparse."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= SLOTS_MAX):
         raise argparse.ArgumentTypeError(f"slots are 1 to {SLOTS_MAX}")
+    return int(text)
+
+
+def jobs_at_once(text: str) -> int:
+    """Read how many jobs may be taken together, for argparse."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= RESULTS_MAX):
+        raise argparse.ArgumentTypeError(f"jobs at once are 1 to {RESULTS_MAX}")
     return int(text)
 
 

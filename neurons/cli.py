@@ -60,6 +60,7 @@ def run_miner(arguments: argparse.Namespace, say: Say, miner: type[Miner] = Mine
             membership=membership_of(arguments),
             machine_name=arguments.name[:40],
             workloads=kinds_of(arguments, upstream),
+            jobs_at_once=arguments.jobs_at_once,
         ),
         say=say,
         stop=stop,

@@ -8,7 +8,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -30,6 +30,7 @@ TIMEOUT_S = 15.0
 LEASE_WAIT_S = 20  # The longest the server holds a request for a lease.
 ANSWER_MAX_BYTES = 32 * 2**20  # 20 samples of the largest matmul are 14 MB.
 SAMPLES_MAX = 20
+RESULTS_MAX = 64  # The server takes as many at once, and leases as many.
 
 
 class Unreachable(Exception):
@@ -150,10 +151,28 @@ class Client:
         )
         return None if answer is None else wire.Lease.from_wire(answer)
 
+    def take_leases(
+        self, *, machine_id: str, limit: int, holding: Sequence[str], wait_s: int = LEASE_WAIT_S
+    ) -> list[wire.Lease]:
+        """Wait for jobs for this machine, and take some together; what it took before and does not hold comes again."""
+        answer = self._call(
+            "POST",
+            f"machines/{machine_id}/leases/",
+            {"limit": limit, "holding": list(holding), "wait_s": wait_s},
+            timeout_s=wait_s + TIMEOUT_S,
+        )
+        found = [] if answer is None else wire.read_all(answer, "leases")
+        return [wire.Lease.from_wire(each) for each in found]
+
     def submit_result(self, *, lease_id: str, result: wire.SignedResult) -> str:
         """Hand in a result; answer its id."""
         answer = self._call("POST", f"leases/{lease_id}/result/", result.to_wire())
         return wire.read_id(answer, "result_id")
+
+    def submit_results(self, results: Mapping[str, wire.SignedResult]) -> wire.ResultsTaken:
+        """Hand in results by their leases; each is taken or refused on its own."""
+        body = {"results": [{"lease_id": pk} | each.to_wire() for pk, each in results.items()]}
+        return wire.ResultsTaken.from_wire(self._call("POST", "results/", body))
 
     def samples(self, *, netuid: int, limit: int = SAMPLES_MAX) -> list[wire.Sample]:
         """Fetch results this validator has not scored yet."""

@@ -9,10 +9,11 @@ import pynvml
 from neurons.wire import Gpu, MachineReport
 
 CPU_MODEL_MAX = 120  # The server stores as much.
-CONCURRENCY = 1  # One job at a time: a job is short, and its latency is part of its score.
 
 
-def machine_report(*, name: str, blueprints: tuple[str, ...]) -> MachineReport:
+def machine_report(
+    *, name: str, blueprints: tuple[str, ...], concurrency: int = 1
+) -> MachineReport:
     """Describe this computer for POST machines/."""
     return MachineReport(
         name=name,
@@ -21,7 +22,7 @@ def machine_report(*, name: str, blueprints: tuple[str, ...]) -> MachineReport:
         memory_bytes=memory_bytes(),
         gpus=gpus(),
         blueprints=blueprints,
-        concurrency=CONCURRENCY,
+        concurrency=concurrency,
     )
 
 

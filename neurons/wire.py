@@ -204,6 +204,36 @@ class SignedResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedResult:
+    """A result the server did not take, and why."""
+
+    lease_id: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsTaken:
+    """What became of a batch of results."""
+
+    refused: Sequence[RefusedResult]
+
+    @classmethod
+    def from_wire(cls, fields: object) -> Self:
+        """Read POST results/."""
+        return cls(
+            refused=tuple(
+                RefusedResult(
+                    lease_id=read_id(each, "lease_id"),
+                    code=read(each, "code", str),
+                    detail=read(each, "detail", str),
+                )
+                for each in read_all(fields, "refused")
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """A result to score. `known_answer` is there when the job was planted.
 

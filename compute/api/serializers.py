@@ -19,6 +19,8 @@ CPU_COUNT_MAX = 4_096
 MEMORY_BYTES_MAX = 2**50  # a petabyte: far above any machine, far below the column's limit
 CONCURRENCY_MAX = 64
 WAIT_S_MAX = 20  # proxies give up on a silent request after 30 s
+HOLDING_MAX = 256  # what a miner keeps of results on their way
+ORDERS_MAX = 50  # a fifth of what one consumer may have waiting on a subnet
 SCORES_MAX = 50  # two pages of samples and room; a page is 20
 DURATION_MS_MAX = 86_400_000
 SCORE_PPM_MAX = 1_000_000
@@ -76,6 +78,21 @@ class LeaseOutput(serializers.Serializer):
     deadline_at = serializers.DateTimeField()
 
 
+class LeasesInput(serializers.Serializer):
+    limit = serializers.IntegerField(min_value=1, max_value=CONCURRENCY_MAX)
+    holding = serializers.ListField(
+        child=serializers.UUIDField(),
+        max_length=HOLDING_MAX,
+        default=list,
+        help_text="Leases that the machine has: whatever else it took comes again, as its answer got lost.",
+    )
+    wait_s = serializers.IntegerField(min_value=0, max_value=WAIT_S_MAX, default=0)
+
+
+class LeasesOutput(serializers.Serializer):
+    leases = LeaseOutput(many=True)
+
+
 class ResultInput(serializers.Serializer):
     output = serializers.DictField()
     output_digest = Digest()
@@ -88,6 +105,38 @@ class ResultInput(serializers.Serializer):
 
 class ResultOutput(serializers.Serializer):
     result_id = serializers.UUIDField(source="pk")
+
+
+class LeasedResultInput(ResultInput):
+    lease_id = serializers.UUIDField()
+
+
+class ResultsInput(serializers.Serializer):
+    results = serializers.ListField(
+        child=LeasedResultInput(), min_length=1, max_length=CONCURRENCY_MAX
+    )
+
+    def validate_results(self, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Refuse two results of one lease."""
+        if len({each["lease_id"] for each in results}) < len(results):
+            raise serializers.ValidationError("Each lease may have one result in a request.")
+        return results
+
+
+class TakenResultOutput(serializers.Serializer):
+    lease_id = serializers.UUIDField()
+    result_id = serializers.UUIDField(source="pk")
+
+
+class RefusedResultOutput(serializers.Serializer):
+    lease_id = serializers.UUIDField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ResultsOutput(serializers.Serializer):
+    taken = TakenResultOutput(many=True, help_text="Those that were here before, too.")
+    refused = RefusedResultOutput(many=True)
 
 
 class SamplesAsked(serializers.Serializer):
@@ -160,6 +209,14 @@ class JobOutput(serializers.ModelSerializer):
             "created_at",
             "ended_at",
         ]
+
+
+class OrdersInput(serializers.Serializer):
+    jobs = serializers.ListField(child=JobInput(), min_length=1, max_length=ORDERS_MAX)
+
+
+class OrderedOutput(serializers.Serializer):
+    jobs = JobOutput(many=True, help_text="In the order in which they were asked for.")
 
 
 class JobsOutput(Page):

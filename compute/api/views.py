@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from compute import operations, queries
 from compute.api import serializers as wire
-from compute.api.waiting import awaited_lease
+from compute.api.waiting import Awaited, awaited_leases
 from compute.errors import (
     DigestMismatch,
     JobNotCancellable,
@@ -23,6 +23,7 @@ from compute.errors import (
     LeaseWithdrawn,
     MachineUnknown,
     NotAValidator,
+    OrderRefused,
     OutputInvalid,
     OwnQueueFull,
     PayloadInvalid,
@@ -32,6 +33,8 @@ from compute.errors import (
     ResultSignatureInvalid,
     TooManyMachines,
 )
+from compute.operations.jobs import Order
+from compute.operations.results import ResultInput
 from compute.operations.scores import ScoreInput
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
@@ -53,6 +56,12 @@ class SignedView(APIView):
 
     authentication_classes = (HotkeyAuthentication,)
     permission_classes = (IsLinkedHotkey,)
+
+
+def nothing_yet(found: Awaited) -> Response:
+    """Answer that there is no work, and when to ask again where there was no place to wait."""
+    later = {"Retry-After": str(found.ask_again_s)} if found.ask_again_s else None
+    return Response(status=204, headers=later)
 
 
 class MachinesView(SignedView):
@@ -91,11 +100,28 @@ class LeaseView(SignedView):
         given.is_valid(raise_exception=True)
         hotkey = signed_caller(request).hotkey
         operations.see_machine(machine_id=machine_id, hotkey=hotkey, now=timezone.now())
-        found = awaited_lease(machine_id, hotkey=hotkey, wait_s=given.validated_data["wait_s"])
-        if found.lease is not None:
-            return Response(wire.LeaseOutput(found.lease).data)
-        later = {"Retry-After": str(found.ask_again_s)} if found.ask_again_s else None
-        return Response(status=204, headers=later)
+        found = awaited_leases(
+            machine_id, hotkey=hotkey, limit=1, holding=None, wait_s=given.validated_data["wait_s"]
+        )
+        if found.leases:
+            return Response(wire.LeaseOutput(found.leases[0]).data)
+        return nothing_yet(found)
+
+
+class LeasesView(SignedView):
+    refusals: Refusals = {"POST": (MachineUnknown,)}
+
+    @extend_schema(request=wire.LeasesInput, responses={200: wire.LeasesOutput, 204: None})
+    def post(self, request: Request, machine_id: UUID) -> Response:
+        """Fetch up to `limit` jobs of the machine at once, waiting up to `wait_s` for the first; 204 as for one."""
+        given = wire.LeasesInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        hotkey = signed_caller(request).hotkey
+        operations.see_machine(machine_id=machine_id, hotkey=hotkey, now=timezone.now())
+        found = awaited_leases(machine_id, hotkey=hotkey, **given.validated_data)
+        if found.leases:
+            return Response(wire.LeasesOutput({"leases": found.leases}).data)
+        return nothing_yet(found)
 
 
 class ResultView(SignedView):
@@ -128,6 +154,27 @@ class ResultView(SignedView):
             now=timezone.now(),
         )
         return Response(wire.ResultOutput(result).data, status=200 if replayed else 201)
+
+
+class ResultsView(SignedView):
+    @extend_schema(request=wire.ResultsInput, responses=wire.ResultsOutput)
+    def post(self, request: Request) -> Response:
+        """Return the signed outputs of many leases; those that are refused come back with a code, the others stand."""
+        given = wire.ResultsInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        for each in given.validated_data["results"]:
+            each.pop("duration_ms", None)
+        taken = operations.submit_results(
+            hotkey=signed_caller(request).hotkey,
+            results=[ResultInput(**each) for each in given.validated_data["results"]],
+            now=timezone.now(),
+        )
+        refused = [
+            {"lease_id": lease_id, "code": refusal.code, "detail": str(refusal)}
+            for lease_id, refusal in taken.refused.items()
+        ]
+        answer = {"taken": taken.results.values(), "refused": refused}
+        return Response(wire.ResultsOutput(answer).data)
 
 
 class SamplesView(SignedView):
@@ -225,6 +272,30 @@ class JobsView(APIView):
         window = paging.window(request, asked.validated_data, by=("-created_at", "id"))
         rows = queries.jobs_of_owner(cast(UUID, request.user.pk), window=window)
         return paging.answer(request, window, rows, wire.JobsOutput)
+
+
+class OrdersView(APIView):
+    permission_classes = (IsAuthenticated,)
+    scopes: Scopes = {"POST": Scope.WORK}
+    refusals: Refusals = {
+        "POST": (OrderRefused, *JobsView.refusals["POST"]),
+    }
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY], request=wire.OrdersInput, responses={201: wire.OrderedOutput}
+    )
+    @once
+    def post(self, request: Request) -> Response:
+        """Order up to 50 jobs at once, all or none; the same key gives the same jobs again."""
+        given = wire.OrdersInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        jobs = operations.submit_jobs(
+            owner=cast(UUID, request.user.pk),
+            orders=[Order(**each) for each in given.validated_data["jobs"]],
+            key=idempotency_key(request),
+            now=timezone.now(),
+        )
+        return Response(wire.OrderedOutput({"jobs": jobs}).data, status=201)
 
 
 class JobView(APIView):

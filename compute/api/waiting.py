@@ -1,6 +1,7 @@
 """Waiting for work over REST: each poll that waits holds a thread of its web process, so only so many may."""
 
 import threading
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,21 +22,29 @@ _places = threading.BoundedSemaphore(settings.LEASE_WAITS_MAX)
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A lease or none. ask_again_s: when there was no place to wait, when to ask again; 0: at once."""
+    """Leases or none. ask_again_s: when there was no place to wait, when to ask again; 0: at once."""
 
-    lease: Lease | None
+    leases: Sequence[Lease]
     ask_again_s: int = 0
 
 
-def awaited_lease(machine_id: UUID, *, hotkey: str, wait_s: int) -> Awaited:
-    """Return an open lease, at once or after a nudge. No transaction is open during the wait."""
-    lease = operations.take_lease(machine_id=machine_id, hotkey=hotkey, now=timezone.now())
-    if lease is not None or wait_s == 0:
-        return Awaited(lease)
+def awaited_leases(
+    machine_id: UUID, *, hotkey: str, limit: int, holding: Collection[UUID] | None, wait_s: int
+) -> Awaited:
+    """Return open leases, at once or after a nudge; holding as `take_leases`. No transaction is open during the wait."""
+
+    def taken() -> Sequence[Lease]:
+        return operations.take_leases(
+            machine_id=machine_id, hotkey=hotkey, limit=limit, holding=holding, now=timezone.now()
+        )
+
+    leases = taken()
+    if leases or wait_s == 0:
+        return Awaited(leases)
     if not _places.acquire(blocking=False):
-        return Awaited(None, ask_again_s=ASK_AGAIN_S)
+        return Awaited((), ask_again_s=ASK_AGAIN_S)
     try:
         await_nudge(machine_id, wait_s=wait_s)
     finally:
         _places.release()
-    return Awaited(operations.take_lease(machine_id=machine_id, hotkey=hotkey, now=timezone.now()))
+    return Awaited(taken())

@@ -57,6 +57,8 @@ class Job(models.Model):
     payload = models.JSONField()
     known_answer = models.JSONField(null=True, blank=True)
     price_rao = models.BigIntegerField(default=0)
+    # Of what is priced: the hold in the books that its price is set aside by.
+    hold = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     # What the consumer agreed to pay at most: part of the order that a repeated key is compared with.
     max_price_rao = models.BigIntegerField(null=True, blank=True)
     work_units = models.PositiveIntegerField(default=1)
@@ -90,6 +92,11 @@ class Job(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(price_rao__gte=0), name="compute_job_price_is_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(price_rao=0, hold__isnull=True)
+                | Q(~Q(price_rao=0), hold__isnull=False),
+                name="compute_job_priced_has_a_hold",
             ),
         ]
         indexes = [

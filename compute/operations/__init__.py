@@ -2,17 +2,18 @@
 
 from compute.operations.dispatch import dispatch_queued
 from compute.operations.epochs import close_epoch
-from compute.operations.jobs import plant_known_answers, submit_job
+from compute.operations.jobs import plant_known_answers, submit_job, submit_jobs
 from compute.operations.leases import (
     end_asked_lease,
     expire_lease,
     take_asked_leases,
     take_lease,
+    take_leases,
 )
 from compute.operations.machines import note_tunnels, report_machine, see_machine
 from compute.operations.models import serve_model
 from compute.operations.reports import report_answer
-from compute.operations.results import Answered, return_answer, submit_result
+from compute.operations.results import Answered, return_answer, submit_result, submit_results
 from compute.operations.scores import submit_scores
 from compute.operations.settlement import (
     SETTLED_AT_ONCE,
@@ -47,8 +48,11 @@ __all__ = [
     "settle_jobs",
     "settle_tab",
     "submit_job",
+    "submit_jobs",
     "submit_result",
+    "submit_results",
     "submit_scores",
     "take_asked_leases",
     "take_lease",
+    "take_leases",
 ]

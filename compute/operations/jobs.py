@@ -1,7 +1,8 @@
 """Jobs: ordered by a consumer who pays, or planted by the network with a known answer."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +14,15 @@ from django.db import IntegrityError, transaction
 
 from compute import queries, scheduling
 from compute.blueprints import blueprint
-from compute.errors import OwnQueueFull, PriceAboveLimit, QueueFull
+from compute.errors import OrderRefused, OwnQueueFull, PriceAboveLimit, QueueFull
 from compute.models import Job
 from compute.operations import logbook
+from compute.queries import Queue
 from ledger import chart, prepared
 from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, hold_id
-from ledger.errors import IdempotencyConflict
+from ledger.errors import DomainError, IdempotencyConflict
 from ledger.idempotency import stored_key
 from subnets import queries as subnets
 from subnets.errors import SubnetUnknown
@@ -31,19 +33,13 @@ RETRY_AFTER_S = 10  # ten sweeps: enough for a queue to have moved
 CANARIES_PLANTED_MAX = 16  # at one sweep, so that a long pause does not end in a flood
 
 
-def hold_of(job_id: UUID) -> UUID:
-    """Return the id of the hold that backs a job's price."""
-    return hold_id(f"job:{job_id}")
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One job that a consumer wants. key: their own words for it, by which it is ordered once."""
+    """One job that a consumer wants."""
 
     netuid: int
     payload: Mapping[str, Any]
     max_price_rao: int
-    key: str
 
 
 def submit_job(
@@ -61,64 +57,109 @@ def submit_job(
     Raises: SubnetUnknown, PayloadInvalid, PriceAboveLimit, QueueFull, OwnQueueFull,
     InsufficientFunds, IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
     """
-    order = Order(netuid, payload, max_price_rao, key)
-    stored = stored_key("job", caller=owner, key=key)
-    try:
-        return queue_order(order, owner=owner, stored=stored, now=now)
-    except IntegrityError:
-        # The same order came twice at once: what the other request wrote stands now.
-        if not Job.objects.filter(key=stored).exists():
-            raise
-        return queue_order(order, owner=owner, stored=stored, now=now)
-
-
-@prepared.atomic()
-def queue_order(order: Order, *, owner: UUID, stored: str, now: datetime) -> Job:
-    """Queue a job whose key is new and hold its price; the first job of a key that is not.
-
-    Three journeys: what decides is read, the wallet is locked, and what was sent in between is committed.
-    """
-    queues, known = queries.queues_and_orders([order.netuid], owner=owner, keys=[stored])
-    if order.netuid not in queues:
-        raise SubnetUnknown(netuid=order.netuid)
-    if stored in known:
-        return replayed(known[stored], order)
-    queue = queues[order.netuid]
-    price_rao = price(order, queue.blueprint)
-    refuse_full(order.netuid, queue)
-    job = ordered(order, queue.blueprint, price_rao, owner=owner, stored=stored, now=now)
-    write_orders([job])
-    logbook.note(
-        "job:ordered job=%s netuid=%s owner=%s price_rao=%s",
-        [(job.pk, job.netuid, owner, price_rao)],
-    )
-    hold = PlaceHold(hold=hold_of(job.pk), account=chart.wallet(owner), amount_rao=price_rao)
-    entry = Entry(key=f"job:placed:{job.pk}", code=Code.JOB_PLACED, at=now, steps=(hold,))
-    ledger.post_at_last(entry)
+    asked = Asked(owner, key, (Order(netuid, payload, max_price_rao),))
+    [job] = queue_once(asked, [stored_key("job", caller=owner, key=key)], now=now)
     return job
 
 
-def price(order: Order, kind: str) -> int:
-    """Return what an order costs. Raises: PayloadInvalid, PriceAboveLimit."""
-    work = blueprint(kind)
+def submit_jobs(*, owner: UUID, orders: Sequence[Order], key: str, now: datetime) -> list[Job]:
+    """Queue many jobs and hold their prices, all or none, with the statements of one; return them in the orders' order.
+
+    key: the client's words for all of them; each job counts once under the key and its place.
+    Raises: as `submit_job` does, but OrderRefused for what is wrong with one of them.
+    """
+    asked = Asked(owner, key, tuple(orders))
+    stored = stored_key("jobs", caller=owner, key=key)
+    keys = [f"{stored}#{place}" for place in range(len(orders))]
+    if Job.objects.filter(key=f"{stored}#{len(orders)}").exists():
+        raise IdempotencyConflict(key=key, field="jobs")
+    return queue_once(asked, keys, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a consumer asks for in one request. key: their own words."""
+
+    owner: UUID
+    key: str
+    orders: tuple[Order, ...]
+
+
+def queue_once(asked: Asked, stored: Sequence[str], *, now: datetime) -> list[Job]:
+    """Queue orders under their stored keys; where the same came twice at once, what the other request wrote stands."""
+    try:
+        return queue_orders(asked, stored, now=now)
+    except IntegrityError:
+        if not Job.objects.filter(key__in=stored).exists():
+            raise
+        return queue_orders(asked, stored, now=now)
+
+
+@prepared.atomic()
+def queue_orders(asked: Asked, stored: Sequence[str], *, now: datetime) -> list[Job]:
+    """Queue jobs whose keys are new and hold their prices by one entry; the first jobs of keys that are not.
+
+    Three journeys: what decides is read, the wallet is locked, and what was sent in between is committed.
+    """
+    netuids = {order.netuid for order in asked.orders}
+    queues, known = queries.queues_and_orders(netuids, owner=asked.owner, keys=stored)
+    if known:
+        return replayed(asked, [known.get(each) for each in stored])
+    prices = prices_rao(asked, queues)
+    refuse_full(asked, queues)
+    jobs = [
+        ordered(order, queues[order.netuid].blueprint, price_rao, now=now)
+        for order, price_rao in zip(asked.orders, prices, strict=True)
+    ]
+    for job, key in zip(jobs, stored, strict=True):
+        job.owner, job.key = asked.owner, key
+    write_orders(jobs)
+    logbook.note(
+        "job:ordered job=%s netuid=%s owner=%s price_rao=%s",
+        [(job.pk, job.netuid, job.owner, job.price_rao) for job in jobs],
+    )
+    wallet = chart.wallet(asked.owner)
+    holds = tuple(PlaceHold(job.hold, wallet, job.price_rao) for job in jobs if job.hold)
+    key = f"job:placed:{jobs[0].pk}"
+    ledger.post_at_last(Entry(key=key, code=Code.JOB_PLACED, at=now, steps=holds))
+    return jobs
+
+
+def prices_rao(asked: Asked, queues: Mapping[int, Queue]) -> list[int]:
+    """Return what each order costs. Raises: as `price` does; OrderRefused where there are more than one."""
+    prices = []
+    for place, order in enumerate(asked.orders):
+        try:
+            prices.append(price(order, queues))
+        except DomainError as refusal:
+            if len(asked.orders) == 1:
+                raise
+            raise OrderRefused(place=place, because=refusal.code, problem=str(refusal)) from None
+    return prices
+
+
+def price(order: Order, queues: Mapping[int, Queue]) -> int:
+    """Return what an order costs. Raises: SubnetUnknown, PayloadInvalid, PriceAboveLimit."""
+    if order.netuid not in queues:
+        raise SubnetUnknown(netuid=order.netuid)
+    work = blueprint(queues[order.netuid].blueprint)
     price_rao = work.price_rao(work.check_payload(order.payload))
     if price_rao > order.max_price_rao:
         raise PriceAboveLimit(price_rao=price_rao, max_price_rao=order.max_price_rao)
     return price_rao
 
 
-def ordered(
-    order: Order, kind: str, price_rao: int, *, owner: UUID, stored: str, now: datetime
-) -> Job:
-    """Return the job of an order, to be written."""
+def ordered(order: Order, kind: str, price_rao: int, *, now: datetime) -> Job:
+    """Return the job of an order, whose owner and key are to be set."""
+    job_id = uuid4()
     return Job(
+        pk=job_id,
         netuid=order.netuid,
         blueprint=kind,
         origin=Job.Origin.CONSUMER,
-        owner=owner,
-        key=stored,
         payload=dict(order.payload),
         price_rao=price_rao,
+        hold=hold_id(f"job:{job_id}"),
         work_units=blueprint(kind).work_units(dict(order.payload)),
         max_price_rao=order.max_price_rao,
         created_at=now,
@@ -128,29 +169,31 @@ def ordered(
     )
 
 
-def refuse_full(netuid: int, queue: queries.Queue) -> None:
-    """Raise OwnQueueFull or QueueFull where one more job would wait longer than anybody would want."""
-    if queue.own_count >= OWN_QUEUE_MAX:
-        raise OwnQueueFull(
-            netuid=netuid, limit="you", limit_count=OWN_QUEUE_MAX, retry_after_s=RETRY_AFTER_S
-        )
-    if queue.count >= QUEUE_MAX:
-        raise QueueFull(
-            netuid=netuid, limit="subnet", limit_count=QUEUE_MAX, retry_after_s=RETRY_AFTER_S
-        )
+def refuse_full(asked: Asked, queues: Mapping[int, Queue]) -> None:
+    """Raise OwnQueueFull or QueueFull where the jobs would wait longer than anybody would want."""
+    more = Counter(order.netuid for order in asked.orders)
+    for netuid, count in more.items():
+        if queues[netuid].own_count + count > OWN_QUEUE_MAX:
+            raise OwnQueueFull(
+                netuid=netuid, limit="you", limit_count=OWN_QUEUE_MAX, retry_after_s=RETRY_AFTER_S
+            )
+        if queues[netuid].count + count > QUEUE_MAX:
+            raise QueueFull(
+                netuid=netuid, limit="subnet", limit_count=QUEUE_MAX, retry_after_s=RETRY_AFTER_S
+            )
 
 
 # A key that another request is just writing is waited for, and then refused.
 WRITE_ORDERS = """
 INSERT INTO compute_job
-    (id, netuid, blueprint, origin, owner, key, payload, price_rao, max_price_rao, work_units, state, attempts_count,
-     failure, created_at, queued_at, turn_at, ready_at)
+    (id, netuid, blueprint, origin, owner, key, payload, price_rao, hold, max_price_rao, work_units, state,
+     attempts_count, failure, created_at, queued_at, turn_at, ready_at)
 SELECT new.id, new.netuid, new.blueprint, 'consumer', new.owner, new.key, new.payload, new.price_rao,
-       new.max_price_rao, new.work_units, 'queued', 0, '', new.queued_at, new.queued_at, new.turn_at, new.queued_at
+       new.hold, new.max_price_rao, new.work_units, 'queued', 0, '', new.queued_at, new.queued_at, new.turn_at, new.queued_at
 FROM unnest(%(ids)s::uuid[], %(netuids)s::smallint[], %(blueprints)s::text[], %(owners)s::uuid[], %(keys)s::text[],
-            %(payloads)s::jsonb[], %(prices)s::bigint[], %(most)s::bigint[], %(units)s::int[],
+            %(payloads)s::jsonb[], %(prices)s::bigint[], %(holds)s::uuid[], %(most)s::bigint[], %(units)s::int[],
             %(queued)s::timestamptz[], %(turns)s::timestamptz[])
-    AS new (id, netuid, blueprint, owner, key, payload, price_rao, max_price_rao, work_units, queued_at, turn_at)
+    AS new (id, netuid, blueprint, owner, key, payload, price_rao, hold, max_price_rao, work_units, queued_at, turn_at)
 """
 
 
@@ -166,6 +209,7 @@ def write_orders(jobs: Collection[Job]) -> None:
             "keys": prepared.texts(job.key for job in jobs),
             "payloads": prepared.texts(json.dumps(job.payload) for job in jobs),
             "prices": prepared.numbers(job.price_rao for job in jobs),
+            "holds": prepared.texts(job.hold for job in jobs),
             "most": prepared.numbers(job.max_price_rao for job in jobs),
             "units": prepared.numbers(job.work_units for job in jobs),
             "queued": prepared.texts(job.queued_at for job in jobs),
@@ -174,14 +218,19 @@ def write_orders(jobs: Collection[Job]) -> None:
     )
 
 
-def replayed(job: Job, order: Order) -> Job:
-    """Return the first answer to a repeated order. Raises: IdempotencyConflict when it differs."""
-    for field in ("netuid", "payload", "max_price_rao"):
-        first, given = getattr(job, field), getattr(order, field)
-        # Orders of the time before limits were kept have none to compare with.
-        if first is not None and first != given:
-            raise IdempotencyConflict(key=order.key, field=field)
-    return job
+def replayed(asked: Asked, jobs: Sequence[Job | None]) -> list[Job]:
+    """Return the first answer to repeated orders. Raises: IdempotencyConflict when they differ."""
+    same = []
+    for order, job in zip(asked.orders, jobs, strict=True):
+        if job is None:
+            raise IdempotencyConflict(key=asked.key, field="jobs")
+        for field in ("netuid", "payload", "max_price_rao"):
+            first, given = getattr(job, field), getattr(order, field)
+            # Orders of the time before limits were kept have none to compare with.
+            if first is not None and first != given:
+                raise IdempotencyConflict(key=asked.key, field=field)
+        same.append(job)
+    return same
 
 
 @transaction.atomic

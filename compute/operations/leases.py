@@ -24,13 +24,23 @@ def take_lease(*, machine_id: UUID, hotkey: str, now: datetime) -> Lease | None:
 
 
 @prepared.atomic()
-def take_leases(*, machine_id: UUID, hotkey: str, limit: int, now: datetime) -> list[Lease]:
+def take_leases(
+    *,
+    machine_id: UUID,
+    hotkey: str,
+    limit: int,
+    now: datetime,
+    holding: Collection[UUID] | None = None,
+) -> list[Lease]:
     """Return a machine's next open leases with their jobs, and mark them taken.
 
     A lease that was taken and whose answer got lost on the way is returned again: the miner that asks
-    twice works once.
+    twice works once. holding: the taken ones that the machine says it has; where it does not say (None), that is told
+    only of a machine that does one job at a time.
     """
-    leases = queries.lock_next_leases(machine_id=machine_id, hotkey=hotkey, limit=limit, now=now)
+    leases = queries.lock_next_leases(
+        machine_id=machine_id, hotkey=hotkey, limit=limit, holding=holding, now=now
+    )
     take([lease for lease in leases if lease.state == Lease.State.OFFERED], now=now)
     return leases
 

@@ -11,7 +11,6 @@ from compute import pricing, queries, scheduling, verification
 from compute.errors import JobNotCancellable
 from compute.models import Job, Lease
 from compute.operations import logbook, replicas
-from compute.operations.jobs import hold_of
 from compute.operations.moves import write_jobs
 from compute.operations.records import Outcome, note_outcomes
 from compute.queries import Case
@@ -133,7 +132,8 @@ def paid(case: Case) -> PostHold:
         (chart.wallet(case.subnet_owner), parts.owner_rao),
         (chart.FEES, parts.fee_rao),
     ]
-    return PostHold(hold=hold_of(case.job.pk), to=tuple(payee for payee in payees if payee[1]))
+    assert case.job.hold is not None, "what has a price has a hold"
+    return PostHold(hold=case.job.hold, to=tuple(payee for payee in payees if payee[1]))
 
 
 def queue_or_give_up(job: Job, *, failure: str, now: datetime, is_spent: bool = False) -> None:
@@ -209,10 +209,10 @@ def give_up_waiting(*, job_id: UUID, now: datetime) -> bool:
 def release(jobs: Collection[Job], *, now: datetime) -> None:
     """Give back by one entry what was held for those of some jobs that ended unpaid."""
     unpaid = {Job.State.FAILED, Job.State.CANCELLED}
-    ended = sorted(job.pk for job in jobs if job.price_rao and job.state in unpaid)
+    ended = {job.pk: VoidHold(job.hold) for job in jobs if job.hold and job.state in unpaid}
     if ended:
-        steps = tuple(VoidHold(hold=hold_of(pk)) for pk in ended)
+        steps = tuple(ended[pk] for pk in sorted(ended))
         ledger.post(
-            Entry(key=f"job:released:{ended[0]}", code=Code.JOB_RELEASED, at=now, steps=steps)
+            Entry(key=f"job:released:{min(ended)}", code=Code.JOB_RELEASED, at=now, steps=steps)
         )
         logbook.note("job:released job=%s", [(pk,) for pk in ended])

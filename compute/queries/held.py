@@ -17,17 +17,25 @@ from ledger.rows import columns_of, named, row_of
 UNREAD = "known_answer"
 
 
-def lock_next_leases(*, machine_id: UUID, hotkey: str, limit: int, now: datetime) -> list[Lease]:
-    """Lock a machine's next open leases with their jobs: those it was offered, before one whose answer may have got lost.
+def lock_next_leases(
+    *,
+    machine_id: UUID,
+    hotkey: str,
+    limit: int,
+    holding: Collection[UUID] | None,
+    now: datetime,
+) -> list[Lease]:
+    """Lock a machine's next open leases with their jobs: those it was offered, before those whose answer may have got lost.
 
-    A machine that works on several at once is not given a taken one again: it may well be at it. What travels through
-    tunnels is no lease to a machine. Passed over: what another request of the machine is just taking.
+    holding: the taken ones it has; None where it does not say: one that works on several at once may well be at them.
+    What travels through tunnels is no lease to a machine. Passed over: what another request of it is just taking.
     """
     given = {
         "machine": machine_id,
         "hotkey": hotkey,
         "now": now,
         "tunneled": prepared.texts(TUNNELED),
+        "holding": None if holding is None else prepared.texts(holding),
         "limit": limit,
     }
     return [_lease(row) for row in prepared.rows(_next(), given)]
@@ -88,7 +96,9 @@ FROM compute_lease AS lease
 JOIN compute_job AS job ON job.id = lease.job_id
 JOIN compute_machine AS machine ON machine.id = lease.machine_id
 WHERE lease.state IN ('offered', 'taken')
-  AND (lease.state = 'offered' OR machine.concurrency = 1)
+  AND (lease.state = 'offered'
+       OR CASE WHEN %(holding)s::uuid[] IS NULL THEN machine.concurrency = 1
+               ELSE lease.id <> ALL(%(holding)s::uuid[]) END)
   AND lease.machine_id = %(machine)s::uuid AND lease.hotkey = %(hotkey)s::text
   AND lease.deadline_at > %(now)s::timestamptz AND job.blueprint <> ALL(%(tunneled)s::text[])
 ORDER BY lease.state, lease.offered_at

@@ -30,7 +30,7 @@ FAULTS = [
     ),
     (
         "price is set aside for it",
-        "UPDATE ledger_entry SET key = 'lost' || id WHERE code = 'job:placed'",
+        "UPDATE compute_job SET hold = gen_random_uuid() WHERE state = 'leased'",
     ),
     (
         "stays set aside",
@@ -62,7 +62,7 @@ FAULTS = [
     ("only verified jobs", "UPDATE compute_job SET state = 'failed' WHERE state = 'verified'"),
     (
         "only verified jobs",
-        "UPDATE ledger_entry SET key = 'lost' || id WHERE code = 'job:placed'",
+        "UPDATE compute_job SET hold = gen_random_uuid() WHERE state = 'verified'",
     ),
     (
         "nobody ordered costs",
@@ -71,7 +71,7 @@ FAULTS = [
     (
         "a replica is done by none",
         """
-        UPDATE compute_job SET origin = 'replica', owner = NULL, price_rao = 0, replicates_id = done.id
+        UPDATE compute_job SET origin = 'replica', owner = NULL, price_rao = 0, hold = NULL, replicates_id = done.id
         FROM compute_job AS done WHERE done.state = 'verified' AND compute_job.state = 'failed'
         """,
         "UPDATE compute_lease SET state = 'returned' WHERE state = 'expired'",

@@ -36,6 +36,7 @@ class FakeNetwork:
         self.machines = []
         self.jobs = []
         self.leases = {}
+        self.bad_leases = set()
         self.results = []
         self.samples = []
         self.scores = []
@@ -127,8 +128,14 @@ class FakeNetwork:
         if not rest:
             self.machines.append(body)
             return httpx.Response(200, json={"machine_id": str(uuid.UUID(int=2))})
-        if not self.jobs:
-            return httpx.Response(204)
+        if rest[1] == "leases":
+            given = [self._lease() for _ in self.jobs[: body["limit"]]]
+            held = [self.leases[pk] for pk in self.leases if pk not in body["holding"]]
+            lost = [lease for lease in held if lease not in given and not lease.get("is_done")]
+            return httpx.Response(200, json={"leases": given + lost})
+        return httpx.Response(200, json=self._lease()) if self.jobs else httpx.Response(204)
+
+    def _lease(self):
         blueprint, payload = self.jobs.pop(0)
         lease = {
             "lease_id": str(uuid.uuid4()),
@@ -139,10 +146,21 @@ class FakeNetwork:
             "deadline_at": "2030-01-01T00:00:00Z",
         }
         self.leases[lease["lease_id"]] = lease
-        return httpx.Response(200, json=lease)
+        return lease
+
+    def _results(self, hotkey, request, rest, body):
+        taken, refused = [], []
+        for each in body["results"]:
+            if each["lease_id"] in self.bad_leases:
+                refused.append({"lease_id": each["lease_id"], "code": "x", "detail": "x."})
+                continue
+            answer = self._leases(hotkey, request, [each["lease_id"]], each)
+            taken.append({"lease_id": each["lease_id"]} | answer.json())
+        return httpx.Response(200, json={"taken": taken, "refused": refused})
 
     def _leases(self, hotkey, request, rest, body):
         lease = self.leases[rest[0]]
+        lease["is_done"] = True
         digest = protocol.output_digest(body["output"])
         message = protocol.result_message(
             lease_id=lease["lease_id"], job_id=lease["job_id"], digest=digest

@@ -41,9 +41,9 @@ def noise(lease, rng):
 class LyingMiner(Miner):
     """Cheats in the way NEURON_LIE names."""
 
-    def serve(self, lease):
+    def serve(self, leases):
         if os.environ.get("NEURON_LIE") != "silent":
-            super().serve(lease)
+            super().serve(leases)
 
     def output(self, lease):
         match os.environ.get("NEURON_LIE", "wrong"):

@@ -60,8 +60,13 @@ def membership(**changes):
     return Membership(**(given | changes))
 
 
-def miner_of(network, said, kind=Miner, **changes):
-    plan = MinerPlan(membership=membership(**changes), machine_name="box", workloads=(matmul.KIND,))
+def miner_of(network, said, kind=Miner, jobs_at_once=1, **changes):
+    plan = MinerPlan(
+        membership=membership(**changes),
+        machine_name="box",
+        workloads=(matmul.KIND,),
+        jobs_at_once=jobs_at_once,
+    )
     return kind(
         client=client_of(network),
         plan=plan,

@@ -23,6 +23,8 @@ ONCE_ANYWAY = {
     "POST /api/v1/leases/{lease_id}/result/": "the lease is the key",
     "POST /api/v1/machines/": "says again that a machine lives",
     "POST /api/v1/machines/{machine_id}/lease/": "returns the job that is under way",
+    "POST /api/v1/machines/{machine_id}/leases/": "returns what was taken and is not held",
+    "POST /api/v1/results/": "each result's lease is its key",
     "DELETE /api/v1/watchlist/{netuid}/": "not watched stays not watched",
     "PATCH /api/v1/notices/preferences/": "says what shall hold",
     "PUT /api/v1/watchlist/{netuid}/": "watched stays watched",
