@@ -247,6 +247,7 @@ SPECTACULAR_SETTINGS = {
         "ReservePolicy": "marketplace.models.Auction.ReservePolicy",
         "JobState": "compute.models.Job.State",
         "DeliveryState": "marketplace.models.Delivery.State",
+        "WithdrawalState": "marketplace.models.Withdrawal.State",
         "EndpointState": "marketplace.api.webhook_wire.SWITCHED",
         "NoticeKind": "marketplace.notices.WORDS",
         "RuleState": "subnets.models.IncentiveRule.State",
@@ -291,6 +292,7 @@ CARDS_ON = os.environ.get("CARDS", "1") == "1"
 STRIPE_SECRET_KEY = os.environ.get("STRIPE_SECRET_KEY", "")
 STRIPE_WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
 STRIPE_API_BASE = os.environ.get("STRIPE_API_BASE", "")  # empty: Stripe's own
+STRIPE_PAYOUT_COUNTRY = os.environ.get("STRIPE_PAYOUT_COUNTRY", "us")
 TOPUP_RAO_PER_CENT = int(os.environ.get("TOPUP_RAO_PER_CENT", "28571"))  # 350 USD per TAO
 # What one account, and one card over all accounts, may pay in 24 hours; how many cards may fail before a pause.
 CARD_ACCOUNT_CENTS_A_DAY = int(os.environ.get("CARD_ACCOUNT_CENTS_A_DAY", "1000000"))

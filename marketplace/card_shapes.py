@@ -10,10 +10,17 @@ from uuid import UUID
 
 from marketplace.clearing import Chargeback, FraudWarning, Movement, Payment, Refund
 from marketplace.reconciling import Line, Transit
+from marketplace.withdrawing import Reversal, Transfer
 
 Fields = dict[str, Any]
 
 METADATA_DEPOSIT = "deposit_id"
+METADATA_WITHDRAWAL = "withdrawal_id"
+# Where a stored event keeps whose it is, if not the house's.
+ACCOUNT = "connected_account"
+ABOUT_AN_ACCOUNT = ("account.", "capability.", "v2.core.account")
+# After one of these dollars may go to another bank than before.
+NEW_BANK = ("account.external_account.", "v2.core.account[configuration.recipient].updated")
 # Events about objects that hang on a payment name it so. What a type begins with decides; unknown ones are put away.
 ABOUT_A_PAYMENT = ("charge.", "radar.early_fraud_warning.", "refund.", "review.")
 
@@ -65,7 +72,56 @@ def line(fields: Fields) -> Line:
         fee_cents=fields["fee"],
         created_at=created_at,
         payment_id=source.get("payment_intent") or "",
+        transfer_id=_transfer_of(source),
     )
+
+
+def transfer(fields: Fields, *, reversals: Iterable[Fields]) -> Transfer:
+    """Read a transfer to a connected account."""
+    return Transfer(
+        id=fields["id"],
+        withdrawal_id=_own_id((fields.get("metadata") or {}).get(METADATA_WITHDRAWAL)),
+        destination=fields["destination"],
+        amount_cents=fields["amount"],
+        currency=fields["currency"],
+        reversals=tuple(Reversal(back["id"], back["amount"]) for back in reversals),
+    )
+
+
+def transfer_in(fields: Fields) -> str:
+    """Return the transfer that a balance transaction of a connected account came of; "" where it came of none."""
+    source = fields["source"] if isinstance(fields["source"], dict) else {}
+    return str(source.get("source_transfer") or "")
+
+
+def account_state(fields: Fields) -> str:
+    """Say in a word whether a connected account takes transfers: active, pending or restricted."""
+    recipient = (fields.get("configuration") or {}).get("recipient") or {}
+    balance = (recipient.get("capabilities") or {}).get("stripe_balance") or {}
+    capability = balance.get("stripe_transfers") or {}
+    if fields.get("closed"):
+        return "restricted"
+    ways_on = {detail["resolution"] for detail in capability.get("status_details") or ()}
+    match capability.get("status", "pending"):
+        case "active" | "pending" as state:
+            return str(state)
+        case "restricted" if "provide_info" in ways_on:
+            return "pending"
+        case _:
+            return "restricted"
+
+
+def account_named(event_type: str, payload: Fields) -> str:
+    """Return the connected account that an event is about; "" where it is about none."""
+    if not event_type.startswith(ABOUT_AN_ACCOUNT):
+        return ""
+    named = [payload.get(ACCOUNT), payload.get("account"), payload["id"]]
+    return next((word for word in named if str(word or "").startswith("acct_")), "")
+
+
+def tells_of_new_bank(event_type: str) -> bool:
+    """Say whether dollars may go to another bank after an event."""
+    return event_type.startswith(NEW_BANK)
 
 
 def transit(fields: Fields) -> Transit:
@@ -96,6 +152,11 @@ def failure_reason(payload: Fields) -> str:
 
 
 def deposit_id(word: str | None) -> UUID | None:
+    """Read a deposit's id."""
+    return _own_id(word)
+
+
+def _own_id(word: str | None) -> UUID | None:
     """Read an id of this house; other products on the same Stripe account carry other words."""
     try:
         return UUID(word) if word else None
@@ -106,6 +167,12 @@ def deposit_id(word: str | None) -> UUID | None:
 def instant(seconds: int | None) -> datetime | None:
     """Read a Unix time."""
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def _transfer_of(source: Fields) -> str:
+    """Return the transfer that a source is, or is a reversal of."""
+    id_ = str(source["id"] or "")
+    return id_ if id_.startswith("tr_") else str(source.get("transfer") or "")
 
 
 def _refund(fields: Fields) -> Refund:

@@ -20,6 +20,7 @@ PURPOSES = {
     "refund_failure": "failed", "payment_failure_refund": "failed",
     "payout": "paid", "payout_failure": "returned", "payout_cancel": "returned",
     "topup": "arrived", "topup_reversal": "reversed",
+    "transfer": "transferred", "transfer_refund": "reversed",
 }  # fmt: skip
 # An event is minutes behind its balance transaction; a payout is posted when it reaches the bank, days later.
 GRACE = timedelta(hours=1)
@@ -28,7 +29,10 @@ PAYOUT_GRACE = timedelta(days=10)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One balance transaction of Stripe. payment_id: of a charge, the payment it was made for."""
+    """One balance transaction of Stripe. payment_id: of a charge, the payment it was made for.
+
+    transfer_id: of a transfer to a connected account and of its reversals, the transfer.
+    """
 
     id: str
     type: str
@@ -37,6 +41,7 @@ class Line:
     fee_cents: int
     created_at: datetime
     payment_id: str = ""
+    transfer_id: str = ""
 
     @property
     def net_cents(self) -> int:

@@ -45,6 +45,20 @@ FROM (
 WHERE said.rao <> moved.rao
 """
 
+# What the house bought back for dollars is what withdrawals sold, one by one; what came back was sold before.
+SOLD = """
+SELECT 'withdrawal ' || row.id, format('%%s rao were sold and the ledger moved %%s rao', row.held_rao, coalesce(sold.rao, 0))
+FROM marketplace_withdrawal AS row
+LEFT JOIN (
+    SELECT entry.key, sum(transfer.amount_rao) AS rao FROM ledger_entry AS entry
+    JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
+    JOIN ledger_account AS debit ON debit.id = transfer.debit_id AND debit.asset = 0
+    WHERE entry.code = %(paid)s GROUP BY entry.key
+) AS sold ON sold.key = 'card:' || row.reference || ':transferred'
+WHERE row.rail = 'stripe' AND row.sent_at IS NOT NULL AND row.held_rao IS DISTINCT FROM sold.rao
+LIMIT %(limit)s
+"""
+
 # What goes was approved by as many people as it needs, and never by its owner.
 APPROVALS = """
 SELECT 'withdrawal ' || row.id, format('%%s of %%s approvals', count(approval.operator), row.approvals_needed)
@@ -59,6 +73,7 @@ LIMIT %(limit)s
 CLAIMS = (
     ("what is on its way out is set aside, and nothing else is for it", HOLDS),
     ("what left for the chain is what withdrawals say", LEFT),
+    ("what was sent as dollars was sold to the house once", SOLD),
     ("what goes was approved", APPROVALS),
 )
 
@@ -67,6 +82,7 @@ def faults() -> Iterator[str]:
     """Yield what is wrong with withdrawals, one sentence a fault."""
     asked: dict[str, str | int] = {
         "requested": Code.WITHDRAWAL_REQUESTED.value,
+        "paid": Code.WITHDRAWAL_PAID.value,
         "hot": CHAIN_HOT.code,
         "network": NETWORK_FEES.code,
         "limit": FAULTS_SHOWN,

@@ -93,7 +93,7 @@ class Money:
             if isinstance(made.get(name), str):
                 tables = {
                     "ch": self.charges, "txn": self.movements, "prv": self.reviews, "re": self.refunds,
-                    "du": self.disputes, "po": self.payouts, "tu": self.topups,
+                    "du": self.disputes, "po": self.payouts, "tu": self.topups, "tr": self.transfers, "trr": self.reversals,
                 }  # fmt: skip
                 made[name] = deepcopy(tables[made[name].split("_")[0]][made[name]])
             self._expand(made.get(name), rest)

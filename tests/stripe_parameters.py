@@ -19,9 +19,10 @@ SESSION_PARAMS = {
 class Refusal(Exception):
     """An answer in Stripe's error shape."""
 
-    def __init__(self, status: int, message: str, **fields: str) -> None:
+    def __init__(self, status: int, message: str, *, is_kept: bool = False, **fields: str) -> None:
         super().__init__(message)
         self.status = status
+        self.is_kept = is_kept  # under the request's idempotency key
         self.body = {
             "error": {"type": "invalid_request_error", "message": message, **fields},
         }

@@ -20,6 +20,7 @@ from typing import Any
 
 import stripe
 
+from tests.stripe_connect import Connect
 from tests.stripe_door import Doorway
 from tests.stripe_money import Money
 from tests.stripe_parameters import (
@@ -35,7 +36,7 @@ from tests.stripe_parameters import (
 )
 
 
-class StripeServer(Money):
+class StripeServer(Connect, Money):
     """The far end's state, and its hand controls. Use as a context manager to serve over HTTP.
 
     with StripeServer(webhook_url=…) as far_end: settings.STRIPE_API_BASE = far_end.url
@@ -62,7 +63,9 @@ class StripeServer(Money):
             time.time
         )  # a test may put its own here; signatures keep the machine's, as their reader does
         self._outbox: list[Fields] = []
-        self._answers: dict[str, tuple[tuple[str, Fields], Fields]] = {}  # by idempotency key
+        self._answers: dict[
+            str, tuple[tuple[str, Fields], Fields | Refusal]
+        ] = {}  # by idempotency key
         self._lock = threading.RLock()
         self._http = Doorway(self, port)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -82,7 +85,8 @@ class StripeServer(Money):
     def answer(self, method: str, path: str, form: str, headers: Any) -> tuple[Fields, bool]:
         """Answer an API call. Returns the object and whether it is a replay. Raises Refusal."""
         with self._lock:
-            params = nested(form)
+            is_json = headers.get("Content-Type") == "application/json"
+            params = json.loads(form) if is_json and form else nested(form)
             self.requests.append((method, path, params))
             if self.faults_left:
                 self.faults_left -= 1
@@ -91,19 +95,32 @@ class StripeServer(Money):
                 raise Refusal(401, "Invalid API Key provided.")
             key = headers.get("Idempotency-Key") if method == "POST" else None
             if key in self._answers:
-                asked, stored = self._answers[key]
-                if asked != (path, params):
-                    raise Refusal(
-                        400,
-                        "Keys for idempotent requests can only be used with the same parameters "
-                        "they were first used with.",
-                        type="idempotency_error",
-                    )
-                return stored, True
-            made = deepcopy(self._route(method, path, params))
-            if key:  # a refused request is not kept: Stripe stores an answer once work has begun
+                return self._again(key, (path, params)), True
+            self.asked_for = headers.get("Stripe-Account") or ""
+            try:
+                made = deepcopy(self._route(method, path, deepcopy(params)))
+            except Refusal as refusal:
+                # Stripe keeps an answer once work has begun: a refusal of the parameters is none.
+                if key and refusal.is_kept:
+                    self._answers[key] = ((path, params), refusal)
+                raise
+            if key:
                 self._answers[key] = ((path, params), made)
             return made, False
+
+    def _again(self, key: str, asking: tuple[str, Fields]) -> Fields:
+        """Answer what was asked before under the same key."""
+        asked, stored = self._answers[key]
+        if asked != asking:
+            raise Refusal(
+                400,
+                "Keys for idempotent requests can only be used with the same parameters "
+                "they were first used with.",
+                type="idempotency_error",
+            )
+        if isinstance(stored, Refusal):
+            raise stored
+        return stored
 
     def _route(self, method: str, path: str, params: Fields) -> Fields:
         match method, path.strip("/").split("/")[1:]:
@@ -113,6 +130,8 @@ class StripeServer(Money):
                 return found(self.sessions, id_, "checkout.session")
             case "POST", ["checkout", "sessions", id_, "expire"]:
                 return self._expire(id_)
+            case _ if self.is_of_connect(path):
+                return self.route_connect(method, path, params)
             case _:
                 return self.route_money(method, path, params)
 
@@ -242,9 +261,11 @@ class StripeServer(Money):
         self.deliver_waiting()
         return event
 
-    def note(self, type_: str, about: Fields) -> Fields:
+    def note(self, type_: str, about: Fields, *, account: str = "") -> Fields:
         """Make an event about an object as it is now. It waits: the receiver may ask back, so no lock is held then."""
+        whose = {"account": account} if account else {}
         event = {
+            **whose,
             "id": identifier("evt"),
             "object": "event",
             "api_version": stripe.api_version,

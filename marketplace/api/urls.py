@@ -13,6 +13,7 @@ from marketplace.api import (
     sealed,
     views,
     webhooks,
+    withdrawals,
 )
 from marketplace.webhooks import StripeWebhookView
 
@@ -75,6 +76,12 @@ urlpatterns = [
     path("wallet/statement/", views.StatementView.as_view(), name="api-statement"),
     path("deposits/", views.DepositsView.as_view(), name="api-deposits"),
     path("deposits/<uuid:deposit_id>/", views.DepositView.as_view(), name="api-deposit"),
+    path("withdrawals/", withdrawals.WithdrawalsView.as_view(), name="api-withdrawals"),
+    path(
+        "withdrawals/<uuid:withdrawal_id>/",
+        withdrawals.WithdrawalView.as_view(),
+        name="api-withdrawal",
+    ),
     path("api-keys/", keys.ApiKeysView.as_view(), name="api-api-keys"),
     path("api-keys/<str:key_id>/", keys.ApiKeyView.as_view(), name="api-api-key"),
     path("watchlist/", notices.WatchlistView.as_view(), name="api-watchlist"),

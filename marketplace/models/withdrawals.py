@@ -211,6 +211,7 @@ class Withdrawal(models.Model):
         ]
         indexes = [
             models.Index(fields=["owner", "-requested_at"], name="marketplace_withdrawal_newest"),
+            models.Index(fields=["ended_at"], name="marketplace_withdrawal_ended"),
             models.Index(
                 fields=["next_at"],
                 condition=Q(state__in=["approved", "sending", "sent"]),

@@ -79,6 +79,8 @@ from marketplace.operations.withdrawal_desk import (
 )
 from marketplace.operations.withdrawal_places import (
     add_withdrawal_address,
+    connect_payouts,
+    look_at_payouts,
     remove_withdrawal_address,
 )
 from marketplace.operations.withdrawal_sending import (
@@ -110,6 +112,7 @@ __all__ = [
     "check_may_deal",
     "choose_ways",
     "collect_debt",
+    "connect_payouts",
     "counter_offer",
     "create_api_key",
     "decide_dispute",
@@ -127,6 +130,7 @@ __all__ = [
     "limit_api_key",
     "link_accounts",
     "look_again",
+    "look_at_payouts",
     "look_at_search",
     "look_at_withdrawal",
     "make_offer",

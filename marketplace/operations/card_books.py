@@ -64,7 +64,7 @@ def take_up(look: Look, *, now: datetime) -> str:
         return refusal
     missing = clearing.plan(seen, terms, posted=books.known_keys(clearing.keys_of(seen)))
     _write(deposit, seen, terms, now=now)
-    _post(missing, owner=deposit.owner, now=now)
+    post_missing(missing, owner=deposit.owner, now=now)
     return _outcome(deposit, missing)
 
 
@@ -156,7 +156,7 @@ def _state_of(seen: Payment, state: Deposit.State) -> Deposit.State:
             return state
 
 
-def _post(missing: tuple[Posting, ...], *, owner: UUID, now: datetime) -> None:
+def post_missing(missing: tuple[Posting, ...], *, owner: UUID, now: datetime) -> None:
     """Make the entries, with the owner's purse locked from the first to the last."""
     if not missing:
         return

@@ -11,9 +11,12 @@ from django.db import transaction
 from marketplace import card_shapes, payments, queries
 from marketplace.errors import CardLookOvertaken, CardsRefused
 from marketplace.models import CardFailure, Deposit, WebhookEvent
-from marketplace.operations import card_books
+from marketplace.operations import card_books, withdrawal_transfers
 from marketplace.operations.card_books import Look
+from marketplace.operations.withdrawal_transfers import PaidOut, SeenAccount
+from marketplace.payments import payouts
 from marketplace.reconciling import Transit
+from marketplace.withdrawing import Transfer
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +46,8 @@ class Moved:
     transit: Transit
 
 
-News = Look | PageEnded | Moved | Nothing
+Outgoing = Transfer | SeenAccount | PaidOut
+News = Look | PageEnded | Moved | Outgoing | Nothing
 
 
 def record_webhook_event(event: payments.CardEvent, *, now: datetime) -> None:
@@ -75,7 +79,8 @@ def process_webhook_event(*, event_id: str, now: datetime) -> str:
 
 
 def _payload(event: payments.CardEvent) -> dict[str, object]:
-    return {**event.data, "id": event.object_id}
+    whose = {card_shapes.ACCOUNT: event.account_id} if event.account_id else {}
+    return {**event.data, "id": event.object_id, **whose}
 
 
 def _news_of(event: WebhookEvent) -> News:
@@ -84,6 +89,10 @@ def _news_of(event: WebhookEvent) -> News:
     try:
         if event.type.startswith("checkout.session."):
             return _news_of_session(payments.retrieve_session(object_id), event.type)
+        if event.type.startswith("transfer."):
+            return payouts.retrieve_transfer(object_id)
+        if card_shapes.ACCOUNT in event.payload or event.type.startswith("v2."):
+            return _news_of_connected(event)
         if event.type.startswith(("payout.", "topup.")) and object_id.startswith(("po_", "tu_")):
             return Moved(payments.retrieve_transit(object_id))
         payment_id = card_shapes.payment_named(event.type, event.payload)
@@ -93,6 +102,18 @@ def _news_of(event: WebhookEvent) -> News:
         if refusal.fields["reason"] != "resource_missing":
             raise
         return Nothing("unknown at Stripe")
+
+
+def _news_of_connected(event: WebhookEvent) -> News:
+    """Ask about an account that is connected to the house: whether it takes money, or where its money went."""
+    account_id = card_shapes.account_named(event.type, event.payload)
+    if account_id:
+        account = payouts.retrieve_account(account_id)
+        return SeenAccount(account, card_shapes.tells_of_new_bank(event.type))
+    if event.type == "payout.paid":
+        whose = event.payload[card_shapes.ACCOUNT]
+        return PaidOut(payouts.transfers_paid_out(event.payload["id"], account_id=whose))
+    return Nothing("ignored")
 
 
 def _news_of_session(session: payments.CardSession, event_type: str) -> News:
@@ -121,6 +142,8 @@ def _act(event_id: str, news: News, *, now: datetime) -> str:
             outcome = _end(news)
         case Moved():
             outcome = card_books.post_transit(news.transit, now=now)
+        case Transfer() | SeenAccount() | PaidOut():
+            outcome = _take_up_outgoing(news, now=now)
         case Nothing():
             outcome = news.outcome
         case _:
@@ -130,6 +153,18 @@ def _act(event_id: str, news: News, *, now: datetime) -> str:
     event.save(update_fields=["outcome", "processed_at"])
     logger.info("webhook:processed event=%s type=%s outcome=%s", event.id, event.type, outcome)
     return outcome
+
+
+def _take_up_outgoing(news: Outgoing, *, now: datetime) -> str:
+    match news:
+        case Transfer():
+            return withdrawal_transfers.take_up_transfer(news, now=now)
+        case SeenAccount():
+            return withdrawal_transfers.note_account(news, now=now)
+        case PaidOut():
+            return withdrawal_transfers.note_paid_out(news, now=now)
+        case _:
+            assert_never(news)
 
 
 def _note_failure(event: WebhookEvent, look: Look, *, now: datetime) -> None:

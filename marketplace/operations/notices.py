@@ -32,7 +32,7 @@ GATHERED_FOR = timedelta(minutes=1)
 TELL = """
 INSERT INTO marketplace_notice (key, person_id, kind, netuid, auction_id, data, happened_at, created_at)
 SELECT news.kind || ':' || news.about || ':' || news.person, news.person, news.kind, news.netuid, news.auction_id,
-       jsonb_strip_nulls(news.data) || jsonb_build_object('name', coalesce(subnet.name, 'subnet ' || news.netuid)),
+       jsonb_build_object('name', coalesce(subnet.name, 'subnet ' || news.netuid)) || jsonb_strip_nulls(news.data),
        news.at, %(now)s
 FROM ({source}) AS news
 JOIN marketplace_user AS person ON person.id = news.person AND person.is_active AND person.joined_at <= news.at

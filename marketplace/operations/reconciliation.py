@@ -11,7 +11,8 @@ from ledger import queries as books
 from ledger import sweeps
 from marketplace import payments, queries, reconciling
 from marketplace.models import CardDifference, WebhookEvent
-from marketplace.operations import card_books, card_events
+from marketplace.operations import card_books, card_events, withdrawal_transfers
+from marketplace.payments import payouts
 from marketplace.reconciling import Difference, Found, Line
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ def _mend(line: Line, *, now: datetime) -> None:
         if look:
             with transaction.atomic():
                 card_books.take_up(look, now=now)
+    elif line.transfer_id:
+        withdrawal_transfers.take_up_transfer(payouts.retrieve_transfer(line.transfer_id), now=now)
     elif line.source.startswith(("po_", "tu_")):
         card_books.post_transit(payments.retrieve_transit(line.source), now=now)
     else:

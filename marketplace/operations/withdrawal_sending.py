@@ -18,12 +18,19 @@ from ledger.chart import Code
 from ledger.entries import Entry, Move, PostHold
 from marketplace import queries
 from marketplace.chain import Broadcast, Chain, Fate
-from marketplace.errors import RailShort, WithdrawalDecided, WithdrawalsSwitchedOff
+from marketplace.errors import (
+    PayoutAccountNotReady,
+    RailShort,
+    WithdrawalDecided,
+    WithdrawalsSwitchedOff,
+)
 from marketplace.models import Withdrawal
+from marketplace.operations import withdrawal_transfers
 from marketplace.operations.rehearsed_chain import RehearsedChain
-from marketplace.operations.withdrawals import is_open, release
+from marketplace.operations.withdrawals import is_open, release, rules
+from marketplace.payments import payouts
 from marketplace.queries import withdrawals as outgoing
-from marketplace.withdrawing import Rail, hold_named, key_named
+from marketplace.withdrawing import Rail, Transfer, hold_named, key_named
 
 logger = logging.getLogger(__name__)
 
@@ -48,18 +55,19 @@ def chain(now: datetime) -> Chain:
 def send_withdrawal(*, withdrawal_id: UUID, now: datetime) -> Withdrawal:
     """Hand an approved withdrawal to its rail, or find what came of an earlier try; it waits where it cannot go now.
 
-    Raises: WithdrawalUnknown, ChainUnavailable, WithdrawalsSwitchedOff: the next sweep tries again.
+    Raises: WithdrawalUnknown, ChainUnavailable, WithdrawalsSwitchedOff, CardsUnavailable, CardsRefused,
+    CardsSwitchedOff: the next sweep tries again.
     """
     row, is_in_hand = _begin(withdrawal_id, now=now)
     if not is_in_hand:
         return row
-    seen = chain(now).find(row.id)
+    seen = _find(row, now=now)
     if seen is None and not row.waits_for:
         try:
-            seen = chain(now).send(row.id, address=row.destination, amount_rao=row.arrives_rao)
-        except RailShort as refusal:
+            seen = _hand_over(row, now=now)
+        except (RailShort, PayoutAccountNotReady) as refusal:
             return _wait(row.id, str(refusal))
-    return row if seen is None else take_up(seen, now=now)
+    return row if seen is None else _take_up_any(row, seen, now=now)
 
 
 def look_at_withdrawal(*, withdrawal_id: UUID, now: datetime) -> Withdrawal:
@@ -74,11 +82,12 @@ def return_withdrawal(
 ) -> Withdrawal:
     """Give a withdrawal up that its rail does not take, by staff, once the rail says that it never had it.
 
-    Raises: WithdrawalUnknown, WithdrawalDecided (it was sent, or a try is running), ChainUnavailable.
+    Raises: WithdrawalDecided (it was sent, or a try is running), and as `send_withdrawal`.
     """
-    seen = chain(now).find(withdrawal_id)
+    row = outgoing.withdrawal_of_staff(withdrawal_id)
+    seen = _find(row, now=now)
     if seen is not None:
-        return take_up(seen, now=now)
+        return _take_up_any(row, seen, now=now)
     with transaction.atomic():
         row = outgoing.lock_withdrawal(withdrawal_id)
         if row.state != State.SENDING or row.next_at > now:
@@ -86,6 +95,36 @@ def return_withdrawal(
         logger.warning("withdrawal:given up withdrawal=%s operator=%s", row.id, operator)
         _give_back(row, reason=reason, now=now)
         return row
+
+
+def _find(row: Withdrawal, *, now: datetime) -> Broadcast | Transfer | None:
+    """Ask the rail whether it has a withdrawal already."""
+    match Rail(row.rail):
+        case Rail.CHAIN:
+            return chain(now).find(row.id)
+        case Rail.STRIPE:
+            return payouts.transfer_of(row.id)
+
+
+def _hand_over(row: Withdrawal, *, now: datetime) -> Broadcast | Transfer:
+    """Ask the rail to send a withdrawal, all of it. Raises: RailShort, PayoutAccountNotReady."""
+    match Rail(row.rail):
+        case Rail.CHAIN:
+            return chain(now).send(row.id, address=row.destination, amount_rao=row.arrives_rao)
+        case Rail.STRIPE:
+            return withdrawal_transfers.send(row)
+
+
+def _take_up_any(row: Withdrawal, seen: Broadcast | Transfer, *, now: datetime) -> Withdrawal:
+    match seen:
+        case Broadcast():
+            return take_up(seen, now=now)
+        case Transfer():
+            withdrawal_transfers.take_up_transfer(seen, now=now)
+            row.refresh_from_db()
+            return row
+        case _:
+            assert_never(seen)
 
 
 @transaction.atomic
@@ -133,6 +172,8 @@ def _why_wait(row: Withdrawal, *, now: datetime) -> str:
         return "This way out is switched off."
     if queries.restricted(row.owner, now).is_frozen:
         return "A card payment of its owner is in doubt, or they owe."
+    if row.rail == Rail.STRIPE:
+        return withdrawal_transfers.why_wait(row, rules(), now=now)
     return ""
 
 

@@ -14,7 +14,7 @@ from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, VoidHold
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
-from marketplace import queries
+from marketplace import payments, queries
 from marketplace.errors import (
     NotWithdrawable,
     PayoutAccountNotReady,
@@ -68,7 +68,7 @@ def is_open(rail: Rail) -> bool:
         case Rail.CHAIN:
             return bool(settings.CHAIN)
         case Rail.STRIPE:
-            return False
+            return payments.is_switched_on()
 
 
 @transaction.atomic

@@ -26,6 +26,8 @@ from marketplace.pages import (
     trading,
     usage,
     webhooks,
+    withdrawal_places,
+    withdrawals,
 )
 from neurons import keys
 
@@ -96,6 +98,25 @@ urlpatterns = [
     path("wallet/statement.json", statements.json_statement, name="statement_json"),
     path("wallet/entries/<int:entry>/", statements.entry_page, name="entry"),
     path("wallet/entries/<int:entry>/receipt.json", statements.receipt_file, name="entry_receipt"),
+    path("wallet/withdraw/", withdrawals.withdraw, name="withdraw"),
+    path("wallet/withdraw/review/", withdrawals.withdraw_review, name="withdraw_review"),
+    path("wallet/withdraw/confirm/", withdrawals.withdraw_confirm, name="withdraw_confirm"),
+    path("wallet/withdrawals/", withdrawals.withdrawal_list, name="withdrawals"),
+    path("wallet/withdrawals/<uuid:pk>/", withdrawals.withdrawal, name="withdrawal"),
+    path(
+        "wallet/withdrawals/<uuid:pk>/cancel/",
+        withdrawals.cancel_withdrawal,
+        name="cancel_withdrawal",
+    ),
+    path("wallet/places/", withdrawal_places.places, name="withdrawal_places"),
+    path("wallet/places/add/", withdrawal_places.add_address, name="add_withdrawal_address"),
+    path(
+        "wallet/places/<uuid:pk>/remove/",
+        withdrawal_places.remove_address,
+        name="remove_withdrawal_address",
+    ),
+    path("wallet/places/connect/", withdrawal_places.connect, name="connect_payouts"),
+    path("wallet/places/look/", withdrawal_places.look, name="look_at_payouts"),
     path("wallet/test-tao/", accounts.test_tao, name="test_tao"),
     path("keys/", accounts.keys, name="keys"),
     path("keys/api/", api_keys.api_keys, name="api_keys"),

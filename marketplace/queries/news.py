@@ -195,6 +195,30 @@ JOIN LATERAL (
 WHERE offer.ended_at > %(since)s AND offer.ended_at <= %(now)s AND offer.state IN ('expired', 'superseded')
 """
 
+# Each step of a withdrawal; and what decides where money goes, so that whoever did not change it can still stop it.
+WITHDRAWALS = """
+SELECT step.kind, row.id::text AS about, row.owner AS person, step.at, NULL::int AS netuid, NULL::uuid AS auction_id,
+       jsonb_build_object('name', 'Your withdrawal', 'withdrawal_id', row.id, 'held_rao', row.held_rao::text,
+                          'reason', nullif(row.reason, '')) AS data
+FROM marketplace_withdrawal AS row
+JOIN LATERAL (VALUES ('withdrawal_requested', row.requested_at), ('withdrawal_approved', row.approved_at),
+                     ('withdrawal_sent', row.sent_at),
+                     (CASE row.state WHEN 'arrived' THEN 'withdrawal_arrived' WHEN 'returned' THEN 'withdrawal_returned'
+                                     WHEN 'refused' THEN 'withdrawal_refused' END, row.ended_at)) AS step (kind, at)
+  ON step.kind IS NOT NULL
+WHERE (row.ended_at IS NULL OR row.ended_at > %(since)s) AND step.at > %(since)s AND step.at <= %(now)s
+UNION ALL
+SELECT 'withdrawal_address_added', place.id::text, place.owner, place.added_at, NULL::int, NULL::uuid,
+       jsonb_build_object('name', 'Your address book', 'label', place.label)
+FROM marketplace_withdrawaladdress AS place
+WHERE place.added_at > %(since)s AND place.added_at <= %(now)s
+UNION ALL
+SELECT 'withdrawal_account_changed', account.owner || ':' || account.changed_at, account.owner, account.changed_at,
+       NULL::int, NULL::uuid, jsonb_build_object('name', 'Your account at Stripe')
+FROM marketplace_payoutaccount AS account
+WHERE account.changed_at > %(since)s AND account.changed_at <= %(now)s
+"""
+
 SOURCES = {
     "outbid": OUTBID,
     "opened": OPENED,
@@ -205,4 +229,5 @@ SOURCES = {
     "unpaid": UNPAID,
     "rules": RULES,
     "offers": OFFERS,
+    "withdrawals": WITHDRAWALS,
 }

@@ -40,6 +40,14 @@ def withdrawals_of(owner: UUID) -> list[Withdrawal]:
     return list(withdrawals(owner)[:ROWS_MAX])
 
 
+def withdrawal_of_staff(withdrawal_id: UUID) -> Withdrawal:
+    """Return anybody's withdrawal. Raises: WithdrawalUnknown."""
+    row = Withdrawal.objects.filter(pk=withdrawal_id).first()
+    if row is None:
+        raise WithdrawalUnknown(withdrawal_id=withdrawal_id)
+    return row
+
+
 def lock_withdrawal(withdrawal_id: UUID) -> Withdrawal:
     """Lock one withdrawal's row. Raises: WithdrawalUnknown."""
     row = Withdrawal.objects.select_for_update(of=("self",)).filter(pk=withdrawal_id).first()

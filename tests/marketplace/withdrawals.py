@@ -3,13 +3,18 @@
 from datetime import timedelta
 from uuid import uuid4
 
+from allauth.mfa.models import Authenticator
+from django.utils import timezone
+
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations
 from marketplace.operations.rehearsed_chain import FINAL_AFTER, RehearsedChain
 from marketplace.operations.withdrawals import Asked, rules
+from marketplace.queries import withdrawals as outgoing
 from marketplace.withdrawing import Rail
 from neurons.keys import Keypair
-from tests.marketplace import world
+from tests.marketplace import factors, world
+from tests.marketplace.cards import hear
 from tests.marketplace.conftest import NOW
 
 LONG_AGO = NOW - timedelta(days=30)
@@ -79,3 +84,34 @@ def look(row, *, now=NOW + FINAL_AFTER):
 
 def drop(row):
     RehearsedChain(NOW).drop(row.id)
+
+
+def connected(far_end, *, tao=1_000, owner=None, at=LONG_AGO):
+    """Somebody whose account at Stripe takes money, and has for long."""
+    owner = owner or world.person(tao=tao)
+    operations.connect_payouts(owner=owner.id, email=owner.email, proven_at=at, now=at)
+    account_id = outgoing.payout_account(owner.id).account_id
+    far_end.onboard(account_id)
+    operations.look_at_payouts(owner=owner.id, now=at)
+    return owner, account_id
+
+
+def to_bank(cents):
+    """Ask for so many US cents."""
+    return Asked(Rail.STRIPE, amount_rao=cents * rules().rao_per_cent, arrives=cents)
+
+
+def fund(far_end, cents):
+    """Pay so many cents into the house's balance at Stripe, and hear of it."""
+    hear(far_end, far_end_event(far_end, far_end.top_up(cents)))
+
+
+def far_end_event(far_end, about):
+    """Return the newest event about an object."""
+    return [event for event in far_end.events if event["data"]["object"]["id"] == about["id"]][-1]
+
+
+def sign_in(client, owner):
+    """Sign somebody in with a second factor that they have had for long, proven just now."""
+    factors.sign_in_proven(client, owner)
+    Authenticator.objects.filter(user=owner).update(created_at=timezone.now() - timedelta(days=30))

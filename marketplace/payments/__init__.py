@@ -1,4 +1,4 @@
-"""Cards: the one module that talks to Stripe. What leaves it are this house's own records, never Stripe's objects.
+"""Cards: the one package that talks to Stripe; dollars that leave are in `payouts`. What leaves it are this house's own records, never Stripe's objects.
 
 A deposit is paid on Stripe's hosted page; this house never sees a card. The return page proves
 nothing: only a signed event does, and the object it names is fetched again before money moves.
@@ -7,12 +7,9 @@ methods are offered is set in Stripe's dashboard; fulfil on events, not on the r
 """
 
 import json
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
@@ -24,23 +21,19 @@ from marketplace import clearing, reconciling
 from marketplace.errors import (
     CardsRefused,
     CardsSwitchedOff,
-    CardsUnavailable,
     WebhookPayloadInvalid,
     WebhookSignatureInvalid,
 )
-
-logger = logging.getLogger(__name__)
+from marketplace.payments.door import HANGING_MAX as HANGING_MAX
+from marketplace.payments.door import NETWORK_RETRIES as NETWORK_RETRIES
+from marketplace.payments.door import can_ask as can_ask
+from marketplace.payments.door import client, dicts, faults_named, listed, webhook_secrets
 
 CURRENCY = "usd"
 # Stripe takes 30 minutes to 24 hours from when *it* creates the session. The five minutes above its
 # lower bound leave room for a slow call, and for a repeat of one that was lost.
 CHECKOUT_LIFETIME = timedelta(minutes=35)
-# Connecting and reading; a person is waiting, and the library's own limit of 80 s would hold a web thread.
-TIMEOUT_S = (3.0, 10.0)
-NETWORK_RETRIES = 2  # the idempotency key makes a repeat safe
-LISTED_MAX = 50_000  # events or balance transactions at once: 500 calls
 SIGNATURE_AGE_MAX_S = 300  # Stripe signs each delivery anew, so an older signature is a replay
-HANGING_MAX = 100  # refunds, disputes or warnings of one payment: Stripe lists no more at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +64,21 @@ class CardSession:
 
 @dataclass(frozen=True, slots=True)
 class CardEvent:
-    """A verified webhook event. data is the object it is about, as it was when the event was made."""
+    """A verified webhook event. data is the object it is about, as it was when the event was made.
+
+    account_id: whose it is, of an account connected to the house; "" of the house itself.
+    """
 
     id: str
     type: str
     object_id: str
     data: dict[str, Any]
+    account_id: str = ""
 
 
 def is_switched_on() -> bool:
     """Say whether people can pay by card. Switched off, what Stripe tells of payments made before is still heard."""
     return settings.CARDS_ON and can_ask()
-
-
-def can_ask() -> bool:
-    """Say whether Stripe can be asked. Without a webhook secret a card could be charged and never credited."""
-    return bool(settings.STRIPE_SECRET_KEY and _webhook_secrets())
 
 
 def create_checkout(
@@ -106,10 +98,10 @@ def create_checkout(
     """
     if not is_switched_on():
         raise CardsSwitchedOff
-    client = _client()
+    v1 = client().v1
     metadata = {shapes.METADATA_DEPOSIT: str(deposit_id)}
-    with _faults_named():
-        session = client.v1.checkout.sessions.create(
+    with faults_named():
+        session = v1.checkout.sessions.create(
             params={
                 "mode": "payment",
                 "client_reference_id": str(deposit_id),
@@ -150,9 +142,9 @@ def retrieve_session(session_id: str) -> CardSession:
 
     Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where there is no such session).
     """
-    client = _client()
-    with _faults_named():
-        fields = client.v1.checkout.sessions.retrieve(session_id).to_dict()
+    v1 = client().v1
+    with faults_named():
+        fields = v1.checkout.sessions.retrieve(session_id).to_dict()
     return CardSession(
         session_id=fields["id"],
         deposit_id=shapes.deposit_id(fields.get("client_reference_id")),
@@ -169,10 +161,10 @@ def retrieve_payment(payment_id: str) -> clearing.Payment:
 
     Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where there is no such payment).
     """
-    v1 = _client().v1
+    v1 = client().v1
     of_it: Any = {"payment_intent": payment_id, "limit": HANGING_MAX}
     movements = ["data.balance_transaction", "data.failure_balance_transaction"]
-    with _faults_named():
+    with faults_named():
         intent = v1.payment_intents.retrieve(
             payment_id, params={"expand": ["latest_charge.balance_transaction", "review"]}
         ).to_dict()
@@ -180,9 +172,9 @@ def retrieve_payment(payment_id: str) -> clearing.Payment:
             return shapes.payment(intent, refunds=[], disputes=[], warnings=[])
         return shapes.payment(
             intent,
-            refunds=_dicts(v1.refunds.list(params=of_it | {"expand": movements})),
-            disputes=_dicts(v1.disputes.list(params=of_it)),
-            warnings=_dicts(v1.radar.early_fraud_warnings.list(params=of_it)),
+            refunds=dicts(v1.refunds.list(params=of_it | {"expand": movements})),
+            disputes=dicts(v1.disputes.list(params=of_it)),
+            warnings=dicts(v1.radar.early_fraud_warnings.list(params=of_it)),
         )
 
 
@@ -191,11 +183,9 @@ def refund(payment_id: str, *, key: str) -> None:
 
     Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where all of it was refunded).
     """
-    client = _client()
-    with _faults_named():
-        client.v1.refunds.create(
-            params={"payment_intent": payment_id}, options={"idempotency_key": key}
-        )
+    v1 = client().v1
+    with faults_named():
+        v1.refunds.create(params={"payment_intent": payment_id}, options={"idempotency_key": key})
 
 
 def read_event(payload: bytes, *, signature: str) -> CardEvent:
@@ -207,7 +197,7 @@ def read_event(payload: bytes, *, signature: str) -> CardEvent:
     _check_signature(payload, signature)
     try:
         event = _event(json.loads(payload))
-    except (ValueError, KeyError, TypeError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise WebhookPayloadInvalid(reason=type(fault).__name__) from fault
     if not all(isinstance(word, str) and word for word in (event.id, event.type, event.object_id)):
         raise WebhookPayloadInvalid(reason="an id or the type is not a word")
@@ -219,7 +209,7 @@ def events_since(since: datetime) -> Iterator[CardEvent]:
 
     Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused.
     """
-    for body in _listed(_client().v1.events, {"created": {"gte": int(since.timestamp())}}):
+    for body in listed(client().v1.events, {"created": {"gte": int(since.timestamp())}}):
         # What is about no object with an id, as balance.available is, asks for nothing here.
         if body["data"]["object"].get("id"):
             yield _event(body)
@@ -237,37 +227,37 @@ def lines_of_payout(payout_id: str) -> list[reconciling.Line]:
 
 def retrieve_transit(object_id: str) -> reconciling.Transit:
     """Fetch a payout or a top-up of the house. Raises: as `retrieve_payment`."""
-    v1 = _client().v1
+    v1 = client().v1
     is_payout = object_id.startswith("po_")
-    with _faults_named():
+    with faults_named():
         service: Any = v1.payouts if is_payout else v1.topups
         fields = service.retrieve(object_id).to_dict()
     return shapes.transit(fields)
 
 
 def _lines(asked: dict[str, Any]) -> list[reconciling.Line]:
-    listed = _listed(_client().v1.balance_transactions, asked | {"expand": ["data.source"]})
-    return [shapes.line(fields) for fields in listed]
-
-
-def _listed(service: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:  # noqa: ANN401  any of Stripe's lists
-    """Read a list page by page."""
-    with _faults_named():
-        pages = service.list(params=asked | {"limit": HANGING_MAX})
-        for count, item in enumerate(pages.auto_paging_iter()):
-            if count >= LISTED_MAX:
-                raise CardsRefused(reason="too long a list: ask for fewer days")
-            yield item.to_dict()
+    found = listed(client().v1.balance_transactions, asked | {"expand": ["data.source"]})
+    return [shapes.line(fields) for fields in found]
 
 
 def _event(body: dict[str, Any]) -> CardEvent:
-    data = body["data"]["object"]
-    return CardEvent(id=body["id"], type=body["type"], object_id=data["id"], data=data)
+    """Read an event. Those of Stripe's second API are thin: they name what they are about, and nothing of it."""
+    if body.get("object") == "v2.core.event":
+        data = {"id": body["related_object"]["id"], "object": body["related_object"]["type"]}
+    else:
+        data = body["data"]["object"]
+    return CardEvent(
+        id=body["id"],
+        type=body["type"],
+        object_id=data["id"],
+        data=data,
+        account_id=body.get("account") or "",
+    )
 
 
 def _check_signature(payload: bytes, signature: str) -> None:
     """Pass when any secret of the house made the signature."""
-    secrets = _webhook_secrets()
+    secrets = webhook_secrets()
     if not secrets:
         raise WebhookSignatureInvalid(reason="no webhook secret is set")
     if not signature.isascii():  # the library would compare it all the same, and fall over
@@ -285,43 +275,3 @@ def _check_signature(payload: bytes, signature: str) -> None:
         else:
             return
     raise WebhookSignatureInvalid(reason=reason)
-
-
-def _webhook_secrets() -> list[str]:
-    return [word for word in map(str.strip, settings.STRIPE_WEBHOOK_SECRET.split(",")) if word]
-
-
-def _client() -> stripe.StripeClient:
-    if not can_ask():
-        raise CardsSwitchedOff
-    return _client_of(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
-
-
-@lru_cache(maxsize=2)
-def _client_of(secret_key: str, api_base: str) -> stripe.StripeClient:
-    """Keep one client per key, so that its connections are used again."""
-    return stripe.StripeClient(
-        secret_key,
-        base_addresses={"api": api_base} if api_base else None,
-        max_network_retries=NETWORK_RETRIES,
-        http_client=stripe.RequestsClient(timeout=TIMEOUT_S),
-    )
-
-
-@contextmanager
-def _faults_named() -> Iterator[None]:
-    """Turn Stripe's errors into this house's two: try again later, or do not."""
-    try:
-        yield
-    except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as fault:
-        logger.warning("cards:unavailable reason=%s", type(fault).__name__)
-        raise CardsUnavailable from fault
-    except stripe.StripeError as fault:
-        # Stripe's message may quote what was sent; its code is enough for the caller and for the log.
-        reason = fault.code or type(fault).__name__
-        logger.warning("cards:refused reason=%s request=%s", reason, fault.request_id)
-        raise CardsRefused(reason=reason) from fault
-
-
-def _dicts(listed: Any) -> list[dict[str, Any]]:  # noqa: ANN401  a list object of whatever Stripe lists
-    return [item.to_dict() for item in listed.data]

@@ -1,0 +1,256 @@
+"""Pages of money that leaves: the form, what is held and what arrives, and each withdrawal on its way."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from ledger.errors import DomainError
+from marketplace import operations as marketplace
+from marketplace import queries as market
+from marketplace.models import PayoutAccount, User, Withdrawal, WithdrawalAddress
+from marketplace.operations.rehearsal import rehearse
+from marketplace.operations.withdrawals import Asked, is_open, rules
+from marketplace.pages import wording
+from marketplace.pages.accounts import dollars
+from marketplace.pages.forms import TaoField
+from marketplace.pages.proving import proven_at, second_factor_required
+from marketplace.pages.reader import form_key, reader
+from marketplace.pages.refusals import answered, words
+from marketplace.queries import withdrawals as outgoing
+from marketplace.withdrawing import Quote, Rail
+
+State = Withdrawal.State
+
+
+class ChainForm(forms.Form):
+    """How many TAO go to which address."""
+
+    amount_rao = TaoField(label="Amount", help_text="The fee is taken of it.")
+    address = forms.TypedChoiceField(
+        label="To", coerce=UUID, error_messages={"required": "Choose an address of your book."}
+    )
+
+
+class DollarsForm(forms.Form):
+    """How many TAO are sold for dollars."""
+
+    amount_rao = TaoField(label="Amount", help_text="It is sold to the house at its rate.")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A withdrawal as its owner reads it."""
+
+    row: Withdrawal
+    arrives: str
+    where: str
+
+
+def line(row: Withdrawal) -> Line:
+    """Read a row for the page."""
+    if row.arrives_cents is not None:
+        return Line(row, f"{dollars(row.arrives_cents)} USD", "Your account at Stripe")
+    return Line(row, f"{wording.tao(row.arrives_rao)} TAO", row.destination)
+
+
+@login_required
+@answered
+def withdraw(request: HttpRequest) -> HttpResponse:
+    """Show what may leave, by which ways, and the forms that ask for it."""
+    return render(request, "pages/withdraw.html", ways_out(reader(request), now=timezone.now()))
+
+
+@login_required
+@require_POST
+@answered
+def withdraw_review(request: HttpRequest) -> HttpResponse:
+    """Show what is set aside, what arrives, where and when; nothing is written yet."""
+    owner, now = reader(request), timezone.now()
+    page = ways_out(owner, now=now, sent=request)
+    rail = Rail.STRIPE if request.POST.get("rail") == Rail.STRIPE else Rail.CHAIN
+    form = page[f"{rail.value}_form"]
+    asked = rehearsed(owner, form, rail, now=now) if form.is_valid() else None
+    if asked is None:
+        return render(request, "pages/withdraw.html", page)
+    quote = rules().quote(rail, asked.amount_rao)
+    page |= told_of(quote, asked, owner) | {"key": str(uuid.uuid4()), "asked": asked}
+    return render(request, "pages/withdraw_confirm.html", page)
+
+
+@require_POST
+@second_factor_required
+@answered
+def withdraw_confirm(request: HttpRequest) -> HttpResponse:
+    """Ask for the withdrawal, and lead to it; what is refused leads back to the form."""
+    sent = request.POST
+    try:
+        row = marketplace.request_withdrawal(
+            owner=reader(request).id,
+            asked=asked_in(sent),
+            key=form_key(request, "withdraw", sent.get("key", "")),
+            proven_at=proven_at(request),
+            now=timezone.now(),
+        )
+    except DomainError as refusal:
+        messages.error(request, words(refusal))
+        return redirect("withdraw")
+    return redirect("withdrawal", pk=row.pk)
+
+
+@login_required
+@answered
+def withdrawal_list(request: HttpRequest) -> HttpResponse:
+    """List the reader's withdrawals."""
+    rows = outgoing.withdrawals_of(reader(request).id)
+    return render(request, "pages/withdrawals.html", {"lines": [line(row) for row in rows]})
+
+
+@login_required
+@answered
+def withdrawal(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Show how far a withdrawal is, and what comes next."""
+    row = outgoing.withdrawal(pk, owner=reader(request).id)
+    page = {
+        "line": line(row),
+        "steps": steps_of(row),
+        "is_rehearsed": row.rail == Rail.CHAIN and settings.CHAIN == "rehearsal",
+        "is_cancellable": row.state == State.REQUESTED,
+        "is_on_its_way": row.ended_at is None,
+    }
+    return render(request, "pages/withdrawal.html", page)
+
+
+@login_required
+@require_POST
+@answered
+def cancel_withdrawal(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Take a withdrawal back."""
+    marketplace.cancel_withdrawal(withdrawal_id=pk, owner=reader(request).id, now=timezone.now())
+    messages.success(request, "Cancelled. What was set aside is available again.")
+    return redirect("withdrawal", pk=pk)
+
+
+def ways_out(owner: User, *, now: datetime, sent: HttpRequest | None = None) -> dict[str, Any]:
+    """Return what a page says of the ways out, with the forms: the one that was sent, and a fresh one of the other."""
+    allowed, account = rules(), outgoing.payout_account(owner.id)
+    rail = sent.POST.get("rail") if sent else None
+    book = outgoing.withdrawal_addresses(owner.id)
+    chain_form = chain_form_of(sent.POST if sent and rail != Rail.STRIPE else None, book)
+    return {
+        "balance": market.purse(owner.id, now),
+        "left_today_rao": max(0, allowed.a_day_rao - outgoing.withdrawn_today_rao(owner.id, now)),
+        "rules": allowed,
+        "cents_per_tao": dollars(10**9 // allowed.rao_per_cent),
+        "chain_is_on": is_open(Rail.CHAIN),
+        "stripe_is_on": is_open(Rail.STRIPE),
+        "is_rehearsed": settings.CHAIN == "rehearsal",
+        "book": book,
+        "account": account,
+        "takes_dollars": bool(account and account.state == PayoutAccount.State.ACTIVE),
+        "chain_form": chain_form,
+        "stripe_form": DollarsForm(sent.POST if sent and rail == Rail.STRIPE else None),
+    }
+
+
+def chain_form_of(sent: QueryDict | None, book: Sequence[WithdrawalAddress]) -> ChainForm:
+    """Return the form that asks for TAO, offering the addresses of a book."""
+    form = ChainForm(sent)
+    field = form.fields["address"]
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = [(str(row.id), f"{row.label}: {row.ss58}") for row in book]
+    return form
+
+
+def rehearsed(owner: User, form: forms.Form, rail: Rail, *, now: datetime) -> Asked | None:
+    """Return what is asked for, if it would not be refused; else the refusal stands on the form.
+
+    Only the second factor is not asked for: it is, by the page that acts.
+    """
+    amount_rao = form.cleaned_data["amount_rao"]
+    try:
+        asked = Asked(
+            rail,
+            amount_rao=amount_rao,
+            arrives=rules().quote(rail, amount_rao).arrives,
+            address_id=form.cleaned_data.get("address"),
+        )
+        rehearse(
+            marketplace.request_withdrawal,
+            owner=owner.id,
+            asked=asked,
+            key=str(uuid.uuid4()),
+            proven_at=now,
+            now=now,
+        )
+    except DomainError as refusal:
+        form.add_error(None, words(refusal))
+        return None
+    return asked
+
+
+def asked_in(sent: QueryDict) -> Asked:
+    """Read what the confirming page sent; figures that nobody was shown are refused by the operation."""
+    try:
+        address_id = UUID(sent.get("address", ""))
+    except ValueError:
+        address_id = None
+    return Asked(
+        Rail.STRIPE if sent.get("rail") == Rail.STRIPE else Rail.CHAIN,
+        amount_rao=number(sent.get("amount_rao", "")),
+        arrives=number(sent.get("arrives", "")),
+        address_id=address_id,
+    )
+
+
+def number(text: str) -> int:
+    """Read a number of a hidden field; anything else is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
+
+
+def told_of(quote: Quote, asked: Asked, owner: User) -> dict[str, Any]:
+    """Return what the confirming page says."""
+    address = (
+        outgoing.withdrawal_address(asked.address_id, owner=owner.id) if asked.address_id else None
+    )
+    in_dollars = f"{dollars(quote.arrives_cents)} USD"
+    return {
+        "quote": quote,
+        "address": address,
+        "arrives": f"{wording.tao(quote.arrives_rao)} TAO" if address else in_dollars,
+        "approvals_needed": rules().approvals_needed(quote.held_rao),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a withdrawal. at: None while it has not happened."""
+
+    words: str
+    at: datetime | None
+
+
+def steps_of(row: Withdrawal) -> list[Step]:
+    """Return the steps of a withdrawal, as far as they happened, and those that come."""
+    steps = [Step("Asked for, and set aside", row.requested_at)]
+    if row.state in {State.CANCELLED, State.REFUSED} and not row.approved_at:
+        return [*steps, Step(row.get_state_display(), row.ended_at)]
+    people = "two people of our staff" if row.approvals_needed == 2 else "our staff"
+    steps.append(Step(f"Approved by {people}", row.approved_at))
+    if row.state == State.REFUSED:
+        return [*steps, Step("Refused", row.ended_at)]
+    steps.append(Step("Sent", row.sent_at))
+    if row.state == State.RETURNED:
+        return [*steps, Step("Returned to your wallet", row.ended_at)]
+    return [*steps, Step("Arrived", row.ended_at)]

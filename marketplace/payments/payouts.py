@@ -1,0 +1,150 @@
+"""Dollars that leave: accounts connected to the house, and transfers to them.
+
+Accounts are of Stripe's second API, which its guidance asks new marketplaces to use: recipients with Stripe's own
+dashboard, where fees and losses are the house's, as separate charges and transfers need it. The bank, and who the
+person is, only Stripe gets to know. A transfer is never asked for in part: it is refused whole where the house's
+balance is short, and asked for again later.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import stripe
+from django.conf import settings
+
+from marketplace import card_shapes as shapes
+from marketplace.errors import PayoutAccountNotReady, RailShort
+from marketplace.payments.door import HANGING_MAX, client, dicts, faults_named, listed
+from marketplace.withdrawing import Transfer
+
+CURRENCY = "usd"
+SHORT = "balance_insufficient"
+SEEN_OF_ACCOUNT = ["configuration.recipient"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedAccount:
+    """An account connected to the house, as Stripe has it now. state: a word of PayoutAccount.State."""
+
+    id: str
+    state: str
+
+
+def create_account(*, owner: UUID, email: str) -> ConnectedAccount:
+    """Open an account that takes transfers, for its owner to tell Stripe the rest. A repeat returns the same one.
+
+    Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused.
+    """
+    recipient = {"capabilities": {"stripe_balance": {"stripe_transfers": {"requested": True}}}}
+    params: Any = {
+        "contact_email": email,
+        "dashboard": "express",
+        "identity": {"country": settings.STRIPE_PAYOUT_COUNTRY},
+        "defaults": {
+            "responsibilities": {
+                "fees_collector": "application",
+                "losses_collector": "application",
+            }
+        },
+        "configuration": {"recipient": recipient},
+        "metadata": {"owner": str(owner)},
+        "include": SEEN_OF_ACCOUNT,
+    }
+    accounts = client().v2.core.accounts
+    with faults_named():
+        made = accounts.create(params=params, options={"idempotency_key": f"account:{owner}"})
+    return _account(made.to_dict())
+
+
+def account_page(account_id: str, *, return_url: str, refresh_url: str) -> str:
+    """Return the address of Stripe's page where an owner tells what it asks for. It works once, and for minutes.
+
+    Raises: as `create_account`.
+    """
+    onboarding = {"return_url": return_url, "refresh_url": refresh_url}
+    use_case = {"type": "account_onboarding", "account_onboarding": onboarding}
+    params: Any = {"account": account_id, "use_case": use_case}
+    with faults_named():
+        return str(client().v2.core.account_links.create(params=params).url)
+
+
+def retrieve_account(account_id: str) -> ConnectedAccount:
+    """Fetch a connected account. Raises: as `create_account` (also where there is no such account)."""
+    params: Any = {"include": SEEN_OF_ACCOUNT}
+    with faults_named():
+        fields = client().v2.core.accounts.retrieve(account_id, params=params).to_dict()
+    return _account(fields)
+
+
+def transfer_of(withdrawal_id: UUID) -> Transfer | None:
+    """Find the transfer that was made for a withdrawal, however long ago; None where there is none.
+
+    Raises: as `create_account`.
+    """
+    asked: Any = {"transfer_group": _group(withdrawal_id), "limit": HANGING_MAX}
+    with faults_named():
+        found = dicts(client().v1.transfers.list(params=asked))
+    return _transfer(found[0]) if found else None
+
+
+def create_transfer(
+    *, withdrawal_id: UUID, account_id: str, amount_cents: int, attempt: int
+) -> Transfer:
+    """Send dollars of the house's balance to a connected account, all or none.
+
+    attempt: how often Stripe has refused it. Stripe keeps a refusal under its key for a day, so a new try has a new
+    key, and a repeat of one that was lost has the old one.
+    Raises: RailShort, PayoutAccountNotReady, CardsSwitchedOff, CardsUnavailable, CardsRefused.
+    """
+    if retrieve_account(account_id).state != "active":
+        raise PayoutAccountNotReady
+    params: Any = {
+        "amount": amount_cents,
+        "currency": CURRENCY,
+        "destination": account_id,
+        "transfer_group": _group(withdrawal_id),
+        "metadata": {shapes.METADATA_WITHDRAWAL: str(withdrawal_id)},
+    }
+    key = f"withdrawal:{withdrawal_id}:{attempt}"
+    with faults_named():
+        try:
+            made = client().v1.transfers.create(params=params, options={"idempotency_key": key})
+        except stripe.InvalidRequestError as fault:
+            if fault.code == SHORT:
+                raise RailShort from fault
+            raise
+    return _transfer(made.to_dict())
+
+
+def retrieve_transfer(transfer_id: str) -> Transfer:
+    """Fetch a transfer with its reversals. Raises: as `create_account` (also where there is no such transfer)."""
+    with faults_named():
+        fields = client().v1.transfers.retrieve(transfer_id).to_dict()
+    return _transfer(fields)
+
+
+def transfers_paid_out(payout_id: str, *, account_id: str) -> list[str]:
+    """Name the transfers whose dollars a payout of a connected account took to its bank. Raises: as `create_account`."""
+    asked = {"payout": payout_id, "expand": ["data.source"]}
+    lines = listed(client().v1.balance_transactions, asked, account_id=account_id)
+    return [transfer_id for fields in lines if (transfer_id := shapes.transfer_in(fields))]
+
+
+def _transfer(fields: dict[str, Any]) -> Transfer:
+    """Read a transfer; its reversals are fetched where it has any."""
+    reversals: list[dict[str, Any]] = []
+    if fields["amount_reversed"]:
+        with faults_named():
+            reversals = dicts(
+                client().v1.transfers.reversals.list(fields["id"], params={"limit": HANGING_MAX})
+            )
+    return shapes.transfer(fields, reversals=reversals)
+
+
+def _account(fields: dict[str, Any]) -> ConnectedAccount:
+    return ConnectedAccount(fields["id"], shapes.account_state(fields))
+
+
+def _group(withdrawal_id: UUID) -> str:
+    return f"withdrawal:{withdrawal_id}"
