@@ -14,7 +14,7 @@ from marketplace.offering import Backing
 from marketplace.operations import card_books
 from marketplace.tasks import collect_debts
 from tests import make
-from tests.marketplace import world
+from tests.marketplace import withdrawals, world
 from tests.marketplace.cards import CENTS, dollars, hear, hear_all, paid, purse, quote, spend, told
 from tests.marketplace.conftest import NOW
 
@@ -367,3 +367,18 @@ def test_a_look_that_finds_nothing_new_changes_nothing(far_end):
     assert operations.look_again(deposit_id=deposit.id, now=NOW) == "credited before"
     assert card_books.terms_of(deposit).rao_of(CENTS) == deposit.credit_rao
     assert purse(ada) == (100 * TAO, 0, 0)
+
+
+def test_what_is_set_aside_to_leave_covers_no_restriction(far_end, settings):
+    settings.CHAIN = "rehearsal"
+    ada, book = withdrawals.rich(tao=30)
+    paid(far_end, owner=ada)
+    withdrawals.request(ada, withdrawals.to_chain(book, 30))
+    on = world.auction(start=100)
+
+    world.bid(on, ada, 100)
+    world.settle(on)
+
+    # All that was sold for came of the card, so all of it goes along; none stays behind on an empty wallet.
+    assert queries.restricted(on.seller, NOW).amount_rao == 97.5 * TAO
+    assert queries.restricted(ada.id, NOW).amount_rao == 2.5 * TAO

@@ -218,3 +218,20 @@ def test_dollars_are_shown_as_dollars(client, far_end, settings):
 
     assert "20.00 USD" in page
     assert "your account at Stripe" in page
+
+
+def test_the_api_lists_withdrawals_and_makes_none(client, ada):
+    first, row = ask(ada), ask(ada)
+
+    page = client.get("/api/v1/withdrawals/?limit=1").json()
+    shown = client.get(f"/api/v1/withdrawals/{row.id}/").json()
+
+    assert [one["id"] for one in page["results"]] == [str(row.id)]
+    assert client.get(page["next"]).json()["results"][0]["id"] == str(first.id)
+    assert (shown["state"], shown["held_rao"], shown["arrives_rao"], shown["arrives_cents"]) == (
+        "requested", str(10 * TAO), str(10 * TAO - FEE_RAO), None,
+    )  # fmt: skip
+    assert client.post("/api/v1/withdrawals/", {}).status_code in {403, 405}
+    client.force_login(world.person())
+    refusal = client.get(f"/api/v1/withdrawals/{row.id}/")
+    assert (refusal.status_code, refusal.json()["code"]) == (404, "withdrawal_unknown")

@@ -4,18 +4,15 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, transaction
 
 from ledger import queries as books
 from ledger.chart import CHAIN_HOT, FEES, NETWORK_FEES
 from ledger.errors import IdempotencyConflict
 from ledger.money import RAO_PER_TAO as TAO
 from ledger.reserves import reserves
-from marketplace import operations, tasks
+from marketplace import operations, queries, tasks
 from marketplace.errors import (
     NotWithdrawable,
-    OwnWithdrawal,
-    ReasonMissing,
     SecondFactorNotProven,
     WithdrawalAddressUnknown,
     WithdrawalCoolingDown,
@@ -26,7 +23,7 @@ from marketplace.errors import (
     WithdrawalsSwitchedOff,
     WithdrawalUnknown,
 )
-from marketplace.models import RehearsedBroadcast, Withdrawal, WithdrawalApproval
+from marketplace.models import RehearsedBroadcast, Withdrawal
 from marketplace.operations.rehearsed_chain import FEE_RAO as NETWORK_FEE_RAO
 from marketplace.operations.rehearsed_chain import RehearsedChain
 from tests.marketplace import world
@@ -223,67 +220,6 @@ def test_an_owner_cancels_until_it_is_approved():
     assert refusal.value.fields == {"state": "approved"}
 
 
-def test_above_the_limit_two_people_let_it_go(settings):
-    settings.WITHDRAWAL_TWO_PEOPLE_RAO = 5 * TAO
-    _, row = requested(tao=10)
-    grace, linus = world.person(), world.person()
-
-    approve(row, grace, grace)
-    assert row.state == "requested"
-    assert send(row).state == "requested"
-    approve(row, linus)
-
-    assert row.state == "approved"
-    assert {one.operator for one in row.approvals.all()} == {grace.id, linus.id}
-
-
-def test_nobody_lets_their_own_money_go_under_any_name():
-    ada, row = requested()
-    other = world.person()
-    operations.link_accounts(one=ada.id, other=other.id, note="x", linked_by=other.id, now=NOW)
-
-    for operator in (ada, other):
-        with pytest.raises(OwnWithdrawal):
-            approve(row, operator)
-
-    assert not row.approvals.exists()
-
-
-def test_the_database_refuses_what_was_not_approved_by_enough_others():
-    ada, row = requested()
-
-    with pytest.raises(IntegrityError, match="is_not_the_owners"), transaction.atomic():
-        WithdrawalApproval.objects.create(
-            withdrawal=row, owner=ada.id, operator=ada.id, approved_at=NOW
-        )
-    grace = uuid4()
-    Withdrawal.objects.filter(pk=row.pk).update(approvals_needed=2)
-    one = {"withdrawal": row, "owner": ada.id, "operator": grace, "approved_at": NOW}
-    WithdrawalApproval.objects.create(**one)
-    with pytest.raises(IntegrityError, match="is_once_a_person"), transaction.atomic():
-        WithdrawalApproval.objects.create(**one)
-    # Even under another name for the owner, which the CHECK of one row cannot see.
-    forged = {**one, "owner": uuid4(), "operator": ada.id}
-    WithdrawalApproval.objects.create(**forged)
-    with pytest.raises(IntegrityError, match="that_goes_was_approved"), transaction.atomic():
-        Withdrawal.objects.filter(pk=row.pk).update(state="approved", approved_at=NOW)
-
-
-def test_staff_refuses_with_a_reason_and_the_money_is_back():
-    ada, row = requested()
-    approve(row)
-    with pytest.raises(ReasonMissing):
-        operations.refuse_withdrawal(withdrawal_id=row.id, operator=uuid4(), reason=" ", now=NOW)
-
-    for reason in ("The address is known for theft.", "Another reason."):
-        operations.refuse_withdrawal(withdrawal_id=row.id, operator=uuid4(), reason=reason, now=NOW)
-
-    row.refresh_from_db()
-    assert (row.state, row.reason) == ("refused", "The address is known for theft.")
-    assert world.purse(ada) == (1_000 * TAO, 0)
-    assert send(row, now=NOW + AGAIN).state == "refused"
-
-
 def test_what_the_chain_drops_is_in_the_wallet_again():
     ada, row = requested()
     send(approve(row))
@@ -343,36 +279,6 @@ def test_what_the_hot_wallet_cannot_send_whole_waits(settings):
     assert (row.state, row.waits_for) == ("sent", "")
 
 
-def test_staff_gives_up_what_the_rail_never_took_and_not_while_it_is_tried(settings):
-    ada, row = requested()
-    approve(row)
-    settings.CHAIN_HOT_RAO = 0
-    send(row)
-    asked = {"withdrawal_id": row.id, "operator": uuid4(), "reason": "The hot wallet is empty."}
-
-    with pytest.raises(WithdrawalDecided):
-        operations.return_withdrawal(**asked, now=NOW)
-    operations.return_withdrawal(**asked, now=NOW + AGAIN)
-
-    row.refresh_from_db()
-    assert row.state == "returned"
-    assert world.purse(ada) == (1_000 * TAO, 0)
-
-
-def test_giving_up_finds_what_was_sent_after_all(settings):
-    _, row = requested()
-    approve(row)
-    settings.CHAIN_HOT_RAO = 0
-    send(row)
-    settings.CHAIN_HOT_RAO = 100 * TAO
-    RehearsedChain(NOW).send(row.id, address=row.destination, amount_rao=row.arrives_rao)
-
-    operations.return_withdrawal(withdrawal_id=row.id, operator=uuid4(), reason="x", now=NOW)
-
-    row.refresh_from_db()
-    assert row.state == "sent"
-
-
 @pytest.mark.parametrize("change", [("WITHDRAWALS_ON", False)])
 def test_switched_off_nothing_is_sent_and_what_was_sent_is_looked_at(settings, change):
     (_, waiting), (_, sent) = requested(), requested()
@@ -387,3 +293,31 @@ def test_switched_off_nothing_is_sent_and_what_was_sent_is_looked_at(settings, c
     assert sent.state == "arrived"
     settings.WITHDRAWALS_ON = True
     assert send(waiting, now=NOW + AGAIN).state == "sent"
+
+
+def test_every_step_and_every_new_place_is_told():
+    ada = world.person(tao=100)
+    operations.tell_news(source="withdrawals", now=ada.joined_at)
+    start = ada.joined_at + timedelta(days=1)
+    book = address(ada, at=start)
+    at = start + timedelta(days=3)
+    sent, refused = (request(ada, to_chain(book, 10), now=at, proven_at=at) for _ in range(2))
+    look(send(approve(sent, now=at), now=at), now=at + timedelta(minutes=1))
+    operations.refuse_withdrawal(
+        withdrawal_id=refused.id, operator=uuid4(), reason="Ask us first.", now=at
+    )
+
+    operations.tell_news(source="withdrawals", now=at + timedelta(minutes=1))
+    operations.tell_news(source="withdrawals", now=at + timedelta(minutes=2))
+
+    told = queries.notices_of(ada.id, limit=20)
+    assert sorted(line.kind for line in told) == [
+        "withdrawal_address_added", "withdrawal_approved", "withdrawal_arrived", "withdrawal_refused",
+        "withdrawal_requested", "withdrawal_requested", "withdrawal_sent",
+    ]  # fmt: skip
+    (said,) = (line for line in told if line.kind == "withdrawal_refused")
+    assert said.sentence == (
+        "Your withdrawal of 10 TAO was refused, and the money is in your wallet again."
+        " The reason given: “Ask us first.”."
+    )
+    assert said.path == f"/wallet/withdrawals/{refused.id}/"
