@@ -178,7 +178,7 @@ def _first_format(
             for item in record.versions
         ],
         "neurons": [_seat_json(seat, by_uid) for seat in record.seats],
-        "deliveries": [asdict(delivery) for delivery in record.deliveries],
+        "deliveries": [_delivery_json(delivery) for delivery in record.deliveries],
         "smoothed": _smoothed_json(record.smoothed),
         "incumbents": dict(record.incumbents),
     }
@@ -194,6 +194,15 @@ def _seat_json(seat: Seat, by_uid: Callable[[ByUid], Mapping[Any, int]]) -> dict
         "has_permit": seat.has_permit,
         "bonds": by_uid(seat.bonds),
         "stakes": [{"owner": b.owner, "amount_rao": str(b.amount_rao)} for b in seat.backing],
+    }
+
+
+def _delivery_json(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "miner": delivery.miner,
+        "offered_count": delivery.offered_count,
+        "returned_count": delivery.returned_count,
+        "expired_count": delivery.expired_count,
     }
 
 

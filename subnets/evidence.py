@@ -170,8 +170,13 @@ def _metric_columns(
     tables = [(validator, Table.of(by_miner)) for validator, by_miner in measured.items()]
     rows = Rows([table for _, table in tables])
     columns = {
-        "validator": _whole(uid_of[validator] for validator, table in tables for _ in table),
-        "miner": _whole(uid_of[miner] for _, table in tables for miner in table),
+        "validator": np.repeat(
+            _whole(uid_of[validator] for validator, _ in tables),
+            [len(table) for _, table in tables],
+        ),
+        "miner": _whole(
+            map(uid_of.__getitem__, chain.from_iterable(table.miners for _, table in tables))
+        ),
     }
     large: dict[str, list[int]] = {}
     for name in METRICS:

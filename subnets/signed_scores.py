@@ -110,14 +110,14 @@ class SignedScores(Sequence[Mapping[str, Any]]):
         firsts, seconds, thirds = zip(*map(_around, self.results), strict=True)
         reasons = [canonical_json(reason)[1:-1] for reason in self.reasons]
         judges = [b'","validator":' + canonical_json(who) for who in self.validators]
-        values, value_at = np.unique(self.scores_ppm, return_inverse=True)
-        scores = [b'%d,"signature":"' % value for value in values.tolist()]
+        scores = [b'%d,"signature":"' % value for value in self.scores_ppm.tolist()]
+        own = np.arange(len(self))
         return [
             (_letters(firsts), self.result_at),
             (_letters(reasons), self.reason_at),
             (_letters(seconds), self.result_at),
-            (_letters(scores), value_at),
-            (_letters(self.signatures), np.arange(len(self))),
+            (_letters(scores), own),
+            (_letters(self.signatures), own),
             (_letters(judges), self.validator_at),
             (_letters(thirds), self.result_at),
         ]
