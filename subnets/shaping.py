@@ -275,7 +275,7 @@ def weights(
     Returns every miner of `scores`, in its order; the weights sum to 2**32 within half a unit a miner
     (a whole one with a floor), or are all zero when no score is above zero.
     """
-    assert all(score >= 0 for score in scores.values())
+    assert min(scores.values(), default=0) >= 0
     paid = [miner for miner, score in scores.items() if score > 0]
     if not paid:
         return dict.fromkeys(scores, 0)
@@ -293,9 +293,12 @@ def max_upscale(shares: Mapping[str, int]) -> dict[str, int]:
     greatest = max(shares.values(), default=0)
     if greatest == 0:
         return {}
-    double = 2 * greatest
-    scaled = {miner: (2 * share * U16_MAX + greatest) // double for miner, share in shares.items()}
-    return {miner: weight for miner, weight in scaled.items() if weight > 0}
+    double, whole = 2 * greatest, 2 * U16_MAX
+    return {
+        miner: weight
+        for miner, share in shares.items()
+        if (weight := (share * whole + greatest) // double)
+    }
 
 
 def _capped(masses: Sequence[int], max_share_ppm: int) -> list[int]:
@@ -314,8 +317,8 @@ def _capped(masses: Sequence[int], max_share_ppm: int) -> list[int]:
         if mass == total:  # the last of them: all are at the cap, and something is left
             return _even(masses)
         left, total, at_cap = left - cap, total - mass, mass
-    double = 2 * total
-    return [cap if mass >= at_cap else (2 * mass * left + total) // double for mass in masses]
+    double, whole = 2 * total, 2 * left
+    return [cap if mass >= at_cap else (mass * whole + total) // double for mass in masses]
 
 
 def _even(masses: Sequence[int]) -> list[int]:
