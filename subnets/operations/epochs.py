@@ -11,7 +11,7 @@ counted once whoever repeats it (docs/decisions/0015).
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -47,6 +47,18 @@ class Begun:
     rules: Mapping[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """The rows that an epoch depends on, as they stood together. due_rao: what the epoch pays."""
+
+    subnet: Subnet
+    due_rao: int
+    neurons: Sequence[queries.Seated]
+    stakes: Sequence[books.StakeLine]
+    rules: Sequence[IncentiveRule]
+    tenures: tuple[Tenure, ...]
+
+
 def run_epoch(
     *,
     netuid: int,
@@ -77,7 +89,6 @@ def run_epoch(
         return conclude(begun, paid, prove(begun, paid, seen, now=now), now=now)
 
 
-@transaction.atomic(durable=True)
 def begin(
     *,
     netuid: int,
@@ -87,24 +98,60 @@ def begin(
     proof: Proof = NO_PROOF,
     now: datetime,
 ) -> Begun | None:
-    """Accrue up to the epoch's end and read all that the epoch depends on, in one instant; None when not due.
+    """Accrue up to the epoch's end and read all that the epoch depends on; None when not due."""
+    # Closed epochs and seals never change: they are read before anybody has to wait.
+    previous, sealed = queries.handover(netuid, number - 1), ledger_head()
+    found = instant(netuid, number, is_first=previous is None, now=now)
+    if found is None:
+        return None
+    record = Record(
+        netuid=netuid,
+        number=number,
+        start_block=found.subnet.last_epoch_block,
+        end_block=found.subnet.next_epoch_block,
+        last_step_block=previous.end_block if previous else 0,
+        owner=str(found.subnet.owner),
+        emission_rao=found.due_rao,
+        hyperparameters=found.subnet.hyperparameters,
+        versions=tuple(
+            RuleVersion(rule.version, rule.digest, rule.document) for rule in found.rules
+        ),
+        seats=tuple(seats(found.neurons, found.stakes)),
+        scores=scores,
+        deliveries=tuple(deliveries),
+        smoothed=bundle.smoothed_read(previous.smoothed) if previous else {},
+        incumbents=previous.incumbents if previous else {},
+        results=proof.results,
+        commitments=proof.commitments,
+        tenures=found.tenures,
+        ledger_head=sealed,
+    )
+    return Begun(
+        record=record,
+        previous=previous,
+        neurons={neuron.uid: neuron.id for neuron in found.neurons},
+        rules={rule.version: rule.pk for rule in found.rules},
+    )
+
+
+@transaction.atomic(durable=True)
+def instant(netuid: int, number: int, *, is_first: bool, now: datetime) -> Instant | None:
+    """Accrue, and read the rows as they stand together; None when the epoch is not due.
 
     Whoever moves stake holds the network's row, whoever changes seats, rules or hyperparameters the
-    subnet's: with both, nothing is half seen.
+    subnet's: with both, nothing is half seen. All of them wait, so what was read is made something of afterwards.
     """
-    # A closed epoch never changes, so what it hands on is read before anybody has to wait.
-    previous = queries.handover(netuid, number - 1)
     # The network's row first, then the subnets': accrual takes them in this order too.
     network = queries.lock_network()
     subnet = queries.lock_subnet(netuid)
     block = clock.block_at(now, genesis_at=network.genesis_at, block_ms=network.block_ms)
-    is_next = number == queries.last_epoch_number(netuid) + 1 and (previous is None) == (
-        number == 1
-    )
+    is_next = number == queries.last_epoch_number(netuid) + 1 and is_first == (number == 1)
     if not is_next or block < subnet.next_epoch_block:
         return None
-    accrue_emission(up_to_block=subnet.next_epoch_block)
-    subnet.refresh_from_db(fields=["pending_rao"])
+    # As a rule the window was shut before, and the network has accrued as far.
+    if network.accrued_block < subnet.next_epoch_block:
+        accrue_emission(up_to_block=subnet.next_epoch_block)
+        subnet.refresh_from_db(fields=["pending_rao"])
     # Whatever accrued past the epoch's end waits for the epochs after it.
     due_rao = emission.epoch_part_rao(
         subnet.pending_rao,
@@ -112,18 +159,15 @@ def begin(
         end_block=subnet.next_epoch_block,
         accrued_block=max(network.accrued_block, subnet.next_epoch_block),
     )
-    neurons = queries.seated(netuid)
     versions = queries.rules_by_force(netuid, number)
-    # The first version is the network's own default: with it as the last resort an epoch can be paid.
-    tried = versions[: RULES_TRIED_MAX - 1] + versions[RULES_TRIED_MAX - 1 :][-1:]
-    record = recorded(
-        subnet, number, scores, deliveries, proof, neurons=neurons, rules=tried, previous=previous
-    )
-    return Begun(
-        record=replace(record, emission_rao=due_rao, tenures=owners(subnet, network)),
-        previous=previous,
-        neurons={neuron.uid: neuron.id for neuron in neurons},
-        rules={rule.version: rule.pk for rule in tried},
+    return Instant(
+        subnet=subnet,
+        due_rao=due_rao,
+        neurons=queries.seated(netuid),
+        stakes=books.stakes(netuid),
+        # The first version is the network's own default: with it as the last resort an epoch can be paid.
+        rules=versions[: RULES_TRIED_MAX - 1] + versions[RULES_TRIED_MAX - 1 :][-1:],
+        tenures=owners(subnet, network),
     )
 
 
@@ -143,50 +187,17 @@ def owners(subnet: Subnet, network: Network) -> tuple[Tenure, ...]:
     return held if {tenure.owner for tenure in held} - {str(subnet.owner)} else ()
 
 
-def recorded(
-    subnet: Subnet,
-    number: int,
-    scores: Sequence[Mapping[str, Any]],
-    deliveries: Sequence[Delivery],
-    proof: Proof,
-    *,
-    neurons: Sequence[queries.Seated],
-    rules: Sequence[IncentiveRule],
-    previous: Handover | None,
-) -> Record:
-    """Put together all that the epoch depends on."""
-    return Record(
-        netuid=subnet.netuid,
-        number=number,
-        start_block=subnet.last_epoch_block,
-        end_block=subnet.next_epoch_block,
-        last_step_block=previous.end_block if previous else 0,
-        owner=str(subnet.owner),
-        emission_rao=subnet.pending_rao,
-        hyperparameters=subnet.hyperparameters,
-        versions=tuple(RuleVersion(rule.version, rule.digest, rule.document) for rule in rules),
-        seats=tuple(seats(subnet.netuid, neurons)),
-        scores=scores,
-        deliveries=tuple(deliveries),
-        ledger_head=ledger_head(),
-        smoothed=bundle.smoothed_read(previous.smoothed) if previous else {},
-        incumbents=previous.incumbents if previous else {},
-        results=proof.results,
-        commitments=proof.commitments,
-    )
-
-
-def seats(netuid: int, neurons: Sequence[queries.Seated]) -> Iterator[Seat]:
+def seats(neurons: Sequence[queries.Seated], stakes: Sequence[books.StakeLine]) -> Iterator[Seat]:
     """Yield each neuron with the stake behind it, by uid."""
     backing: dict[str, list[Backing]] = {}
-    for hotkey, owner, amount_rao in sorted(books.stakes(netuid)):
+    for hotkey, owner, amount_rao in sorted(stakes):
         if amount_rao:
             backing.setdefault(hotkey, []).append(Backing(str(owner), amount_rao))
     for neuron in neurons:
         yield Seat(
             uid=neuron.uid,
             hotkey=neuron.hotkey,
-            owner=str(neuron.owner),
+            owner=neuron.owner,
             registered_block=neuron.registered_block,
             last_update_block=neuron.last_update_block,
             has_permit=neuron.has_permit,

@@ -48,32 +48,30 @@ def hotkeys_on(netuid: int) -> dict[str, UUID]:
 
 
 class Seated(NamedTuple):
-    """What an epoch reads of a neuron, the row's id included; bonds: miner uid → u16."""
+    """What an epoch reads of a neuron, the row's id included. bonds_json: as they lie in the row."""
 
     id: int
     uid: int
     hotkey: str
-    owner: UUID
+    owner: str
     registered_block: int
     last_update_block: int
     has_permit: bool
-    bonds: dict[int, int]
+    bonds_json: str
+
+    @property
+    def bonds(self) -> dict[int, int]:
+        """Read the bonds: miner uid → u16. Names are text in JSON."""
+        bonds = orjson.loads(self.bonds_json)
+        return dict(zip(map(int, bonds), bonds.values(), strict=True))
 
 
 def seated(netuid: int) -> list[Seated]:
     """List the subnet's neurons by uid, without making a row and a hotkey of each."""
-    columns = ["pk", "uid", "hotkey_id", "hotkey__owner", *Seated._fields[4:-1]]
     rows = Neuron.objects.filter(subnet=netuid).order_by("uid")
-    bonds_text = Cast("bonds", TextField())
-    return [
-        Seated._make([*row[:-1], _by_uid(orjson.loads(row[-1]))])
-        for row in rows.values_list(*columns, bonds_text)
-    ]
-
-
-def _by_uid(bonds: dict[str, int]) -> dict[int, int]:
-    """Return numbers by uid from JSON, where names are text."""
-    return dict(zip(map(int, bonds), bonds.values(), strict=True))
+    owner, bonds = (Cast(name, TextField()) for name in ("hotkey__owner", "bonds"))
+    found = rows.values_list("pk", "uid", "hotkey_id", owner, *Seated._fields[4:-1], bonds)
+    return [Seated._make(row) for row in found]
 
 
 def netuids_of(hotkeys: Collection[str]) -> dict[str, frozenset[int]]:
