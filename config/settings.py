@@ -282,6 +282,8 @@ TEST_TAO_PER_ACCOUNT = int(os.environ.get("TEST_TAO_PER_ACCOUNT", "0"))
 
 # Compute: how often the network plants known-answer jobs of its own, and how long a miner has for a job.
 CANARY_EVERY_S = float(os.environ.get("CANARY_EVERY_S", "30"))
+# Whether chats at temperature 0 are asked of another owner's miner now and then, to compare.
+REPEAT_CHATS = os.environ.get("REPEAT_CHATS", "1") == "1"
 REPLICATE_JOBS = os.environ.get("REPLICATE_JOBS", "1") == "1"
 LEASE_WAITS_MAX = int(os.environ.get("LEASE_WAITS_MAX", "16"))
 LEASE_S = float(os.environ.get("LEASE_S", "60"))

@@ -14,7 +14,8 @@ import orjson
 from compute import openai
 from compute.errors import AnswerBrokeOff, MinersFailed
 from compute.gateway import wire
-from compute.gateway.attempts import Answer, Attempts, Request, blame
+from compute.gateway.attempts import NEXT_PIECE_S, Answer, Attempts, Request, blame
+from compute.gateway.repeats import Repeats, is_repeatable
 from compute.gateway.replays import Replay
 from compute.gateway.tunnels import Done, Gone, Hub
 from compute.gateway.wire import Headers, Send
@@ -22,16 +23,16 @@ from compute.reservations import Reservation
 from compute.serving import Outcome, UsageRecord
 from compute.till import Till
 
-NEXT_PIECE_S = 30.0
 BYTES_PER_TOKEN = 4  # of English text, where nobody counted
 
 
 class Answering:
     """Serves the requests of one process."""
 
-    def __init__(self, *, hub: Hub, till: Till) -> None:
+    def __init__(self, *, hub: Hub, till: Till, repeats: Repeats) -> None:
         self._attempts = Attempts(hub)
         self._till = till
+        self._repeats = repeats
 
     async def serve(self, request: Request, send: Send, *, replay: Replay | None) -> None:
         """Answer one request. Raises: a DomainError or ConsumerGone while nothing of the answer was sent."""
@@ -51,6 +52,8 @@ class Answering:
                 await (delivery.stream(answer) if ask.is_streamed else delivery.whole(answer))
             finally:
                 await self._attempts.release(answer.tunnel, answer.call, model=ask.terms.name)
+            if answer.is_vouched_for:
+                self._repeats.consider(request, answer, answer.pieces)
         finally:
             if not delivery.is_counted:
                 self._till.cancel(reservation)
@@ -73,6 +76,7 @@ class _Delivery:
         if not (answer.is_vouched_for and is_json_object(answer.first)):
             blame(self.request, answer.tunnel, "an answer its signature does not cover")
             raise MinersFailed(attempts=len(self.request.tried))
+        answer.pieces = [answer.first]
         record = self._count(answer, Outcome.DONE)
         headers = [*trace(self.request), (b"x-price-rao", b"%d" % record.price_rao)]
         body = answer.first.encode()
@@ -83,7 +87,7 @@ class _Delivery:
         """Send an answer as it comes, and how it ended."""
         headers = [wire.EVENT_STREAM, *wire.UNCACHED, *trace(self.request)]
         await wire.start(self.send, status=200, headers=headers)
-        async for body in _events(answer):
+        async for body in _events(answer, keeps=is_repeatable(self.request.ask)):
             self._keep(body)
             await wire.piece(self.send, body)
         if answer.is_vouched_for:
@@ -123,11 +127,16 @@ async def _end_of_whole(answer: Answer) -> Done | None:
     return end if isinstance(end, Done) else None
 
 
-async def _events(answer: Answer) -> AsyncGenerator[bytes, None]:
-    """Yield the answer as server-sent events, what came together in one piece, until it ends in any way."""
+async def _events(answer: Answer, *, keeps: bool) -> AsyncGenerator[bytes, None]:
+    """Yield the answer as server-sent events, what came together in one piece, until it ends in any way.
+
+    keeps: its pieces are wanted when it has ended.
+    """
     texts = [answer.first]
     while True:
         texts += answer.call.waiting()
+        if keeps:
+            answer.pieces += texts
         yield b"".join(b"data: " + text.encode() + b"\n\n" for text in texts)
         try:
             event = await answer.call.next(within_s=NEXT_PIECE_S)

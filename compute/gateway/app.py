@@ -18,7 +18,7 @@ from compute.errors import (
     ModelNotFound,
     PathUnknown,
 )
-from compute.gateway import admission, wire
+from compute.gateway import admission, repeats, wire
 from compute.gateway.answering import Answering
 from compute.gateway.attempts import Request
 from compute.gateway.callers import Callers, PayerOf
@@ -53,6 +53,7 @@ class Gateway:
         self.callers = Callers(payer_of)
         self.replays = Replays()
         self.leases = AskedLeases(self.hub, self.catalogue, DatabaseDesk())
+        self.repeats = repeats.Repeats(self.hub, repeats.DatabaseDesk())
 
     async def start(self) -> None:
         """Recover what an earlier process left, then open."""
@@ -64,7 +65,7 @@ class Gateway:
     def open(self, till: Till) -> None:
         """Keep the account with this till."""
         self.till = till
-        self.answering = Answering(hub=self.hub, till=till)
+        self.answering = Answering(hub=self.hub, till=till, repeats=self.repeats)
 
     def _forever(self) -> list[Coroutine[Any, Any, None]]:
         return [
@@ -84,6 +85,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         self.leases.close()
+        self.repeats.close()
         await admission.close_all(self.hub)
         await self.till.close(now=timezone.now())
 

@@ -1,5 +1,6 @@
 """Finding a miner who answers. Until a first piece is there, a request may go to another one."""
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS_MAX = 3
 FIRST_PIECE_S = 20.0  # of a stream; a cold model loads in less
+NEXT_PIECE_S = 30.0
+ANSWER_MAX_CHARACTERS = 2**20  # 512 tokens in pieces of OpenAI's form are about 150 000
 WHOLE_ANSWER_S = 120.0  # of an answer that comes in one piece, and of all attempts together
 
 
@@ -58,6 +61,8 @@ class Answer:
     first: str
     first_token_ms: int
     end: Done | None = None
+    pieces: list[str] = field(default_factory=list)
+    """What came of it so far, where somebody may want to compare it."""
 
     @property
     def is_vouched_for(self) -> bool:
@@ -134,6 +139,28 @@ class Attempts:
             return await call.next(within_s=within_s)
         except TimeoutError:
             return None
+
+    async def whole(
+        self, ask: openai.Ask, tunnel: Tunnel, call: Call, *, until_s: float
+    ) -> tuple[list[str], Done] | None:
+        """Ask one miner and read its answer to the end; return the signed answer, None where there is none."""
+        tunnel.calls[call.id] = call
+        asked_s = time.monotonic()
+        pieces: list[str] = []
+        try:
+            async with asyncio.timeout(until_s - time.monotonic()):
+                event = await self.first_event(ask, tunnel, call)
+                if isinstance(event, str):
+                    tunnel.standing.note_success((time.monotonic() - asked_s) * 1000)
+                while isinstance(event, str) and call.characters <= ANSWER_MAX_CHARACTERS:
+                    pieces.append(event)
+                    event = await call.next(within_s=NEXT_PIECE_S)
+        except TimeoutError:
+            return None
+        finally:
+            await self.release(tunnel, call, model=ask.terms.name)
+        is_whole = isinstance(event, Done) and tunnel.vouches(call, event)
+        return (pieces, event) if is_whole and isinstance(event, Done) else None
 
     async def release(self, tunnel: Tunnel, call: Call, *, model: str) -> None:
         """Give a place back; stop a miner that is still at it."""

@@ -12,27 +12,23 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
-from asgiref.sync import sync_to_async
-from django.db import close_old_connections
 from django.utils import timezone
 
 from compute import manners, openai, operations
-from compute.gateway.answering import NEXT_PIECE_S
-from compute.gateway.attempts import Attempts
+from compute.gateway.attempts import ANSWER_MAX_CHARACTERS, Attempts
 from compute.gateway.catalogue import Catalogue
+from compute.gateway.threads import in_thread
 from compute.gateway.tunnels import Call, Done, Hub, Tunnel
 from compute.operations import Answered
 from compute.reliability import Fault
 from compute.serving import Kind, ModelTerms
 from neurons.workloads import language, texts
-
-Answer = TypeVar("Answer")
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +40,6 @@ PAUSE_MAX_S = (
 ASKED_MAX = 256  # leases under way in one process
 MARGIN_S = 2.0  # before the deadline, for writing the result
 PLACE_S = 0.05
-ANSWER_MAX_CHARACTERS = 2**20  # 512 tokens in pieces of OpenAI's form are about 150 000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ class DatabaseDesk:
     """The desk over this project's database, from threads: an event loop cannot wait for it."""
 
     async def note(self, netuids: Mapping[UUID, frozenset[int]]) -> None:
-        await _in_thread(lambda: operations.note_tunnels(netuids=netuids, now=timezone.now()))
+        await in_thread(lambda: operations.note_tunnels(netuids=netuids, now=timezone.now()))
 
     async def take(self, machine_ids: list[UUID], *, limit: int) -> list[Asked]:
         def taken() -> list[Asked]:
@@ -98,25 +93,17 @@ class DatabaseDesk:
                 for row in leases
             ]
 
-        return await _in_thread(taken)
+        return await in_thread(taken)
 
     async def returned(self, lease_id: UUID, answer: Answered) -> None:
-        await _in_thread(
+        await in_thread(
             lambda: operations.return_answer(lease_id=lease_id, answer=answer, now=timezone.now())
         )
 
     async def ended(self, lease_id: UUID, fault: Fault) -> None:
-        await _in_thread(
+        await in_thread(
             lambda: operations.end_asked_lease(lease_id=lease_id, fault=fault, now=timezone.now())
         )
-
-
-async def _in_thread(work: Callable[[], Answer]) -> Answer:
-    def done() -> Answer:
-        close_old_connections()
-        return work()
-
-    return await sync_to_async(done, thread_sensitive=False)()
 
 
 class AskedLeases:
@@ -217,7 +204,9 @@ class AskedLeases:
             call.id,
             tunnel.hotkey,
         )
-        answered = await self._answered(tunnel, call, openai.job_ask(terms, body), until_s=until_s)
+        answered = await self._attempts.whole(
+            openai.job_ask(terms, body), tunnel, call, until_s=until_s
+        )
         if answered is None:
             tunnel.standing.note_failure(time.monotonic())
             logger.info(
@@ -236,28 +225,6 @@ class AskedLeases:
                 return tunnel
             await asyncio.sleep(PLACE_S)
         return None
-
-    async def _answered(
-        self, tunnel: Tunnel, call: Call, ask: openai.Ask, *, until_s: float
-    ) -> tuple[list[str], Done] | None:
-        """Ask as any chat is asked; return the signed answer, None where there is none."""
-        tunnel.calls[call.id] = call
-        asked_s = time.monotonic()
-        pieces: list[str] = []
-        try:
-            async with asyncio.timeout(until_s - time.monotonic()):
-                event = await self._attempts.first_event(ask, tunnel, call)
-                if isinstance(event, str):
-                    tunnel.standing.note_success((time.monotonic() - asked_s) * 1000)
-                while isinstance(event, str) and call.characters <= ANSWER_MAX_CHARACTERS:
-                    pieces.append(event)
-                    event = await call.next(within_s=NEXT_PIECE_S)
-        except TimeoutError:
-            return None
-        finally:
-            await self._attempts.release(tunnel, call, model=ask.terms.name)
-        is_whole = isinstance(event, Done) and tunnel.vouches(call, event)
-        return (pieces, event) if is_whole and isinstance(event, Done) else None
 
 
 def read_answer(

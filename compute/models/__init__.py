@@ -11,13 +11,14 @@ ScoreCommitment  the head of a validator's chain of scores after one request: pu
 ServedModel  a model that a subnet answers with, and what it costs now; PriceChange what it cost when: a fact
 Tab      money set aside in advance for one API key, from which a gateway pays requests
 Usage    one request and what it came to: a fact
+Repeat   one answer to a chat that several miners were asked, and whether most said the same: a fact
 AnswerReport  what a consumer says of a bad answer: a fact
 """
 
 from compute.models.jobs import Job, Lease
 from compute.models.machines import Machine, TrackRecord
 from compute.models.results import Comparison, Result, Score, ScoreCommitment
-from compute.models.serving import AnswerReport, PriceChange, ServedModel, Tab, Usage
+from compute.models.serving import AnswerReport, PriceChange, Repeat, ServedModel, Tab, Usage
 
 __all__ = [
     "AnswerReport",
@@ -26,6 +27,7 @@ __all__ = [
     "Lease",
     "Machine",
     "PriceChange",
+    "Repeat",
     "Result",
     "Score",
     "ScoreCommitment",

@@ -197,6 +197,43 @@ class Usage(models.Model):
         return f"usage {self.id}"
 
 
+class Repeat(models.Model):
+    """One miner's answer to a chat that several owners' miners were asked; neither prompt nor answer is kept.
+
+    is_first: the answer that the consumer has.  is_right: whether most owners said the same; null where no majority did.
+    What a repeat took is on nobody's bill: its tokens stand here.
+    """
+
+    request_id = models.UUIDField()
+    netuid = models.PositiveSmallIntegerField()
+    model = models.CharField(max_length=serving.NAME_LENGTH_MAX)
+    hotkey = models.CharField(max_length=48)
+    is_first = models.BooleanField()
+    is_right = models.BooleanField(null=True, blank=True)
+    prompt_tokens = models.PositiveIntegerField()
+    completion_tokens = models.PositiveIntegerField()
+    answer_digest = models.CharField(max_length=64)
+    compared_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request_id", "hotkey"], name="compute_repeat_one_answer_per_miner"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["hotkey", "-compared_at"], name="compute_repeat_of_hotkey"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="repeats_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"repeat of {self.request_id} by {self.hotkey[:8]}…"
+
+
 class AnswerReport(models.Model):
     """What a consumer says is wrong with an answer; validators of the subnet read it."""
 

@@ -12,6 +12,7 @@ from compute.operations.leases import (
 )
 from compute.operations.machines import note_tunnels, report_machine, see_machine
 from compute.operations.models import serve_model
+from compute.operations.repeats import record_repeat
 from compute.operations.reports import report_answer
 from compute.operations.results import Answered, return_answer, submit_result, submit_results
 from compute.operations.scores import submit_scores
@@ -38,6 +39,7 @@ __all__ = [
     "note_tunnels",
     "open_tab",
     "plant_known_answers",
+    "record_repeat",
     "record_usages",
     "report_answer",
     "report_machine",

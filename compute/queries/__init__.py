@@ -40,6 +40,7 @@ from compute.queries.replicas import (
     Said,
     answers_to,
     lock_originals,
+    right_chats_count,
     right_counts,
     waiting_replicas_counts,
 )
@@ -153,6 +154,7 @@ __all__ = [
     "reports_on",
     "result_of",
     "results_to_score",
+    "right_chats_count",
     "right_counts",
     "samples",
     "scored_job_ids",

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection
+from itertools import takewhile
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, Q
 
-from compute.models import Job, Lease, Result
+from compute.models import Job, Lease, Repeat, Result
 from compute.replication import PPM, REPLICA_LEAST_PPM, Answer
 
 # A longer record changes nothing: from here on the least share is replicated.
@@ -45,6 +46,13 @@ def right_counts(wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], i
         )
         counts |= {(hotkey, kind): count for hotkey, kind, count in cursor.fetchall()}
     return counts
+
+
+def right_chats_count(hotkey: str) -> int:
+    """Return how many comparisons of chats in a row found a miner right."""
+    lately = Repeat.objects.filter(hotkey=hotkey, is_right__isnull=False).order_by("-compared_at")
+    found = lately.values_list("is_right", flat=True)[:RIGHT_COUNT_MAX]
+    return sum(1 for _ in takewhile(bool, found))
 
 
 def waiting_replicas_counts(netuids: Collection[int]) -> Counter[int]:

@@ -154,6 +154,22 @@ def test_samples_miss_as_often_as_coins_say():
     assert 1 - seen.mean() == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.parametrize(("chats", "missed"), [(32, 0.377), (152, 0.0098)])
+def test_a_good_record_s_invented_chats_are_missed_as_often_as_their_coins_say(chats, missed):
+    drawn = jobs(chats * 2_000)
+    runs = [drawn[start : start + chats] for start in range(0, len(drawn), chats)]
+
+    unseen = sum(
+        not any(replication.is_replicated(j, right_count=10_000, secret=SECRET) for j in run)
+        for run in runs
+    )
+
+    share = replication.REPLICA_LEAST_PPM / replication.PPM
+    expected = replication.missed_by_samples(chats, looked_at=share, cheated=1.0)
+    assert expected == pytest.approx(missed, rel=0.01)
+    assert unseen / len(runs) == pytest.approx(expected, abs=0.02)
+
+
 def test_altered_tokens_are_missed_as_often_as_draws_say():
     rng = np.random.default_rng(7)
     looks = rng.random((20_000, 8)) < 0.2

@@ -38,7 +38,7 @@ class Village:
         self.house.app.catalogue.models = {one.name: one for one in queries.open_models()}
         self.gateway = self.house.app.leases
         # The test's transaction is this thread's.
-        monkeypatch.setattr(leases, "_in_thread", lambda work: sync_to_async(work)())
+        monkeypatch.setattr(leases, "in_thread", lambda work: sync_to_async(work)())
         monkeypatch.setattr(leases, "PAUSE_MAX_S", 0.01)
 
     def miner(self, behaviour, **facts):

@@ -152,6 +152,11 @@ def misses():
         f"{replication.missed_by_samples(count, looked_at=0.05, cheated=cheated):.2g}"
         for count, cheated in ((90, 1.0), (919, 0.1))
     ]
+    share = replication.REPLICA_LEAST_PPM / replication.PPM
+    chats = [
+        f"{replication.missed_by_samples(count, looked_at=share, cheated=1.0):.2g}"
+        for count in (32, 152)
+    ]
     body = [
         ["Freivalds, k rounds of 0..R-1", "R^-k", "R = 2^23, k = 3", f"{freivalds:.1e}"],
         [
@@ -159,6 +164,12 @@ def misses():
             "(1 - c b)^m",
             "c = 5 %, b = 1, m = 90; b = 0.1, m = 919",
             "; ".join(canaries),
+        ],
+        [
+            "chats at temperature 0 or jobs repeated, a share r, of m invented by the best of records",
+            "(1 - r)^m",
+            "r = 3 %, m = 32; 152",
+            "; ".join(chats),
         ],
         [
             "2 of 2 agree, a ring of 10, 20, 33 % of 200 miners",
