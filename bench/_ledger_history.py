@@ -20,7 +20,7 @@ from django.db import connection
 from bench._ledger_model import Books, Refused
 from ledger import operations as ledger
 from ledger.chart import FEES, FORFEITS, ISSUANCE, TREASURY, Address, Code, stake, wallet
-from ledger.entries import Entry, Move, PlaceHold, PostHold, VoidHold, hold_id
+from ledger.entries import Entry, Move, MoveUpTo, PlaceHold, PostHold, VoidHold, hold_id
 from ledger.errors import Busy, DomainError
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -86,8 +86,10 @@ class Player:
             self.replay,
             self.clash,
             self.reverse,
+            self.empty,
         )
-        chosen = self.random.choice(len(acts), p=[0.3, 0.2, 0.16, 0.08, 0.1, 0.06, 0.04, 0.06])
+        odds = [0.27, 0.2, 0.16, 0.08, 0.1, 0.06, 0.04, 0.06, 0.03]
+        chosen = self.random.choice(len(acts), p=odds)
         entry = acts[chosen]()
         return entry if entry is not None else self.move()
 
@@ -151,8 +153,18 @@ class Player:
         )
         return None if len(earlier.key) > 100 else self.entry(*steps, key=f"back:{earlier.key}")
 
+    def empty(self) -> Entry | None:
+        """Take what an account has, at most some; what it had is known only when it is locked."""
+        first, second = self.account(), self.account()
+        if first.code == second.code:
+            return None
+        return self.entry(MoveUpTo(first, second, self.rao()), Move(second, FEES, 1))
+
     def entry(
-        self, *steps: Move | PlaceHold | PostHold | VoidHold, at: datetime = NOW, key: str = ""
+        self,
+        *steps: Move | MoveUpTo | PlaceHold | PostHold | VoidHold,
+        at: datetime = NOW,
+        key: str = "",
     ) -> Entry:
         return Entry(
             key=key or f"history:{self.name}:{self.count}",

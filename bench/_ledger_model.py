@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from ledger.entries import Entry, Move, PlaceHold, PostHold, VoidHold
+from ledger.entries import Entry, Move, MoveUpTo, PlaceHold, PostHold, VoidHold
 
 
 class Refused(Exception):
@@ -66,10 +66,15 @@ class _Draft:
         self.holds: dict[UUID, Held] = {}
         self.transfers: list[tuple[str, str, int, int, int]] = []
 
-    def do(self, step: Move | PlaceHold | PostHold | VoidHold) -> None:
+    def do(self, step: Move | MoveUpTo | PlaceHold | PostHold | VoidHold) -> None:
         match step:
             case Move():
                 self.move(step.debit.code, step.credit.code, step.amount_rao)
+            case MoveUpTo():
+                free = self._has(step.debit.code) - self._held(step.debit.code)
+                if free < 1:
+                    raise Refused("NothingToMove")
+                self.move(step.debit.code, step.credit.code, min(free, step.at_most_rao))
             case PlaceHold():
                 if step.hold in self.books.holds:
                     raise Refused("HoldTaken")

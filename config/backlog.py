@@ -70,10 +70,14 @@ def read() -> list[GaugeMetricFamily]:
         for what, count, since in cursor.fetchall():
             waiting.add_metric([what], count)
             oldest.add_metric([what], max(0.0, (now - since).total_seconds()) if since else 0.0)
+        cursor.execute("SELECT clock_timestamp()")
+        ahead_s = (timezone.now() - cursor.fetchone()[0]).total_seconds()
     behind = GaugeMetricFamily("snm_epochs_behind", "Subnets whose epoch is due and not closed.")
     # Before the network is founded nothing is due.
     with suppress(NetworkNotFounded):
         behind.add_metric([], len(subnets.due_epochs(now)))
     balanced = GaugeMetricFamily("snm_books_balanced", "1: all debits equal all credits.")
     balanced.add_metric([], float(figures.books_are_balanced()))
-    return [waiting, oldest, behind, balanced]
+    ahead = GaugeMetricFamily("snm_clock_ahead_seconds", "This host's clock before PostgreSQL's.")
+    ahead.add_metric([], ahead_s)
+    return [waiting, oldest, behind, balanced, ahead]

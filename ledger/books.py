@@ -49,7 +49,7 @@ class Earlier:
 # PostgreSQL drops rows that changed while it waited for their lock.
 LOCK_ACCOUNTS = """
 WITH locked AS (
-    SELECT id, code, kind, owner, asset, credits_posted - debits_posted AS posted_rao, debits_held
+    SELECT id, code, kind, owner, asset, credits_posted - debits_posted AS posted_rao, debits_held, is_closed
     FROM ledger_account
     WHERE code = ANY(%(counted)s::text[] || ARRAY(
         SELECT account.code
@@ -61,9 +61,9 @@ WITH locked AS (
 )"""
 
 AND_NAME_THEM = """
-SELECT id, code, kind, owner, asset, posted_rao, debits_held FROM locked
+SELECT id, code, kind, owner, asset, posted_rao, debits_held, is_closed FROM locked
 UNION ALL
-SELECT id, code, kind, owner, asset, 0, 0 FROM ledger_account WHERE code = ANY(%(uncounted)s::text[])
+SELECT id, code, kind, owner, asset, 0, 0, false FROM ledger_account WHERE code = ANY(%(uncounted)s::text[])
 """
 
 # The accounts of these holds are locked before: the array of their ids is made before a first hold is looked at.
@@ -77,9 +77,9 @@ AND_LOCK_HOLDS = """, held AS (
 )
 SELECT account.*, hold.id, hold.amount_rao, hold.state, hold.expires_at
 FROM (
-    SELECT id, code, kind, owner, asset, posted_rao, debits_held FROM locked
+    SELECT id, code, kind, owner, asset, posted_rao, debits_held, is_closed FROM locked
     UNION ALL
-    SELECT id, code, kind, owner, asset, 0, 0 FROM ledger_account WHERE code = ANY(%(uncounted)s::text[])
+    SELECT id, code, kind, owner, asset, 0, 0, false FROM ledger_account WHERE code = ANY(%(uncounted)s::text[])
 ) AS account
 LEFT JOIN held AS hold ON hold.account_id = account.id
 """
@@ -146,14 +146,14 @@ SELECT id FROM entry
 """
 
 # A few moves, presumed and compared in the statement that locks and writes: no answer travels while locks are held.
-# Where an account is missing, is another one than its address says, or has too little, nothing is written.
+# Where an account is missing, closed, another one than its address says, or has too little, nothing is written.
 # The counters are found by arrays again: joined to what was locked, PostgreSQL skips the rows that changed meanwhile.
 # Should one be skipped all the same, the division by zero undoes the statement: no transfer without its counters.
 ATTEMPT = """
 WITH locked AS (
     SELECT id, code, kind, owner, asset, credits_posted - debits_posted AS posted_rao, debits_held AS held_rao
     FROM ledger_account
-    WHERE code = ANY(%(counted)s::text[])
+    WHERE code = ANY(%(counted)s::text[]) AND NOT is_closed
     ORDER BY code
     FOR NO KEY UPDATE
 ), account AS (
@@ -216,12 +216,14 @@ def lock(entry: Entry) -> tuple[dict[str, LockedAccount], dict[UUID, HoldStandin
     )
     accounts: dict[str, LockedAccount] = {}
     found: dict[UUID, HoldStanding] = {}
-    for account_id, code, kind, owner, asset, posted_rao, held_rao, *hold in rows:
+    for account_id, code, kind, owner, asset, posted_rao, held_rao, is_closed, *hold in rows:
         address = wanted.get(code)
         # An epoch has hundreds: what is named as it was opened need not be made a second time.
         if address is None or (address.kind, address.owner, address.asset) != (kind, owner, asset):
             address = Address(code, AccountKind(kind), owner, asset)
-        accounts[code] = LockedAccount(account_id, Standing(address, posted_rao, held_rao))
+        accounts[code] = LockedAccount(
+            account_id, Standing(address, posted_rao, held_rao, is_closed)
+        )
         if hold and hold[0] is not None:
             found[hold[0]] = _hold(code, *hold)
     missing = [address for code, address in wanted.items() if code not in accounts]

@@ -38,6 +38,23 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveUpTo:
+    """Take what an account can spare, at most an amount, and give it to another: a balancing move.
+
+    A debt takes no more than is owed. Where nothing is left to move the entry is refused.
+    """
+
+    debit: Address
+    credit: Address
+    at_most_rao: int
+
+    def __post_init__(self) -> None:
+        if self.debit.kind.may_overdraw:
+            raise ValueError(f"{self.debit.code} has no balance to empty")
+        Move(self.debit, self.credit, self.at_most_rao)
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceHold:
     """Set an amount of an account aside under an id of the caller's (see hold_id)."""
 
@@ -80,7 +97,7 @@ class VoidHold:
     hold: UUID
 
 
-Step = Move | PlaceHold | PostHold | VoidHold
+Step = Move | MoveUpTo | PlaceHold | PostHold | VoidHold
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +140,7 @@ class Entry:
         """Yield every account the steps name; a hold that is posted or voided has one more."""
         for step in self.steps:
             match step:
-                case Move():
+                case Move() | MoveUpTo():
                     yield step.debit
                     yield step.credit
                 case PlaceHold():
@@ -136,7 +153,7 @@ class Entry:
     def holds(self) -> Iterator[UUID]:
         """Yield every hold the steps place, post or void."""
         for step in self.steps:
-            if not isinstance(step, Move):
+            if not isinstance(step, Move | MoveUpTo):
                 yield step.hold
 
     def resolves(self) -> set[UUID]:
@@ -161,6 +178,8 @@ def _canonical(step: Step) -> str:
     match step:
         case Move():
             return f"move {step.debit.code} {step.credit.code} {step.amount_rao}"
+        case MoveUpTo():
+            return f"move-up-to {step.debit.code} {step.credit.code} {step.at_most_rao}"
         case PlaceHold():
             return f"place {step.hold} {step.account.code} {step.amount_rao}"
         case PostHold():

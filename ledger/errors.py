@@ -14,6 +14,8 @@ class DomainError(Exception):
     code: ClassVar[str] = "refused"
     http_status: ClassVar[int] = 409
     message: ClassVar[str] = "The request was refused."
+    step: int | None = None
+    """The first step of an entry that was refused, counted from one; the others were refused with it."""
 
     def __init__(self, **fields: object) -> None:
         self.fields = fields
@@ -29,6 +31,45 @@ class InsufficientFunds(DomainError):
         "{needed_rao} rao are needed and {available_rao} rao are available. "
         "Top up the wallet or choose a smaller amount."
     )
+
+
+class AccountClosed(DomainError):
+    """The account was closed, and takes and gives nothing until staff opens it again."""
+
+    code = "account_closed"
+    message = "The account {account} is closed. Ask the operators to open it again."
+
+
+class AccountUnknown(DomainError):
+    """No account has this code."""
+
+    code = "account_unknown"
+    http_status = 404
+    message = "There is no account {account}."
+
+
+class AccountNotEmpty(DomainError):
+    """Only an account with nothing in it, and nothing of it set aside, can be closed."""
+
+    code = "account_not_empty"
+    message = (
+        "The account {account} has {posted_rao} rao, of which {held_rao} are set aside. "
+        "Move what is in it first."
+    )
+
+
+class AccountStaysOpen(DomainError):
+    """The house's own accounts are never closed."""
+
+    code = "account_stays_open"
+    message = "The account {account} is the house's own and stays open."
+
+
+class NothingToMove(DomainError):
+    """The account has nothing that is not set aside, or the other side takes no more."""
+
+    code = "nothing_to_move"
+    message = "There is nothing to move from {debit} to {credit}."
 
 
 class IdempotencyConflict(DomainError):

@@ -37,10 +37,15 @@ FROM ledger_hold AS hold LEFT JOIN ledger_account AS account ON account.id = hol
 WHERE hold.resolved_by_id = ANY(%s)
 ORDER BY hold.id
 """
+CLOSED = """
+SELECT closing.entry_id, account.code, closing.is_closed
+FROM ledger_closing AS closing LEFT JOIN ledger_account AS account ON account.id = closing.account_id
+WHERE closing.entry_id = ANY(%s)
+"""
 
 
 def parts_of(entries: Sequence[int]) -> dict[int, list[Part]]:
-    """Return the parts of each of these entries that exists, in four statements."""
+    """Return the parts of each of these entries that exists, in five statements."""
     ids = list(entries)
     parts: dict[int, list[Part]] = {}
     for row in _rows(ENTRIES, ids):
@@ -52,6 +57,10 @@ def parts_of(entries: Sequence[int]) -> dict[int, list[Part]]:
         effects[entry].append(_placed(entry, *hold))
     for entry, *ending in _rows(RESOLVED, ids):
         effects[entry].append(_resolved(entry, *ending))
+    for entry, code, is_closed in _rows(CLOSED, ids):
+        effects[entry].append(
+            _part("closing", str(code), entry=entry, account=code, is_closed=is_closed)
+        )
     return {entry: happened + effects[entry] for entry, happened in parts.items()}
 
 

@@ -86,6 +86,25 @@ class KeepColumns(Guard):
         )
 
 
+class StandStill(Guard):
+    """Refuse to move the counters of a closed account; a statement about an open one does not even ask."""
+
+    when = pgtrigger.Before
+    operation = pgtrigger.UpdateOf("credits_posted", "debits_posted", "debits_held")  # type: ignore[no-untyped-call]  # pgtrigger's
+    condition = pgtrigger.Condition("OLD.is_closed")
+    func = (
+        _refuse(
+            "(OLD.credits_posted, OLD.debits_posted, OLD.debits_held)"
+            " <> (NEW.credits_posted, NEW.debits_posted, NEW.debits_held)",
+            constraint="ledger_account_closed_stands_still",
+            words="a closed account stands still",
+        )
+        + """
+        RETURN NEW;
+    """
+    )
+
+
 class FitTheChart(Guard):
     """Refuse an account whose kind is unknown, or that has an owner or a leave which its kind has not."""
 

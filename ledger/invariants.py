@@ -103,11 +103,23 @@ CLAIMS = {
               CASE account.kind WHEN 'system' THEN NULL ELSE line.balance_rao END
     """,
     "every entry does something": """
-        SELECT entry.key, 'neither a transfer nor a hold'
+        SELECT entry.key, 'neither a transfer nor a hold nor a closing'
         FROM ledger_entry AS entry
         WHERE NOT EXISTS (SELECT 1 FROM ledger_transfer WHERE entry_id = entry.id)
           AND NOT EXISTS (SELECT 1 FROM ledger_hold WHERE placed_by_id = entry.id)
           AND NOT EXISTS (SELECT 1 FROM ledger_hold WHERE resolved_by_id = entry.id)
+          AND NOT EXISTS (SELECT 1 FROM ledger_closing WHERE entry_id = entry.id)
+    """,
+    "an account is closed as it was last said, and empty then": """
+        SELECT account.code, format('closed: %%s, posted %%s, held %%s', account.is_closed,
+               account.credits_posted - account.debits_posted, account.debits_held)
+        FROM ledger_account AS account
+        LEFT JOIN (
+            SELECT DISTINCT ON (account_id) account_id, is_closed
+            FROM ledger_closing ORDER BY account_id, entry_id DESC
+        ) AS said ON said.account_id = account.id
+        WHERE account.is_closed <> coalesce(said.is_closed, false)
+           OR (account.is_closed AND (account.credits_posted <> account.debits_posted OR account.debits_held <> 0))
     """,
     "every seal follows the one before": """
         SELECT 'seal ' || number, format('behind seal %%s', coalesce(before, 0))

@@ -5,6 +5,7 @@ credited, what was debited, and what open holds set aside; its balance is credit
 can be spent is that minus what is held. The database refuses a balance below zero.
 An Entry is one business event, known by its key. Its Transfers each debit one account and credit another.
 A Hold sets money of an account aside until it is posted, voided or expired, once.
+A Closing says that an account takes and gives nothing from then on, or does again.
 Entries and transfers are facts: they never change and never go away; a wrong one is reversed.
 System accounts keep no counters, so that no row is hot: their balance is folded from their transfers.
 Nobody writes here but ledger.operations.
@@ -16,7 +17,7 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
 from ledger.chart import AccountKind
-from ledger.guards import CheckTransfers, FitTheChart, KeepColumns
+from ledger.guards import CheckTransfers, FitTheChart, KeepColumns, StandStill
 from ledger.money import MAX_SUPPLY_RAO
 from ledger.refused import RefusedKey
 from ledger.seals import Seal, SealedEntry
@@ -25,7 +26,7 @@ from ledger.triggers import append_only, never_removed
 
 CODE_LENGTH_MAX = 160  # the longest is stake:<netuid>:<hotkey>:<owner>
 KEY_LENGTH_MAX = 200
-__all__ = ["Account", "Entry", "Hold", "RefusedKey", "Seal", "SealedEntry", "Transfer"]
+__all__ = ["Account", "Closing", "Entry", "Hold", "RefusedKey", "Seal", "SealedEntry", "Transfer"]
 
 
 class CurrentTransaction(Func):
@@ -48,6 +49,7 @@ class Account(models.Model):
     debits_posted = models.BigIntegerField(default=0)
     debits_held = models.BigIntegerField(default=0)
     may_overdraw = models.BooleanField()
+    is_closed = models.BooleanField(db_default=False, help_text="It takes and gives nothing.")
 
     class Meta:
         indexes = [models.Index(fields=["owner"], name="ledger_account_owner")]
@@ -76,6 +78,7 @@ class Account(models.Model):
         ]
         triggers = [
             FitTheChart(name="fit_the_chart"),
+            StandStill(name="stand_still"),
             KeepColumns(
                 name="keep_identity",
                 columns=["id", "code", "kind", "owner", "asset", "may_overdraw"],
@@ -114,6 +117,22 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Closing(models.Model):
+    """An entry that closed an account, or opened it again."""
+
+    entry = models.OneToOneField(
+        Entry, on_delete=models.PROTECT, primary_key=True, related_name="closing"
+    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="closings")
+    is_closed = models.BooleanField()
+
+    class Meta:
+        triggers = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {'closed' if self.is_closed else 'opened again'}"
 
 
 class Hold(models.Model):

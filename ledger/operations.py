@@ -44,6 +44,7 @@ CONSTRAINTS = {
     "ledger_account_kind_is_known": "an account's kind is unknown",
     "ledger_account_overdraws_only_by_its_kind": "an account of this kind may not overdraw",
     "ledger_account_owner_fits_its_kind": "an account of this kind has another sort of owner",
+    "ledger_account_closed_stands_still": "a closed account stands still",
     "ledger_account_of_the_system_has_no_counters": "a system account keeps no counters",
     "ledger_hold_pkey": "the hold's id is taken",
     "ledger_hold_amount_is_positive": "a hold sets aside more than nothing",
@@ -71,8 +72,8 @@ def post(entry: Entry) -> Posted:
     Runs in the caller's transaction, behind a savepoint of its own, so a refusal leaves that usable.
     Accounts are opened when they are first named. Steps are applied in order.
     Replay: the same key with the same steps returns the first answer; `at`, `note` and expiries may differ.
-    Raises: InsufficientFunds, SupplyExceeded, HoldUnknown, HoldTaken, HoldNotOpen, HoldExceeded,
-    IdempotencyConflict (same key, other steps), Busy (try again).
+    Raises: AccountClosed, InsufficientFunds, NothingToMove, SupplyExceeded, HoldUnknown, HoldTaken, HoldNotOpen,
+    HoldExceeded (`step` says which step was refused), IdempotencyConflict (same key, other steps), Busy (try again).
     """
     with refusals_in_words():
         # Outside of a transaction a few moves are one statement, which is its own.

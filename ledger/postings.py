@@ -9,13 +9,16 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger.chart import AccountKind, Address
-from ledger.entries import Entry, Move, PlaceHold, PostHold, VoidHold
+from ledger.entries import Entry, Move, MoveUpTo, PlaceHold, PostHold, Step, VoidHold
 from ledger.errors import (
+    AccountClosed,
+    DomainError,
     HoldExceeded,
     HoldNotOpen,
     HoldTaken,
     HoldUnknown,
     InsufficientFunds,
+    NothingToMove,
     SupplyExceeded,
 )
 from ledger.money import MAX_SUPPLY_RAO
@@ -29,6 +32,7 @@ class Standing:
     address: Address
     posted_rao: int = 0
     held_rao: int = 0
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,20 @@ class Posting:
     placed: list[PlaceHold] = field(default_factory=list)
     resolved: list[Resolution] = field(default_factory=list)
 
+    def apply(self, step: Step, *, holds: Mapping[UUID, HoldStanding], at: datetime) -> None:
+        """Apply one step to what those before it left."""
+        match step:
+            case Move():
+                self.move(step.debit.code, step.credit.code, step.amount_rao)
+            case MoveUpTo():
+                self.move_up_to(step)
+            case PlaceHold():
+                self.place(step, standing=holds.get(step.hold))
+            case PostHold():
+                self.post(step, standing=open_hold(step.hold, holds), at=at)
+            case VoidHold():
+                self.void(step, standing=open_hold(step.hold, holds), at=at)
+
     def move(self, debit: str, credit: str, amount_rao: int, hold: UUID | None = None) -> None:
         """Apply one transfer."""
         source, target = self.tallies[debit], self.tallies[credit]
@@ -143,6 +161,16 @@ class Posting:
         self.transfers.append(
             TransferLine(debit, credit, amount_rao, hold, source.balance_rao, target.balance_rao)
         )
+
+    def move_up_to(self, step: MoveUpTo) -> None:
+        """Apply a transfer of what there is, and what the other side takes."""
+        source, target = self.tallies[step.debit.code], self.tallies[step.credit.code]
+        amounts = [step.at_most_rao, source.posted_rao - source.held_rao]
+        if target.address.kind is AccountKind.DEBT:
+            amounts.append(-target.posted_rao)
+        if min(amounts) <= 0:
+            raise NothingToMove(debit=step.debit.code, credit=step.credit.code)
+        self.move(step.debit.code, step.credit.code, min(amounts))
 
     def place(self, step: PlaceHold, *, standing: HoldStanding | None) -> None:
         """Set money aside under a new id."""
@@ -195,29 +223,27 @@ def decide(
     """Apply an entry's steps in order to locked accounts and holds.
 
     accounts: by code, every account the steps name and those of the holds.  holds: by id, those that exist.
-    Raises: InsufficientFunds, SupplyExceeded, HoldUnknown, HoldTaken, HoldNotOpen, HoldExceeded; ValueError
-    when an address names another account than its code does.
+    Raises: AccountClosed; InsufficientFunds, NothingToMove, SupplyExceeded, HoldUnknown, HoldTaken, HoldNotOpen,
+    HoldExceeded, of which `step` says which step was refused first; ValueError when an address names another account than its code does.
     """
     for address in entry.addresses():
         opened = accounts[address.code].address
         if opened is not address and opened != address:
             raise ValueError(f"{address.code} was opened as another kind of account")
+    if closed := [code for code, standing in accounts.items() if standing.is_closed]:
+        raise AccountClosed(account=closed[0])
     posting = Posting(
         tallies={
             code: Tally(standing.address, standing.posted_rao, standing.held_rao)
             for code, standing in accounts.items()
         }
     )
-    for step in entry.steps:
-        match step:
-            case Move():
-                posting.move(step.debit.code, step.credit.code, step.amount_rao)
-            case PlaceHold():
-                posting.place(step, standing=holds.get(step.hold))
-            case PostHold():
-                posting.post(step, standing=open_hold(step.hold, holds), at=entry.at)
-            case VoidHold():
-                posting.void(step, standing=open_hold(step.hold, holds), at=entry.at)
+    for place, step in enumerate(entry.steps, 1):
+        try:
+            posting.apply(step, holds=holds, at=entry.at)
+        except DomainError as refusal:
+            refusal.step = place
+            raise
     return posting
 
 

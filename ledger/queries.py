@@ -250,6 +250,12 @@ def known_keys(keys: Iterable[str]) -> set[str]:
     return set(Entry.objects.filter(key__in=list(keys)).values_list("key", flat=True))
 
 
+def moved_rao(entry_id: int) -> int:
+    """Return what an entry moved, all transfers together."""
+    moved = Transfer.objects.filter(entry_id=entry_id).aggregate(rao=Sum("amount_rao"))["rao"]
+    return int(moved or 0)
+
+
 def recorded_entry(key: str) -> RecordedEntry | None:
     """Read an entry back by its key."""
     entry = Entry.objects.filter(key=key).first()

@@ -8,8 +8,11 @@ from django.db import transaction
 
 from ledger import chart
 from ledger import operations as ledger
+from ledger import queries as books
 from ledger.chart import Code
-from ledger.entries import Entry, Move
+from ledger.entries import Entry, Move, MoveUpTo
+from ledger.errors import NothingToMove
+from ledger.money import MAX_SUPPLY_RAO
 from marketplace import payments, queries
 from marketplace.errors import DepositUnknown, NothingOwed
 from marketplace.models import Deposit
@@ -56,17 +59,16 @@ def dismiss_warning(*, deposit_id: UUID, operator: UUID, now: datetime) -> str:
     return look_again(deposit_id=deposit_id, now=now)
 
 
-@transaction.atomic
 def collect_debt(*, owner: UUID, now: datetime) -> int:
     """Take what an owner owes from what their wallet has by now; return how much that was."""
-    purse = queries.lock_purse(owner)
-    amount_rao = min(purse.owed_rao, max(0, purse.available_rao))
-    if amount_rao:
-        paid = Move(chart.wallet(owner), chart.debt(owner), amount_rao)
-        key = f"debt:{owner}:collected:{now.isoformat()}"
-        ledger.post(Entry(key=key, code=Code.CARD_DEBT_COLLECTED, at=now, steps=(paid,)))
-        logger.info("debt:collected owner=%s", owner)
-    return amount_rao
+    paid = MoveUpTo(chart.wallet(owner), chart.debt(owner), MAX_SUPPLY_RAO)
+    key = f"debt:{owner}:collected:{now.isoformat()}"
+    try:
+        posted = ledger.post(Entry(key=key, code=Code.CARD_DEBT_COLLECTED, at=now, steps=(paid,)))
+    except NothingToMove:
+        return 0
+    logger.info("debt:collected owner=%s", owner)
+    return books.moved_rao(posted.entry_id)
 
 
 @transaction.atomic

@@ -185,6 +185,8 @@ BECAUSE = {
     Code.WITHDRAWAL_RELEASED: "Withdrawal taken back",
     Code.WITHDRAWAL_REVERSED: "Withdrawal came back",
     Code.HOLD_EXPIRED: "Set aside too long, released",
+    Code.ACCOUNT_CLOSED: "Account closed",
+    Code.ACCOUNT_REOPENED: "Account opened again",
     Code.ENTRY_REVERSED: "Correction",
 }
 """What stands on a statement for each reason that money moves."""

@@ -46,6 +46,7 @@ def test_requests_are_counted_by_route_and_waiting_work_is_shown(settings):
     assert "/subnets/1/" not in said
     assert 'snm_waiting{what="jobs_queued"} 1.0' in said
     assert "snm_books_balanced 1.0" in said
+    assert "snm_clock_ahead_seconds" in said
 
 
 @pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.db import connection
 from ledger import operations as ledger
 from ledger import sealing
 from ledger.chart import FEES, wallet
-from ledger.entries import Move, PlaceHold, PostHold, VoidHold, hold_id
+from ledger.entries import Move, MoveUpTo, PlaceHold, PostHold, VoidHold, hold_id
 from tests.ledger.make import NOW, entry, funded_wallet, hold
 
 
@@ -39,4 +39,11 @@ def history():
     ledger.post(
         entry(PlaceHold(hold_id("open"), account, 40, late), Move(account, other, 7), key="both")
     )
+    return account
+
+
+def emptied_wallet():
+    """Return a wallet that had something."""
+    account = funded_wallet(3)
+    ledger.post(entry(MoveUpTo(account, FEES, 9)))
     return account

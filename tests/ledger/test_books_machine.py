@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 from ledger import operations as ledger
 from ledger import queries
 from ledger.chart import FORFEITS, ISSUANCE, TREASURY, Code, stake, wallet
-from ledger.entries import Entry, Move, PlaceHold, PostHold, VoidHold, hold_id
-from ledger.errors import DomainError, HoldExceeded, HoldNotOpen, InsufficientFunds
+from ledger.entries import Entry, Move, MoveUpTo, PlaceHold, PostHold, VoidHold, hold_id
+from ledger.errors import DomainError, HoldExceeded, HoldNotOpen, InsufficientFunds, NothingToMove
 from ledger.invariants import check_books
 from tests.ledger.make import NOW
 
@@ -85,6 +85,18 @@ class Books(RuleBasedStateMachine):
             self.has[a] -= amount
             self.has[b] += amount
         return answer
+
+    @rule(source=st.sampled_from(ACCOUNTS[:4]), receiver=accounts, amount=amounts)
+    def empty(self, source, receiver, amount):
+        if source == receiver:
+            return
+        answer = self.post(MoveUpTo(source, receiver, amount))
+        moved = min(amount, self.free(source))
+        if moved == 0:
+            assert answer is NothingToMove
+            return
+        self.has[source] -= moved
+        self.has[receiver] += moved
 
     @rule(target=holds, account=st.sampled_from(ACCOUNTS[:4]), amount=amounts, lapses=st.booleans())
     def place(self, account, amount, lapses):

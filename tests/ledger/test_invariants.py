@@ -59,6 +59,7 @@ FAULTS = [
     ),
     ("a hold pays what it says", "UPDATE ledger_hold SET posted_rao = 2 WHERE state = 'posted'"),
     ("a hold pays what it says", "UPDATE ledger_transfer SET hold_id = NULL"),
+    ("closed as it was last said", "UPDATE ledger_account SET is_closed = true WHERE kind = 'lock'"),
     ("every seal follows the one before", "UPDATE ledger_seal SET previous = root WHERE number = 2"),
     ("every seal follows the one before", "DELETE FROM ledger_seal WHERE number = 1"),
     ("a seal binds the entries it counts", "DELETE FROM ledger_sealedentry WHERE position = 1 AND seal_id = 1"),

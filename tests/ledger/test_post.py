@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from ledger import models, queries
 from ledger import operations as ledger
 from ledger.chart import FEES, ISSUANCE, TREASURY, AccountKind, Address, Code, stake, wallet
-from ledger.entries import MAX_BRIEF_STEPS, Move, PlaceHold, PostHold, VoidHold, hold_id
+from ledger.entries import MAX_BRIEF_STEPS, Move, MoveUpTo, PlaceHold, PostHold, VoidHold, hold_id
 from ledger.errors import (
     BooksProtected,
     EntryUnknown,
@@ -252,6 +252,7 @@ def test_every_constraint_of_the_books_has_words():
         "ledger_account_overdraws_only_by_its_kind",
         "ledger_account_owner_fits_its_kind",
         "ledger_account_issuance_is_one",
+        "ledger_account_closed_stands_still",
         "ledger_transfer_names_what_exists",
         "ledger_transfer_stays_within_one_asset",
         "ledger_transfer_of_issuance_is_counted",
@@ -311,3 +312,14 @@ def test_an_accounts_code_may_hold_what_an_array_is_written_with():
     ledger.post(entry(Move(TREASURY, odd, 2)))
 
     assert queries.balance(odd).posted_rao == 9
+
+
+def test_a_balancing_move_is_repeated_as_what_it_was_though_nothing_is_left():
+    source, target = funded_wallet(70), wallet(uuid4())
+    emptied = entry(MoveUpTo(source, target, 100), key="collect:1")
+
+    first, again = ledger.post(emptied), ledger.post(emptied)
+
+    assert (again.replayed, queries.moved_rao(again.entry_id)) == (True, 70)
+    assert first.entry_id == again.entry_id
+    assert (queries.balance(source).posted_rao, queries.balance(target).posted_rao) == (0, 70)

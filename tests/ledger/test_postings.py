@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.chart import FEES, ISSUANCE, AccountKind, Address, wallet
-from ledger.entries import Move, PlaceHold, PostHold, VoidHold
+from ledger.chart import FEES, ISSUANCE, AccountKind, Address, debt, wallet
+from ledger.entries import Move, MoveUpTo, PlaceHold, PostHold, VoidHold
 from ledger.errors import (
     HoldExceeded,
     HoldNotOpen,
     HoldTaken,
     HoldUnknown,
     InsufficientFunds,
+    NothingToMove,
     SupplyExceeded,
 )
 from ledger.money import MAX_SUPPLY_RAO
@@ -61,6 +62,35 @@ def test_what_is_held_cannot_be_spent_or_held_again():
         with pytest.raises(InsufficientFunds) as refusal:
             decided(step, held=40)
         assert refusal.value.fields == {"needed_rao": 61, "available_rao": 60}
+
+
+def test_a_balancing_move_takes_what_can_be_spared_and_at_most_what_was_said():
+    assert decided(MoveUpTo(A, B, 80)).transfers[0].amount_rao == 80
+    assert decided(MoveUpTo(A, B, 300)).transfers[0].amount_rao == 100
+    assert decided(MoveUpTo(A, B, 300), held=40).transfers[0].amount_rao == 60
+    with pytest.raises(NothingToMove) as refusal:
+        decided(MoveUpTo(A, B, 300), held=100)
+
+    assert refusal.value.fields == {"debit": A.code, "credit": B.code}
+
+
+def test_a_balancing_move_pays_a_debt_off_and_no_more():
+    owed = Standing(debt(UUID(int=1)), -30)
+    accounts = {one.address.code: one for one in (Standing(A, 100), owed)}
+
+    posting = decide(entry(MoveUpTo(A, owed.address, 80)), accounts=accounts, holds={})
+
+    assert posting.transfers[0].amount_rao == 30
+    paid = accounts | {owed.address.code: Standing(owed.address, 0)}
+    with pytest.raises(NothingToMove):
+        decide(entry(MoveUpTo(A, owed.address, 80)), accounts=paid, holds={})
+
+
+def test_the_first_step_that_fails_is_named_and_the_others_fall_with_it():
+    with pytest.raises(InsufficientFunds) as refusal:
+        decided(Move(A, B, 60), Move(B, C, 10), Move(A, C, 60), Move(B, A, 999))
+
+    assert refusal.value.step == 3
 
 
 def test_steps_are_applied_in_order():

@@ -6,14 +6,14 @@ from threading import Event, Thread
 import pytest
 from django.db import connection, transaction
 
-from ledger import canonical, models, sealing, tasks, verifying
+from ledger import canonical, closing, models, sealing, tasks, verifying
 from ledger import operations as ledger
 from ledger.chart import FEES
 from ledger.entries import Move
 from ledger.models import Entry, Seal, SealedEntry
 from ledger.triggers import append_only
 from tests.ledger.make import NOW, entry, funded_wallet, together
-from tests.ledger.seals import history, own_transaction, sealed
+from tests.ledger.seals import emptied_wallet, history, own_transaction, sealed
 
 
 @pytest.mark.django_db
@@ -86,7 +86,9 @@ def test_every_column_of_the_facts_is_sealed():
     known |= {"credit_balance_rao": "balance_rao", "placed_by": "entry", "resolved_by": "entry"}
     left_out = {"may_overdraw", "credits_posted", "debits_posted", "debits_held"}
 
-    for model in (models.Entry, models.Transfer, models.Hold, models.Account):
+    for model in (
+        models.Entry, models.Transfer, models.Hold, models.Account, models.Closing
+    ):  # fmt: skip
         for field in model._meta.concrete_fields:
             if field.name not in left_out:
                 assert names.get(field.name, {known.get(field.name, field.name)}) & written, field
@@ -96,6 +98,7 @@ def _parts_of_a_history():
     from ledger import evidence
 
     history()
+    closing.close_account(emptied_wallet().code, reason="moved away", now=NOW)
     parts = evidence.parts_of(list(Entry.objects.values_list("id", flat=True)))
     return [part for listed in parts.values() for part in listed]
 
