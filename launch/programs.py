@@ -23,6 +23,10 @@ DEMO_CLOCK = {
     "AUCTION_SOFT_CLOSE_S": "15",
     "AUCTION_SOFT_CLOSE_CAP_S": "60",
     "TEST_TAO_PER_ACCOUNT": "10000",
+    # Nothing leaves: the chain is rehearsed, and who tries it out need not wait for days.
+    "CHAIN": "rehearsal",
+    "WITHDRAWAL_ADDRESS_HOURS": "0",
+    "WITHDRAWAL_FACTOR_HOURS": "0",
 }
 # A neuron is an outsider: it gets what any program needs, and none of the servers' addresses and secrets.
 NEURON_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")

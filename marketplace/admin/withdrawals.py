@@ -1,6 +1,7 @@
 """The desk of withdrawals: staff lets them go, or refuses them with a reason. Rows are read; acts are operations."""
 
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from django import forms
@@ -25,6 +26,7 @@ from marketplace.models import (
     WithdrawalApproval,
 )
 from marketplace.models.withdrawals import REASON_LENGTH_MAX
+from marketplace.queries import withdrawals as outgoing
 
 ACTED_ON_AT_ONCE = 20  # a person answers for each
 
@@ -63,6 +65,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     search_fields = ["id", "owner", "destination", "reference"]
     ordering = ["-requested_at"]
     exclude = ["key"]
+    readonly_fields = ["destination_known_since"]
     actions = ["approve"]
     inlines = [ApprovalInline]
     change_form_template = "admin/withdrawal_change_form.html"
@@ -81,6 +84,11 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     def approvals_so_far(self, row: Withdrawal) -> str:
         """Show how many of how many people let it go."""
         return f"{row.approval_count} of {row.approvals_needed}"  # type: ignore[attr-defined]  # annotated above
+
+    @admin.display(description="Destination known since")
+    def destination_known_since(self, row: Withdrawal) -> datetime | None:
+        """Show when the owner named the address, or the account's bank last changed: a thief's is young."""
+        return outgoing.destination_known_since(row)
 
     @admin.action(description="Let them go (approve)", permissions=["decide"])
     def approve(self, request: HttpRequest, chosen: QuerySet[Withdrawal]) -> None:

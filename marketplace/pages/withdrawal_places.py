@@ -18,11 +18,14 @@ from marketplace import operations as marketplace
 from marketplace.models import PayoutAccount, User, WithdrawalAddress
 from marketplace.operations.withdrawal_places import ADDRESSES_MAX, LABEL_LENGTH_MAX
 from marketplace.operations.withdrawals import is_open, rules
+from marketplace.pages import kept
 from marketplace.pages.proving import proven_at, second_factor_required
 from marketplace.pages.reader import reader
 from marketplace.pages.refusals import answered, words
 from marketplace.queries import withdrawals as outgoing
 from marketplace.withdrawing import Changed, Rail
+
+REFUSED = "refused-address"  # the name of a kept form
 
 
 class AddressForm(forms.Form):
@@ -53,8 +56,11 @@ class Place:
 @login_required
 @answered
 def places(request: HttpRequest) -> HttpResponse:
-    """Show the reader's address book and account at Stripe."""
-    return shown(request, AddressForm())
+    """Show the reader's address book and account at Stripe, with what was refused of a new address."""
+    page = places_of(reader(request), now=timezone.now())
+    page["form"] = kept.kept_form(request, REFUSED, AddressForm) or AddressForm()
+    kept.forget(request, REFUSED)
+    return render(request, "pages/withdrawal_places.html", page)
 
 
 @require_POST
@@ -63,8 +69,17 @@ def places(request: HttpRequest) -> HttpResponse:
 def add_address(request: HttpRequest) -> HttpResponse:
     """Put an address into the reader's book; what is refused stands on the form."""
     form = AddressForm(request.POST)
-    if not form.is_valid():
-        return shown(request, form)
+    if form.is_valid() and added(request, form):
+        messages.success(
+            request, "Added. It waits before anything goes there, and we tell you of it."
+        )
+    else:
+        kept.keep(request, REFUSED, form)
+    return redirect("withdrawal_places")
+
+
+def added(request: HttpRequest, form: AddressForm) -> bool:
+    """Add an address; a refusal stands on the form."""
     try:
         marketplace.add_withdrawal_address(
             owner=reader(request).id,
@@ -73,10 +88,10 @@ def add_address(request: HttpRequest) -> HttpResponse:
             now=timezone.now(),
         )
     except DomainError as refusal:
-        form.add_error(None, words(refusal))
-        return shown(request, form)
-    messages.success(request, "Added. It waits before anything goes there; we told you by mail.")
-    return redirect("withdrawal_places")
+        field = refusal.fields.get("field")
+        form.add_error(str(field) if field in form.fields else None, words(refusal))
+        return False
+    return True
 
 
 @login_required
@@ -110,12 +125,6 @@ def look(request: HttpRequest) -> HttpResponse:
     """Ask Stripe whether it takes money for the reader by now."""
     marketplace.look_at_payouts(owner=reader(request).id, now=timezone.now())
     return redirect("withdrawal_places")
-
-
-def shown(request: HttpRequest, form: forms.Form) -> HttpResponse:
-    """Show the page with a form for a new address."""
-    page = places_of(reader(request), now=timezone.now())
-    return render(request, "pages/withdrawal_places.html", page | {"form": form})
 
 
 def places_of(owner: User, *, now: datetime) -> dict[str, Any]:

@@ -13,16 +13,18 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from ledger.errors import DomainError
+from ledger.money import RAO_PER_TAO
 from marketplace import operations as marketplace
 from marketplace import queries as market
 from marketplace.models import PayoutAccount, User, Withdrawal, WithdrawalAddress
 from marketplace.operations.rehearsal import rehearse
 from marketplace.operations.withdrawals import Asked, is_open, rules
-from marketplace.pages import wording
+from marketplace.pages import kept, wording
 from marketplace.pages.accounts import dollars
 from marketplace.pages.forms import TaoField
 from marketplace.pages.proving import proven_at, second_factor_required
@@ -38,8 +40,10 @@ class ChainForm(forms.Form):
     """How many TAO go to which address."""
 
     amount_rao = TaoField(label="Amount", help_text="The fee is taken of it.")
-    address = forms.TypedChoiceField(
-        label="To", coerce=UUID, error_messages={"required": "Choose an address of your book."}
+    address = forms.UUIDField(
+        label="To",
+        widget=forms.Select,
+        error_messages={"required": "Choose an address of your book."},
     )
 
 
@@ -47,6 +51,9 @@ class DollarsForm(forms.Form):
     """How many TAO are sold for dollars."""
 
     amount_rao = TaoField(label="Amount", help_text="It is sold to the house at its rate.")
+
+
+FORMS: dict[Rail, type[forms.Form]] = {Rail.CHAIN: ChainForm, Rail.STRIPE: DollarsForm}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +75,38 @@ def line(row: Withdrawal) -> Line:
 @login_required
 @answered
 def withdraw(request: HttpRequest) -> HttpResponse:
-    """Show what may leave, by which ways, and the forms that ask for it."""
-    return render(request, "pages/withdraw.html", ways_out(reader(request), now=timezone.now()))
+    """Show what may leave, by which ways, with what was refused of a form; take a form to its review."""
+    if request.method == "POST":
+        return reviewed(request, rail_of(request.POST))
+    page = ways_out(reader(request), now=timezone.now())
+    for rail in Rail:
+        form = kept.kept_form(request, refused_name(rail), FORMS[rail]) or FORMS[rail]()
+        kept.forget(request, refused_name(rail))
+        page[f"{rail.value}_form"] = offering(form, page["book"])
+    return render(request, "pages/withdraw.html", page)
+
+
+def reviewed(request: HttpRequest, rail: Rail) -> HttpResponse:
+    """Lead to the review of what was sent, or back to the form with what would be refused."""
+    form = FORMS[rail](request.POST)
+    if form.is_valid() and rehearsed(reader(request), form, rail, now=timezone.now()):
+        kept.keep(request, reviewed_name(rail), form, key=str(uuid.uuid4()))
+        return redirect(reverse("withdraw_review") + f"?rail={rail.value}")
+    kept.keep(request, refused_name(rail), form)
+    return redirect("withdraw")
 
 
 @login_required
-@require_POST
 @answered
 def withdraw_review(request: HttpRequest) -> HttpResponse:
     """Show what is set aside, what arrives, where and when; nothing is written yet."""
-    owner, now = reader(request), timezone.now()
-    page = ways_out(owner, now=now, sent=request)
-    rail = Rail.STRIPE if request.POST.get("rail") == Rail.STRIPE else Rail.CHAIN
-    form = page[f"{rail.value}_form"]
-    asked = rehearsed(owner, form, rail, now=now) if form.is_valid() else None
+    rail, owner = rail_of(request.GET), reader(request)
+    form = kept.kept_form(request, reviewed_name(rail), FORMS[rail])
+    asked = rehearsed(owner, form, rail, now=timezone.now()) if form and form.is_valid() else None
     if asked is None:
-        return render(request, "pages/withdraw.html", page)
-    quote = rules().quote(rail, asked.amount_rao)
-    page |= told_of(quote, asked, owner) | {"key": str(uuid.uuid4()), "asked": asked}
+        return redirect("withdraw")
+    page = told_of(rules().quote(rail, asked.amount_rao), asked, owner)
+    page |= {"key": kept.kept_key(request, reviewed_name(rail)), "asked": asked}
     return render(request, "pages/withdraw_confirm.html", page)
 
 
@@ -142,35 +163,46 @@ def cancel_withdrawal(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("withdrawal", pk=pk)
 
 
-def ways_out(owner: User, *, now: datetime, sent: HttpRequest | None = None) -> dict[str, Any]:
-    """Return what a page says of the ways out, with the forms: the one that was sent, and a fresh one of the other."""
+def ways_out(owner: User, *, now: datetime) -> dict[str, Any]:
+    """Return what a page says of the ways out."""
     allowed, account = rules(), outgoing.payout_account(owner.id)
-    rail = sent.POST.get("rail") if sent else None
-    book = outgoing.withdrawal_addresses(owner.id)
-    chain_form = chain_form_of(sent.POST if sent and rail != Rail.STRIPE else None, book)
+    used_rao = outgoing.withdrawn_today_rao(owner.id, now)
     return {
         "balance": market.purse(owner.id, now),
-        "left_today_rao": max(0, allowed.a_day_rao - outgoing.withdrawn_today_rao(owner.id, now)),
+        "left_today_rao": max(0, allowed.a_day_rao - used_rao),
         "rules": allowed,
-        "cents_per_tao": dollars(10**9 // allowed.rao_per_cent),
+        "cents_per_tao": dollars(RAO_PER_TAO // allowed.rao_per_cent),
         "chain_is_on": is_open(Rail.CHAIN),
         "stripe_is_on": is_open(Rail.STRIPE),
         "is_rehearsed": settings.CHAIN == "rehearsal",
-        "book": book,
+        "book": outgoing.withdrawal_addresses(owner.id),
         "account": account,
         "takes_dollars": bool(account and account.state == PayoutAccount.State.ACTIVE),
-        "chain_form": chain_form,
-        "stripe_form": DollarsForm(sent.POST if sent and rail == Rail.STRIPE else None),
     }
 
 
-def chain_form_of(sent: QueryDict | None, book: Sequence[WithdrawalAddress]) -> ChainForm:
-    """Return the form that asks for TAO, offering the addresses of a book."""
-    form = ChainForm(sent)
-    field = form.fields["address"]
-    assert isinstance(field, forms.ChoiceField)
-    field.choices = [(str(row.id), f"{row.label}: {row.ss58}") for row in book]
+def offering(form: forms.Form, book: Sequence[WithdrawalAddress]) -> forms.Form:
+    """Let a form offer the addresses of a book, where it asks for one."""
+    field = form.fields.get("address")
+    if field:
+        assert isinstance(field.widget, forms.Select)
+        field.widget.choices = [(row.id, f"{row.label}: {row.ss58}") for row in book]
     return form
+
+
+def rail_of(sent: QueryDict) -> Rail:
+    """Read which way out is meant; anything unknown is the first."""
+    return Rail.STRIPE if sent.get("rail") == Rail.STRIPE else Rail.CHAIN
+
+
+def reviewed_name(rail: Rail) -> str:
+    """Name the kept form that waits for its review."""
+    return f"withdraw-{rail.value}"
+
+
+def refused_name(rail: Rail) -> str:
+    """Name the kept form that was refused."""
+    return f"refused-withdraw-{rail.value}"
 
 
 def rehearsed(owner: User, form: forms.Form, rail: Rail, *, now: datetime) -> Asked | None:
@@ -207,7 +239,7 @@ def asked_in(sent: QueryDict) -> Asked:
     except ValueError:
         address_id = None
     return Asked(
-        Rail.STRIPE if sent.get("rail") == Rail.STRIPE else Rail.CHAIN,
+        rail_of(sent),
         amount_rao=number(sent.get("amount_rao", "")),
         arrives=number(sent.get("arrives", "")),
         address_id=address_id,
@@ -229,6 +261,7 @@ def told_of(quote: Quote, asked: Asked, owner: User) -> dict[str, Any]:
         "quote": quote,
         "address": address,
         "arrives": f"{wording.tao(quote.arrives_rao)} TAO" if address else in_dollars,
+        "is_rehearsed": settings.CHAIN == "rehearsal",
         "approvals_needed": rules().approvals_needed(quote.held_rao),
     }
 

@@ -110,6 +110,15 @@ def address_of(address_id: UUID | None) -> str | None:
     return WithdrawalAddress.objects.filter(pk=address_id).values_list("ss58", flat=True).first()
 
 
+def destination_known_since(row: Withdrawal) -> datetime | None:
+    """Return since when a withdrawal's owner has had its destination as it is."""
+    if row.rail == Rail.STRIPE:
+        account = payout_account(row.owner)
+        return account.changed_at if account else None
+    named = WithdrawalAddress.objects.filter(owner=row.owner, ss58=row.destination)
+    return named.order_by("-added_at").values_list("added_at", flat=True).first()
+
+
 def payout_account(owner: UUID) -> PayoutAccount | None:
     """Return an owner's account at Stripe."""
     return PayoutAccount.objects.filter(owner=owner).first()

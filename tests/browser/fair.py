@@ -21,7 +21,7 @@ from marketplace.offering import Backing, Format, Offering
 from marketplace.queries.news import SOURCES
 from subnets.models import IncentiveRule, Neuron
 from tests import make
-from tests.marketplace import world
+from tests.marketplace import withdrawals, world
 from tests.people import Person
 
 DAY = timedelta(days=1)
@@ -162,6 +162,9 @@ class Fair:
             owner=self.ann.id, url="https://192.88.98.7/hook", kinds=[], key="hook", now=now
         ).endpoint
         market.test_endpoint(endpoint_id=self.endpoint.id, owner=self.ann.id, key="try", now=now)
+        self.address = withdrawals.address(self.ann, at=now - 9 * DAY)
+        asked = withdrawals.to_chain(self.address, 10)
+        self.withdrawal = withdrawals.request(self.ann, asked, now=now, proven_at=now)
         self.sale = Sale.objects.get(auction=self.auctions["settled"])
         market.open_dispute(sale_id=self.sale.id, buyer=self.bob.id, text="Miners left.", now=now)
 
@@ -231,11 +234,23 @@ class Fair:
     def _at_wallet(self) -> dict[str, Stop]:
         ann = self.ann
         entry = Transfer.objects.filter(credit__owner=ann.id).latest("id").entry_id
+        book = str(self.address.id)
         return {
+            "withdraw": Stop("/wallet/withdraw/", ann),
+            "withdraw, with no address": Stop("/wallet/withdraw/", self.bob),
+            "withdrawal under review": Stop(
+                "/wallet/withdraw/review/?rail=chain", ann,
+                ("/wallet/withdraw/", {"rail": "chain", "amount_rao": "5", "address": book}),
+            ),
+            "withdrawals": Stop("/wallet/withdrawals/", ann),
+            "no withdrawals": Stop("/wallet/withdrawals/", self.bob),
+            "withdrawal": Stop(f"/wallet/withdrawals/{self.withdrawal.id}/", ann),
+            "address book": Stop("/wallet/places/", ann),
+            "empty address book": Stop("/wallet/places/", self.bob),
             "wallet": Stop("/wallet/", ann),
             "statement": Stop("/wallet/statement/", ann),
             "an entry's receipt": Stop(f"/wallet/entries/{entry}/", ann),
-        }
+        }  # fmt: skip
 
     def _at_subnets(self) -> dict[str, Stop]:
         """Return the subnets' pages, and what people have of their own."""

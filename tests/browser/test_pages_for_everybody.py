@@ -21,6 +21,8 @@ NO_PAGES = {
     "look_at_search": "an act", "delete_search": "an act", "withdraw_document": "an act",
     "pay_auction": "an act", "decline_chance": "an act", "cancel_auction": "an act",
     "test_tao": "an act", "revoke_api_key": "an act", "limit_api_key": "an act", "read_notices": "an act", "watch": "an act",
+    "withdraw_confirm": "an act", "cancel_withdrawal": "an act", "add_withdrawal_address": "an act",
+    "remove_withdrawal_address": "an act", "connect_payouts": "an act", "look_at_payouts": "an act",
     "rotate_webhook": "an act", "move_webhook": "an act", "test_webhook": "an act",
     "resend_webhook": "an act", "subnets_backtest_ask": "an act",
     "subnets_incentiverule_copy": "an act", "subnets_incentiverule_restore": "an act",

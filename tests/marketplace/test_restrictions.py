@@ -369,8 +369,7 @@ def test_a_look_that_finds_nothing_new_changes_nothing(far_end):
     assert purse(ada) == (100 * TAO, 0, 0)
 
 
-def test_what_is_set_aside_to_leave_covers_no_restriction(far_end, settings):
-    settings.CHAIN = "rehearsal"
+def test_what_is_set_aside_to_leave_covers_no_restriction(far_end):
     ada, book = withdrawals.rich(tao=30)
     paid(far_end, owner=ada)
     withdrawals.request(ada, withdrawals.to_chain(book, 30))

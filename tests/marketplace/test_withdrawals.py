@@ -48,7 +48,6 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _chain(settings):
-    settings.CHAIN = "rehearsal"
     settings.WITHDRAWAL_FEE_RAO = FEE_RAO
 
 
