@@ -357,6 +357,7 @@ CELERY_BEAT_SCHEDULE = {
         ("collect-debts", "marketplace.tasks.collect_debts", 10),
         ("send-due-withdrawals", "marketplace.tasks.send_due_withdrawals", 1),
         ("look-at-sent-withdrawals", "marketplace.tasks.look_at_sent_withdrawals", 5),
+        ("reconcile-chain", "marketplace.tasks.reconcile_chain", 21_600),
         ("tell-news", "marketplace.tasks.tell_news", 1),
         ("forget-notices", "marketplace.tasks.forget_notices", 60),
         ("send-due-letters", "marketplace.tasks.send_due_letters", 5),

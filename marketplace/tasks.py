@@ -3,6 +3,7 @@
 import secrets
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from ledger import sweeps
@@ -86,6 +87,13 @@ def look_at_sent_withdrawals() -> None:
     now = timezone.now()
     due = outgoing.unsettled_broadcasts(now=now, limit=BROADCASTS_AT_ONCE)
     sweeps.each(due, lambda due_id: operations.look_at_withdrawal(withdrawal_id=due_id, now=now))
+
+
+@shared_task(name="marketplace.tasks.reconcile_chain")
+def reconcile_chain() -> None:
+    """Compare the books with what the chain sent, where there is one; what differs is logged."""
+    if settings.CHAIN:
+        operations.reconcile_chain(since=None, now=timezone.now())
 
 
 @shared_task(name="marketplace.tasks.tell_news")

@@ -4,7 +4,7 @@ A request sets TAO aside; staff lets it go; a rail takes it, to an address on th
 account at Stripe; and what does not arrive is the owner's again. Pure.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +13,7 @@ from uuid import UUID
 from ledger import chart
 from ledger.chart import Code
 from ledger.entries import PostHold, hold_id
+from marketplace.chain import Broadcast, Fate
 from marketplace.clearing import Give, Posting, into_stripe, key_of
 from marketplace.errors import (
     OwnWithdrawal,
@@ -21,6 +22,7 @@ from marketplace.errors import (
     WithdrawalLimitReached,
     WithdrawalOutOfBounds,
 )
+from marketplace.reconciling import Kind
 
 DAY = timedelta(days=1)
 
@@ -208,3 +210,46 @@ def keys_of(seen: Transfer) -> list[str]:
         key_of(seen.id, "transferred"),
         *(key_of(back.id, "reversed") for back in seen.reversals),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A withdrawal to the chain as the books have it. rao: what left by it; none while it has not arrived."""
+
+    id: UUID
+    address: str
+    extrinsic: str
+    rao: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainDifference:
+    """Where the chain and the books do not agree about one request."""
+
+    request: UUID
+    kind: Kind
+    chain_rao: int
+    booked_rao: int
+
+
+def compare(sent: Iterable[Broadcast], gone: Iterable[Gone]) -> tuple[ChainDifference, ...]:
+    """Compare what the chain says it sent with what the books say left: each has the other, to the rao."""
+    final = {one.request: one for one in sent if one.fate is Fate.FINAL}
+    booked = {one.id: one for one in gone if one.rao}
+    found = []
+    for request in final.keys() | booked.keys():
+        one, other = final.get(request), booked.get(request)
+        if one is None or other is None:
+            kind = Kind.EXTRA if one is None else Kind.MISSING
+        elif (one.address, one.extrinsic, one.amount_rao) != (
+            other.address,
+            other.extrinsic,
+            other.rao,
+        ):
+            kind = Kind.UNLIKE
+        else:
+            continue
+        found.append(
+            ChainDifference(request, kind, one.amount_rao if one else 0, other.rao if other else 0)
+        )
+    return tuple(sorted(found, key=lambda one: str(one.request)))

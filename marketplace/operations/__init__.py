@@ -85,6 +85,7 @@ from marketplace.operations.withdrawal_places import (
 )
 from marketplace.operations.withdrawal_sending import (
     look_at_withdrawal,
+    reconcile_chain,
     return_withdrawal,
     send_withdrawal,
 )
@@ -145,6 +146,7 @@ __all__ = [
     "read_document",
     "read_notices",
     "reconcile_cards",
+    "reconcile_chain",
     "record_webhook_event",
     "refund_deposit",
     "refuse_withdrawal",

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from ledger import chart
+from ledger import chart, sweeps
 from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, Move, PostHold
@@ -30,7 +30,7 @@ from marketplace.operations.rehearsed_chain import RehearsedChain
 from marketplace.operations.withdrawals import is_open, release, rules
 from marketplace.payments import payouts
 from marketplace.queries import withdrawals as outgoing
-from marketplace.withdrawing import Rail, Transfer, hold_named, key_named
+from marketplace.withdrawing import ChainDifference, Rail, Transfer, compare, hold_named, key_named
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,9 @@ State = Withdrawal.State
 TRY_AGAIN_AFTER = timedelta(minutes=2)
 # A block; nothing becomes final sooner.
 LOOK_AGAIN_AFTER = timedelta(seconds=12)
+RECONCILED_BY_DEFAULT = timedelta(days=3)
+# The books note a sending after it was made: at the next sweep, or once a worker is back.
+BOOKED_WITHIN = timedelta(days=1)
 CHAINS = {"rehearsal": RehearsedChain}
 
 DROPPED = "The chain took it into no block."
@@ -75,6 +78,22 @@ def look_at_withdrawal(*, withdrawal_id: UUID, now: datetime) -> Withdrawal:
     seen = chain(now).find(withdrawal_id)
     assert seen is not None, "a chain that sent something finds it again"
     return take_up(seen, now=now)
+
+
+def reconcile_chain(*, since: datetime | None, now: datetime) -> tuple[ChainDifference, ...]:
+    """Compare the books with what the chain sent since an instant, three days ago unless told; return what differs.
+
+    Whatever the chain took is taken up first, as the next look would. May be run at any time, and again.
+    Raises: ChainUnavailable, WithdrawalsSwitchedOff.
+    """
+    since = since or now - RECONCILED_BY_DEFAULT
+    sent = chain(now).sent_since(since - BOOKED_WITHIN)
+    sweeps.each(sent, lambda seen: take_up(seen, now=now))
+    requests = [seen.request for seen in sent]
+    found = compare(sent, outgoing.gone_to_chain(since=since, requests=requests))
+    for difference in found:
+        logger.error("chain:differs request=%s kind=%s", difference.request, difference.kind)
+    return found
 
 
 def return_withdrawal(

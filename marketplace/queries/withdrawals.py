@@ -1,6 +1,6 @@
 """Withdrawals, the places they go to, and what is waited for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from marketplace.errors import WithdrawalAddressUnknown, WithdrawalUnknown
 from marketplace.models import PayoutAccount, Withdrawal, WithdrawalAddress
 from marketplace.queries.auctions import ROWS_MAX
 from marketplace.queries.factors import FACTORS
-from marketplace.withdrawing import DAY, Changed, Rail
+from marketplace.withdrawing import DAY, Changed, Gone, Rail
 
 State = Withdrawal.State
 # One worker sends at a time: two would ask the rails the same, and a slow rail would be asked twice as often.
@@ -88,6 +88,21 @@ def unsettled_broadcasts(*, now: datetime, limit: int) -> list[UUID]:
     """Name the withdrawals that the chain took and that are not final."""
     sent = Withdrawal.objects.filter(state=State.SENT, rail=Rail.CHAIN, next_at__lte=now)
     return list(sent.order_by("next_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def gone_to_chain(*, since: datetime, requests: Iterable[UUID]) -> list[Gone]:
+    """Return what the books say of withdrawals to the chain: of those sent since an instant, and of these."""
+    asked = Q(sent_at__gte=since) | Q(pk__in=list(requests))
+    rows = Withdrawal.objects.filter(asked, rail=Rail.CHAIN).order_by("sent_at")
+    return [
+        Gone(
+            row.id,
+            address=row.destination,
+            extrinsic=row.reference or "",
+            rao=row.arrives_rao if row.state == State.ARRIVED else 0,
+        )
+        for row in rows
+    ]
 
 
 def withdrawal_addresses(owner: UUID) -> list[WithdrawalAddress]:
