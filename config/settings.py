@@ -309,6 +309,7 @@ CARD_CLEARING_DAYS_LARGE = int(os.environ.get("CARD_CLEARING_DAYS_LARGE", "120")
 
 # Withdrawals. CHAIN names what sends TAO: nothing, or "rehearsal", which writes down what it would send.
 WITHDRAWALS_ON = os.environ.get("WITHDRAWALS", "1") == "1"
+PAYOUTS_ON = os.environ.get("PAYOUTS", "1") == "1"
 CHAIN = os.environ.get("CHAIN", "")
 CHAIN_HOT_RAO = int(os.environ.get("CHAIN_HOT_RAO", str(10_000 * 10**9)))
 WITHDRAWAL_RAO_MIN = int(os.environ.get("WITHDRAWAL_RAO_MIN", str(10**7)))

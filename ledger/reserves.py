@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-from ledger.chart import BURNED, CHAIN_HOT, TAO, USD, AccountKind
+from ledger.chart import BURNED, CHAIN_HOT, TAO, USD, AccountKind, Code
 
 # What an account of these kinds has belongs to somebody who is not the house.
 OWED = {
@@ -42,12 +42,21 @@ FROM ledger_account AS account LEFT JOIN folded ON folded.account_id = account.i
 GROUP BY 1, 2, 3 ORDER BY 1, 3
 """
 
+# What open holds set aside to leave: still owed, and on its way out.
+LEAVING = """
+SELECT account.asset, sum(hold.amount_rao)::bigint
+FROM ledger_hold AS hold
+JOIN ledger_entry AS entry ON entry.id = hold.placed_by_id AND entry.code = %s
+JOIN ledger_account AS account ON account.id = hold.account_id
+WHERE hold.state = 'open' GROUP BY account.asset
+"""
+
 
 @dataclass(slots=True)
 class Reserves:
     """One asset. All figures in its smallest unit: rao, or cents.
 
-    owed: to users, by what for; of it `held` is set aside for bids and orders.  own: the house's, by account; below zero
+    owed: to users, by what for; of it `held` is set aside, and `leaving` of that is on its way out.  own: the house's, by account; below zero
     is what others owe it.  backing: what was issued, or what the house has outside, less what was burned or left for the chain.
     """
 
@@ -55,6 +64,7 @@ class Reserves:
     owed: dict[str, int] = field(default_factory=dict)
     own: dict[str, int] = field(default_factory=dict)
     held: int = 0
+    leaving: int = 0
     backing: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -75,7 +85,7 @@ class Reserves:
 
 
 def reserves() -> list[Reserves]:
-    """Sum up every asset in one statement, and hold what is owed against what backs it."""
+    """Sum up every asset, and hold what is owed against what backs it."""
     found: dict[int, Reserves] = {}
     with connection.cursor() as cursor:
         cursor.execute(TOTALS)
@@ -87,6 +97,9 @@ def reserves() -> list[Reserves]:
                 )
             one.held += held
             _add(one, AccountKind(kind), name, counted)
+        cursor.execute(LEAVING, [Code.WITHDRAWAL_REQUESTED.value])
+        for asset, leaving in cursor.fetchall():
+            found[asset].leaving = leaving
     for one in found.values():
         if one.backing != one.owed_sum + one.own_sum:
             one.faults.append(

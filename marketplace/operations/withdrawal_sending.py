@@ -24,7 +24,7 @@ from marketplace.errors import (
     WithdrawalDecided,
     WithdrawalsSwitchedOff,
 )
-from marketplace.models import Withdrawal
+from marketplace.models import User, Withdrawal
 from marketplace.operations import withdrawal_transfers
 from marketplace.operations.rehearsed_chain import RehearsedChain
 from marketplace.operations.withdrawals import is_open, release, rules
@@ -191,6 +191,8 @@ def _why_wait(row: Withdrawal, *, now: datetime) -> str:
         return "This way out is switched off."
     if queries.restricted(row.owner, now).is_frozen:
         return "A card payment of its owner is in doubt, or they owe."
+    if not User.objects.filter(pk=row.owner, is_active=True).exists():
+        return "Its owner is kept out."
     if row.rail == Rail.STRIPE:
         return withdrawal_transfers.why_wait(row, rules(), now=now)
     return ""

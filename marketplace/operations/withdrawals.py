@@ -68,7 +68,7 @@ def is_open(rail: Rail) -> bool:
         case Rail.CHAIN:
             return bool(settings.CHAIN)
         case Rail.STRIPE:
-            return payments.is_switched_on()
+            return bool(settings.PAYOUTS_ON) and payments.can_ask()
 
 
 @transaction.atomic

@@ -239,7 +239,7 @@ def test_an_account_is_opened_once_and_by_who_proved_it(far_end, settings):
     (account,) = far_end.accounts.values()
     assert (account["dashboard"], account["metadata"]) == ("express", {"owner": str(ada.id)})
     assert operations.look_at_payouts(owner=ada.id, now=NOW) == "pending"
-    settings.WITHDRAWALS_ON = False
+    settings.PAYOUTS_ON = False
     with pytest.raises(WithdrawalsSwitchedOff):
         operations.connect_payouts(**one, proven_at=NOW)
 

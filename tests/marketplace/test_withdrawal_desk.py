@@ -6,13 +6,27 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from ledger.money import RAO_PER_TAO as TAO
+from ledger.reserves import reserves
 from marketplace import operations
-from marketplace.errors import OwnWithdrawal, ReasonMissing, WithdrawalDecided
-from marketplace.models import Withdrawal, WithdrawalApproval
+from marketplace.errors import (
+    OwnWithdrawal,
+    ReasonMissing,
+    WithdrawalDecided,
+    WithdrawalsFrozen,
+)
+from marketplace.models import User, Withdrawal, WithdrawalAddress, WithdrawalApproval
 from marketplace.operations.rehearsed_chain import RehearsedChain
-from tests.marketplace import world
+from tests.marketplace import cards, world
 from tests.marketplace.conftest import NOW
-from tests.marketplace.withdrawals import AGAIN, FEE_RAO, approve, requested, send
+from tests.marketplace.withdrawals import (
+    AGAIN,
+    FEE_RAO,
+    approve,
+    request,
+    requested,
+    send,
+    to_chain,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -111,3 +125,43 @@ def test_giving_up_finds_what_was_sent_after_all(settings):
 
     row.refresh_from_db()
     assert row.state == "sent"
+
+
+def test_while_a_card_payment_is_in_doubt_nothing_leaves(far_end):
+    ada, row = requested()
+    approve(row)
+    book = WithdrawalAddress.objects.get(owner=ada.id)
+    _, _, payment_id = cards.paid(far_end, owner=ada)
+    dispute = far_end.dispute(payment_id)
+    cards.hear(far_end, cards.told(far_end, "charge.dispute.created"))
+
+    with pytest.raises(WithdrawalsFrozen):
+        request(ada, to_chain(book, 10))
+    send(row)
+    assert (row.state, "in doubt" in row.waits_for) == ("approved", True)
+    assert world.purse(ada)[1] == 10 * TAO
+    far_end.close(dispute["id"], "won")
+    cards.hear(far_end, cards.told(far_end, "charge.dispute.closed"))
+
+    assert send(row, now=NOW + AGAIN).state == "sent"
+
+
+def test_of_somebody_who_is_kept_out_nothing_leaves():
+    ada, row = requested()
+    approve(row)
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+
+    assert send(row).waits_for == "Its owner is kept out."
+
+    assert row.state == "approved"
+    User.objects.filter(pk=ada.pk).update(is_active=True)
+    assert send(row, now=NOW + AGAIN).state == "sent"
+
+
+def test_what_is_on_its_way_out_is_still_owed():
+    requested(tao=10)
+
+    (tao,) = reserves()
+
+    assert (tao.held, tao.leaving, tao.faults) == (10 * TAO, 10 * TAO, [])
+    assert tao.owed["wallets"] == 1_000 * TAO

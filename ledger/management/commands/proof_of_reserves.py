@@ -51,6 +51,7 @@ def _lines(one: Reserves) -> list[str]:
         *((f"  owed to users: {name}", str(amount)) for name, amount in one.owed.items()),
         ("  owed to users in all", str(one.owed_sum)),
         ("    of it set aside", str(one.held)),
+        ("    of that on its way out", str(one.leaving)),
         *((f"  the house's: {name}", str(amount)) for name, amount in one.own.items()),
         ("  what backs it", str(one.backing)),
     ]
