@@ -28,6 +28,8 @@ WAITING = {
     "webhooks_due": ("marketplace_delivery", "next_at", "state = 'waiting' AND next_at <= %(now)s"),
     "letters_due": ("marketplace_letter", "next_at", "state = 'waiting' AND next_at <= %(now)s"),
     "card_events_due": ("marketplace_webhookevent", "received_at", "processed_at IS NULL"),
+    "withdrawals_asked": ("marketplace_withdrawal", "requested_at", "ended_at IS NULL AND state = 'requested'"),
+    "withdrawals_due": ("marketplace_withdrawal", "next_at", "state IN ('approved', 'sending') AND next_at <= %(now)s"),
     "holds_due": ("ledger_hold", "expires_at", "state = 'open' AND expires_at <= %(now)s"),
 }  # fmt: skip
 STATEMENT = " UNION ALL ".join(

@@ -1,6 +1,7 @@
 """The rules of withdrawals: what arrives, who lets go, how long is waited, what a transfer asks of the books."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from uuid import UUID, uuid4
 
 import pytest
@@ -143,3 +144,21 @@ def test_what_stands_in_the_books_is_not_asked_for_again():
         "card:trr_0:reversed"
     ]
     assert plan(seen, TERMS, posted=keys_of(seen)) == ()
+
+
+def test_looks_at_a_transfer_in_every_order_and_twice_post_the_same():
+    looks = (transfer(), transfer(400), transfer(400, 100), transfer(400, 100, 500))
+
+    ends = set()
+    for order in permutations(looks * 2, 4):
+        posted, given_rao = set(), 0
+        for seen in (
+            *order,
+            looks[-1],
+        ):  # the last look always comes: of an event, or of reconciliation
+            for posting in plan(seen, TERMS, posted=posted):
+                posted.add(posting.key)
+                given_rao += posting.tao.amount_rao if posting.tao else 0
+        ends.add((frozenset(posted), given_rao))
+
+    assert ends == {(frozenset(keys_of(looks[-1])), 7_000)}
