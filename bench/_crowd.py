@@ -189,8 +189,8 @@ def _work(
             queued_at=at, turn_at=at, ready_at=at, ended_at=at,
         )  # fmt: skip
         lease = Lease(
-            job=job, machine=machine, hotkey=key.ss58, state=Lease.State.RETURNED, offered_at=at,
-            taken_at=at, deadline_at=at, ended_at=at,
+            job=job, netuid=netuid, machine=machine, hotkey=key.ss58, state=Lease.State.RETURNED,
+            offered_at=at, taken_at=at, deadline_at=at, ended_at=at,
         )  # fmt: skip
         result = Result(
             lease=lease, job=job, netuid=netuid, hotkey=key.ss58, output={},

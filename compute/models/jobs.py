@@ -165,6 +165,8 @@ class Lease(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="leases")
+    # The job's: an epoch finds the leases of its window among all that ever were.
+    netuid = models.PositiveSmallIntegerField()
     machine = models.ForeignKey(Machine, on_delete=models.PROTECT, related_name="leases")
     hotkey = models.CharField(max_length=48)
     state = models.CharField(max_length=10, choices=State, default=State.OFFERED)
@@ -196,6 +198,11 @@ class Lease(models.Model):
                 fields=["deadline_at"],
                 condition=Q(state__in=["offered", "taken"]),
                 name="compute_lease_due",
+            ),
+            models.Index(
+                fields=["netuid", "ended_at"],
+                condition=Q(ended_at__isnull=False),
+                name="compute_lease_window",
             ),
             models.Index(fields=["hotkey", "-offered_at"], name="compute_lease_of_hotkey"),
             models.Index(fields=["machine", "-offered_at"], name="compute_lease_of_machine"),

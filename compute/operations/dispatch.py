@@ -46,6 +46,7 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
     leases = [
         Lease(
             job_id=match.job_id,
+            netuid=jobs[match.job_id].netuid,
             machine_id=match.machine_id,
             hotkey=match.hotkey,
             offered_at=now,

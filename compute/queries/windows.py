@@ -43,13 +43,11 @@ WHERE result.id = ANY(%(ids)s::uuid[]) ORDER BY result.id
 # Leases that came to nothing without the miner's doing are left out: one that was never fetched and one whose job was
 # cancelled say nothing of it.
 DELIVERED = """
-SELECT lease.hotkey, count(*), count(*) FILTER (WHERE lease.state = 'returned'),
-       count(*) FILTER (WHERE lease.state = 'expired')
-FROM compute_lease AS lease JOIN compute_job AS job ON job.id = lease.job_id
-WHERE job.netuid = %(netuid)s::int AND lease.ended_at >= %(starts_at)s::timestamptz
-      AND lease.ended_at < %(ends_at)s::timestamptz
-      AND lease.state <> 'withdrawn' AND (lease.state <> 'expired' OR lease.taken_at IS NOT NULL)
-GROUP BY lease.hotkey ORDER BY lease.hotkey
+SELECT hotkey, count(*), count(*) FILTER (WHERE state = 'returned'), count(*) FILTER (WHERE state = 'expired')
+FROM compute_lease
+WHERE netuid = %(netuid)s::int AND ended_at >= %(starts_at)s::timestamptz AND ended_at < %(ends_at)s::timestamptz
+      AND state <> 'withdrawn' AND (state <> 'expired' OR taken_at IS NOT NULL)
+GROUP BY hotkey ORDER BY hotkey
 """
 SIGNATURE_LENGTH = 2 + 2 * SIGNATURE_BYTES  # nothing else is taken for a score's
 # One epoch is one of many that are closed at once: helpers would take the processors from each other.

@@ -15,8 +15,8 @@ from tests.make import NOW
 pytestmark = pytest.mark.django_db
 
 SECOND_LEASE = """
-INSERT INTO compute_lease (id, job_id, machine_id, hotkey, state, offered_at, deadline_at, fault)
-SELECT gen_random_uuid(), lease.job_id, lease.machine_id, lease.hotkey, 'taken', now(), now(), ''
+INSERT INTO compute_lease (id, job_id, netuid, machine_id, hotkey, state, offered_at, deadline_at, fault)
+SELECT gen_random_uuid(), lease.job_id, lease.netuid, lease.machine_id, lease.hotkey, 'taken', now(), now(), ''
 FROM compute_lease AS lease JOIN compute_job AS job ON job.id = lease.job_id
 WHERE job.state = '{state}'
 """

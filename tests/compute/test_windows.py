@@ -8,11 +8,12 @@ import pytest
 from django.db import connection, transaction
 
 from compute import operations, queries
-from compute.models import Score
+from compute.models import Job, Score
 from compute.operations.epochs import SCORES_IN_FLIGHT
 from subnets import audit
 from subnets import operations as network
 from subnets import queries as subnets
+from subnets.metrics import Delivery
 from subnets.models import Epoch, Subnet
 from tests import make
 from tests.make import NOW
@@ -170,6 +171,25 @@ def test_what_is_written_while_a_window_is_read_is_seen_whole_or_not_at_all(hous
     assert Score.objects.count() == 3
     assert len(found.scores) == len(found.proof.results) == 1
     assert found.proof.commitments[judges[0].hotkey].count == 1
+
+
+def test_a_miner_answers_for_what_it_fetched_on_the_subnet_within_the_window(house):
+    netuid, _, results = house
+    [miner] = {result.hotkey for result in results}
+    machine = results[0].lease.machine_id
+    for fetches in (True, False):
+        make.job(netuid)
+        [lease] = make.dispatched()
+        if fetches:
+            operations.take_lease(machine_id=machine, hotkey=miner, now=NOW)
+        assert operations.expire_lease(lease_id=lease.pk, now=lease.deadline_at)
+        [job] = Job.objects.filter(state=Job.State.QUEUED)
+        operations.cancel_job(job_id=job.pk, owner=job.owner, now=NOW)
+
+    window = {"starts_at": NOW, "ends_at": end_of(netuid)}
+    assert queries.gather(netuid, **window).deliveries == (Delivery(miner, 4, 3, 1),)
+    assert queries.gather(make.subnet(), **window).deliveries == ()
+    assert queries.gather(netuid, starts_at=end_of(netuid), ends_at=NOW).deliveries == ()
 
 
 def test_scores_from_before_the_clock_stood_still_stay_sealed_and_are_paid_after(house):
