@@ -1,4 +1,4 @@
-"""Bidders of a hot auction: processes that call `place_bid`, and threads that bid over HTTP as programs do.
+"""Bidders of a hot auction: threads that call `place_bid`, and threads that bid over HTTP as programs do.
 
 A bidder hears what is asked in the answer to their last bid, be it taken or refused, and states a maximum some steps
 above it; whoever leads raises what they stated, since nobody waits to be outbid. So what they heard is as old as the bids
@@ -100,15 +100,19 @@ class Places:
             self._left.value -= 1
 
 
-def called(crowd: Crowd) -> Rate:
-    """Let every bidder be a process with a connection of its own that calls the operation."""
-    return _together(crowd, [[_caller(bidder)] for bidder in crowd.bidders])
+def called(crowd: Crowd, *, processes: int) -> Rate:
+    """Let every bidder be a thread with a connection of its own that calls the operation, in so many processes."""
+    return _together(crowd, _dealt([_caller(bidder) for bidder in crowd.bidders], processes))
 
 
 def sent(crowd: Crowd, *, keys: dict[UUID, str], port: int, processes: int) -> Rate:
     """Let every bidder be a thread with an HTTP connection and an API key of its own."""
     bids = [_sender(keys[bidder], port=port) for bidder in crowd.bidders]
-    return _together(crowd, [lot for at in range(processes) if (lot := bids[at::processes])])
+    return _together(crowd, _dealt(bids, processes))
+
+
+def _dealt(bids: list[Bid], processes: int) -> list[list[Bid]]:
+    return [lot for at in range(processes) if (lot := bids[at::processes])]
 
 
 def _together(crowd: Crowd, lots: list[list[Bid]]) -> Rate:

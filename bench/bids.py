@@ -1,9 +1,10 @@
 """Bids accepted per second on one hot auction, beside pgbench that updates the same row and inserts one.
 
-Everybody wants one row, so a bid costs what the lock is held for. pgbench does the least that can be done under it:
-one UPDATE of the auction's row and one INSERT into a table with a bid's columns, indexes and checks. A bid beside it
-also decides, moves the money that is set aside, and can be repeated under its key without counting twice. pgbench runs
-before and after each crowd, on the same server, and the figure stands beside the mean of the two.
+Everybody wants one row, so a bid costs what the lock is held for; those of one process who wait for it are placed
+together. pgbench does the least that can be done under it: one UPDATE of the auction's row and one INSERT into a table
+with a bid's columns, indexes and checks. A bid beside it also decides, moves the money that is set aside, and can be
+repeated under its key without counting twice. pgbench runs before and after each crowd, on the same server, and the
+figure stands beside the mean of the two.
 """
 
 import os
@@ -57,17 +58,36 @@ COMMIT;
 
 
 def measure() -> Iterator[Figure]:
-    """Let pgbench, then processes, then programs over HTTP fight for one row each time."""
+    """Let pgbench, then threads and processes that call, then programs over HTTP fight for one row each time."""
     with _world.opened(), tempfile.TemporaryDirectory() as scratch:
         os.environ["DATABASE_URL"] = _market.address()
         subnets.found_network(block_ms=12_000, min_lock_rao=TAO, now=_market.now())
         seller = _market.people(1, tao=100_000)[0]
         calm = _market.auction(seller)
         _pgbench(calm, seconds=1)
-        yield from _grown("place_bid called", seller, calm, _bidders.called, target=CALLED_TARGET)
+        yield from _grown("place_bid called", seller, calm, _called_in_one, target=CALLED_TARGET)
+        yield from _apart(seller, calm)
         yield from _over_http(Path(scratch), seller, calm)
         faults = invariants.check_all_books()
         assert not faults, faults
+
+
+def _called_in_one(crowd: Crowd) -> Rate:
+    """Let all call in one process, as the threads of a web process do: those who wait for the row are placed together."""
+    return _bidders.called(crowd, processes=1)
+
+
+def _apart(seller: User, calm: UUID) -> Iterator[Figure]:
+    """Let as many call in a process each, where nobody can bid for another and each waits for the row by itself."""
+    before = _pgbench(calm, seconds=PGBENCH_S)
+    rate = _bidders.called(_crowd(seller, CLIENTS), processes=CLIENTS)
+    yield Figure(
+        name=f"the same, {CLIENTS} processes: {rate.accepted_count} taken, {rate.refused_count} refused",
+        value=rate.per_s,
+        unit="bids/s",
+        peer=(before + _pgbench(calm, seconds=PGBENCH_S)) / 2,
+        peer_name=f"pgbench, the same row, {CLIENTS} clients",
+    )
 
 
 def _over_http(state: Path, seller: User, calm: UUID) -> Iterator[Figure]:

@@ -12,7 +12,8 @@ FORMAT = "bid receipt 1"
 class Receipt:
     """What was agreed by one bid. key: the bidder's own words for the request.  version: of the auction after it.
 
-    hold: the id under which the maximum was set aside; None for a bid that was beaten at once.
+    hold: the id under which the maximum was set aside; None for a bid that was beaten at once, or led only until the
+    next bid of the same batch.
     """
 
     bid: UUID

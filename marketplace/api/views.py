@@ -201,6 +201,7 @@ class BidsView(OpenView):
             errors.AuctionTakesNoBids,
             errors.AuctionNotOpenYet,
             errors.AuctionClosed,
+            errors.AuctionBusy,
             errors.SellerCannotBid,
             errors.BidderVoided,
             errors.AccountsLinked,

@@ -11,6 +11,7 @@ from marketplace.errors.api_keys import (
 )
 from marketplace.errors.auctions import (
     AuctionAlreadyOpen,
+    AuctionBusy,
     AuctionClosed,
     AuctionHasBids,
     AuctionHasNoPrice,
@@ -130,6 +131,7 @@ __all__ = [
     "ApiKeyTermsInvalid",
     "ApiKeyUnknown",
     "AuctionAlreadyOpen",
+    "AuctionBusy",
     "AuctionClosed",
     "AuctionHasBids",
     "AuctionHasNoPrice",

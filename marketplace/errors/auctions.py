@@ -17,6 +17,14 @@ class AuctionClosed(DomainError):
     message = "This auction closed at {closes_at:%Y-%m-%d %H:%M:%S} UTC. No more bids are taken."
 
 
+class AuctionBusy(DomainError):
+    """More people bid on the auction at this moment than can be decided about soon."""
+
+    code = "auction_busy"
+    http_status = 503
+    message = "More people are bidding here than can be served at once. Your bid was not placed: send it again."
+
+
 class AuctionStillOpen(DomainError):
     """An outcome was asked for before the end."""
 

@@ -1,20 +1,30 @@
-"""Bidding: one maximum at a time, under the auction's lock, backed by money set aside."""
+"""Bidding: one maximum after the other, under the auction's lock, backed by money set aside.
 
+Whoever finds nobody of this process at work on the auction bids at once. Who comes meanwhile is decided together with
+all who came meanwhile: one lock, one statement for all bids, one entry, one commit (`combining`, `batches`).
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from ledger import chart, prepared
 from ledger import operations as ledger
 from ledger import queries as books
 from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, Step, VoidHold, hold_id
-from ledger.errors import DomainError, IdempotencyConflict, InsufficientFunds
+from ledger.errors import DomainError, IdempotencyConflict
 from ledger.idempotency import stored_key
-from marketplace import bidding, hammer, live, queries
+from marketplace import batches, bidding, hammer, live, queries
+from marketplace.batches import Outcome, Repeated, Request
+from marketplace.bidding import Accepted
+from marketplace.combining import Combiner, LineFull
 from marketplace.errors import (
+    AuctionBusy,
     AuctionClosed,
     AuctionTakesNoBids,
     BidderVoided,
@@ -25,6 +35,12 @@ from marketplace.errors import (
 from marketplace.models import Auction, Bid
 from marketplace.offering import Format
 from marketplace.operations.trust import require_may_deal
+
+# The lock is held for a batch, so the last one waits for all: of 64 that is some fifteen milliseconds.
+BATCH_MAX = 64
+# Two batches more: whoever would wait longer is better told so. A web process has fewer threads than this.
+WAITING_MAX = 128
+RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +59,9 @@ class Placed:
     replayed: bool
 
 
-def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: datetime) -> Placed:
-    """Take a maximum bid; the leader's maximum, or the deposit on it, is set aside, and nobody else's.
-
-    Whether the bid was placed before is asked only where it cannot be placed now.
-    key: the client's words for this request; the same key with the same input gets the first answer.
-    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, BidderVoided, AuctionTakesNoBids,
-    WrongFormat, AccountsLinked, AddressNotVerified, BidTooLow, MaximumNotRaised, InsufficientFunds, TooManyStrikes,
-    IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid.
-    """
-    asked = _Asked(auction_id, bidder, max_rao, key, stored_key("bid", caller=bidder, key=key), now)
-    placed = _place_once(asked, is_patient=False)
-    return _refuse_unlocked(asked) if placed is None else placed
-
-
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What somebody asks for. key: their own words.  stored_key: as rows keep it."""
+    """What somebody asks for. key: their own words.  stored_key: as rows keep it.  now: when they asked."""
 
     auction_id: UUID
     bidder: UUID
@@ -69,73 +71,273 @@ class _Asked:
     now: datetime
 
 
-def _place_once(asked: _Asked, *, is_patient: bool) -> Placed | None:
-    """Do as `_place` does; what cannot be placed because it was placed before gets its first answer."""
+_Answer = Placed | DomainError
+
+
+def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: datetime) -> Placed:
+    """Take a maximum bid; the leader's maximum, or the deposit on it, is set aside, and nobody else's.
+
+    key: the client's words for this request; the same key with the same input gets the first answer.
+    Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, BidderVoided, AuctionTakesNoBids,
+    WrongFormat, AccountsLinked, AddressNotVerified, BidTooLow, MaximumNotRaised, InsufficientFunds, TooManyStrikes,
+    IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid, AuctionBusy.
+    """
+    asked = _Asked(auction_id, bidder, max_rao, key, stored_key("bid", caller=bidder, key=key), now)
+    if connection.in_atomic_block:
+        # What the caller has not committed nobody else can see, nor wait for without a ring.
+        (answer,) = _place_all([asked])
+    else:
+        try:
+            answer = _waiting.ask(auction_id, asked)
+        except LineFull:
+            raise AuctionBusy(auction_id=auction_id, retry_after_s=RETRY_AFTER_S) from None
+    if isinstance(answer, DomainError):
+        raise answer
+    return answer
+
+
+def _place_all(all_asked: Sequence[_Asked]) -> list[_Answer]:
+    """Place bids on one auction, each as if it had come alone; what fails for all of them is tried with each alone."""
     try:
-        return _place(asked, is_patient=is_patient)
-    except (DomainError, IntegrityError):
-        earlier = queries.bid_by_key(asked.stored_key)
-        if earlier is None:
-            raise
-        return _replay(asked, earlier)
+        # A loser of a race for the row is told so without a place among those who may yet win it. Only an operator can
+        # lower a price: should one have done so since the row was asked, the bids are placed after all.
+        return _place(all_asked, is_patient=False) or _place_patiently(all_asked)
+    except (DomainError, IntegrityError) as fault:
+        if len(all_asked) > 1:
+            return [answer for asked in all_asked for answer in _place_all([asked])]
+        # The key was used at this very moment, on another auction.
+        if earlier := queries.bid_by_key(all_asked[0].stored_key):
+            return [_replay(all_asked[0], earlier)]
+        if isinstance(fault, DomainError):
+            return [fault]
+        raise
+
+
+_waiting: Combiner[_Asked, _Answer] = Combiner(
+    _place_all, batch_max=BATCH_MAX, waiting_max=WAITING_MAX
+)
+
+
+def _place_patiently(all_asked: Sequence[_Asked]) -> list[_Answer]:
+    answers = _place(all_asked, is_patient=True)
+    assert answers is not None, "who is patient gets the lock"
+    return answers
 
 
 @prepared.atomic()
-def _place(asked: _Asked, *, is_patient: bool) -> Placed | None:
-    """Place a bid under a key that is not taken; None when the row refuses it already, unless the bidder is patient.
+def _place(all_asked: Sequence[_Asked], *, is_patient: bool) -> list[_Answer] | None:
+    """Place bids on one auction, in their order; None when one could be placed and the row is not locked.
 
     Everybody wants the auction's row, so little is sent under its lock, and nothing is waited for but what the next
-    step needs: one statement locks and reads, one writes, two post.
+    step needs: two statements lock and read, one writes all bids, two post.
+    Raises: AuctionUnknown; InsufficientFunds when the money went elsewhere at this very moment.
     """
-    bidder, max_rao, now = asked.bidder, asked.max_rao, asked.now
-    seen = queries.lock_auction_for_bid(
-        asked.auction_id, bidder=bidder, max_rao=None if is_patient else max_rao
+    auction, bidders, is_locked = queries.look_for_bids(
+        all_asked[0].auction_id,
+        [queries.Sought(one.bidder, one.max_rao, one.stored_key) for one in all_asked],
+        is_patient=is_patient,
     )
-    if seen is None:
+    known = [_known(auction, *pair) for pair in zip(all_asked, bidders, strict=True)]
+    fresh = [asked for asked, answer in zip(all_asked, known, strict=True) if answer is None]
+    outcomes = _decide(auction, fresh)
+    if not is_locked and any(isinstance(outcome, Accepted) for outcome in outcomes):
         return None
-    auction, dealing = seen
+
     outbid = auction.lead_bid
-    accepted = _check(auction, dealing, bidder=bidder, max_rao=max_rao, now=now)
-    bid = _bid(auction, accepted, key=asked.stored_key, now=now)
-    written = _record(auction, bid, accepted)
-    if accepted.leads:
-        steps: list[Step] = [] if outbid is None else [VoidHold(hold_named(outbid))]
-        steps.append(
-            PlaceHold(hold_named(bid.id), chart.wallet(bidder), held_rao(auction, max_rao))
-        )
-        entry = Entry(key=f"bid:{bid.id}", code=Code.BID_PLACED, at=now, steps=tuple(steps))
-        ledger.post_at_last(entry)
-    else:
-        _require_funds(bidder, held_rao(auction, max_rao))
-    [(bid.place, auction.leader_place)] = written.rows()
-    live.announce_bid(auction, now=now)
-    return _answer(bid, replayed=False)
+    places = {one.bidder: seen.place for one, seen in zip(all_asked, bidders, strict=True)}
+    bids = _apply(auction, fresh, outcomes, places)
+    if bids:
+        _record(auction, list(bids.values()))
+        if auction.lead_bid != outbid:
+            newest = next(bid for bid in bids.values() if bid.id == auction.lead_bid)
+            _set_aside(auction, newest, outbid=outbid)
+        live.announce_bid(auction, now=max(bid.placed_at for bid in bids.values()))
+    decided = iter(_answers(fresh, outcomes, bids))
+    return [next(decided) if answer is None else answer for answer in known]
 
 
-def _refuse_unlocked(asked: _Asked) -> Placed:
-    """Say why a bid that waited for no lock is refused, by what stood at one instant, its own earlier self included.
-
-    A loser of a race for the row is told so without a place in the queue of those who may yet win it. Only an operator
-    can lower a price: should one have done so since the row was asked, the bid is placed after all.
-    """
-    auction, dealing, earlier = queries.look_for_bid(
-        asked.auction_id, bidder=asked.bidder, key=asked.stored_key
-    )
-    if earlier is not None:
-        return _replay(asked, earlier)
-    _check(auction, dealing, bidder=asked.bidder, max_rao=asked.max_rao, now=asked.now)
-    placed = _place_once(asked, is_patient=True)
-    assert placed is not None, "an auction never goes away"
-    return placed
+def _known(auction: Auction, asked: _Asked, bidder: queries.Bidder) -> _Answer | None:
+    """Answer what hangs on no other bid: one that was placed before, and who may not bid here at all."""
+    if bidder.earlier is not None:
+        return _replay(asked, bidder.earlier)
+    try:
+        _require_may_bid(auction, bidder.dealing, bidder=asked.bidder, now=asked.now)
+    except DomainError as refusal:
+        return refusal
+    return None
 
 
-def _replay(asked: _Asked, earlier: Bid) -> Placed:
-    """Give the first answer again. Raises: IdempotencyConflict when the key said something else."""
+def _replay(asked: _Asked, earlier: Bid) -> _Answer:
+    """Give the first answer again, or an IdempotencyConflict when the key said something else."""
     if earlier.auction_id != asked.auction_id:
-        raise IdempotencyConflict(key=asked.key, field="auction")
+        return IdempotencyConflict(key=asked.key, field="auction")
     if earlier.max_rao != asked.max_rao:
-        raise IdempotencyConflict(key=asked.key, field="max_rao")
+        return IdempotencyConflict(key=asked.key, field="max_rao")
     return _answer(earlier, replayed=True)
+
+
+def _require_may_bid(
+    auction: Auction, dealing: queries.Dealing, *, bidder: UUID, now: datetime
+) -> None:
+    """Refuse whoever may not bid here, whatever they offer. An auction that ended early is closed, whatever its hour says."""
+    if auction.state != Auction.State.OPEN:
+        raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
+    if bidder == auction.seller:
+        raise SellerCannotBid(auction_id=auction.id)
+    if bidder in auction.voided_bidders:
+        raise BidderVoided
+    if not Format(auction.format).takes_bids:
+        raise AuctionTakesNoBids(price_rao=queries.tag_of(auction).price_rao(now=now))
+    require_may_deal(dealing)
+    if auction.format == Format.SEALED:
+        raise WrongFormat(format=auction.format)
+    if auction.backing == Auction.Backing.DEPOSIT:
+        _require_few_strikes(bidder, now=now)
+
+
+def _require_few_strikes(bidder: UUID, *, now: datetime) -> None:
+    """Refuse a deposit of somebody who let several auctions go unpaid lately."""
+    strikes = queries.strikes_lately(bidder, now=now)
+    if strikes >= hammer.STRIKES_MAX:
+        raise TooManyStrikes(strikes=strikes, days=hammer.STRIKES_COUNT_FOR.days)
+
+
+def _decide(auction: Auction, fresh: Sequence[_Asked]) -> list[Outcome]:
+    """Decide about bids that may be made, one after the other. What is there to spend is read once, where it is asked."""
+    leader = auction.leader
+    freed_rao = held_rao(auction, auction.lead_rao) if auction.lead_rao else 0
+
+    @cache
+    def balances() -> dict[chart.Address, books.Balance]:
+        return books.balances({chart.wallet(asked.bidder) for asked in fresh})
+
+    def funds_rao(bidder: UUID) -> int:
+        available_rao = balances()[chart.wallet(bidder)].available_rao
+        return available_rao + (freed_rao if bidder == leader else 0)
+
+    requests = [
+        Request(
+            bidder=asked.bidder,
+            max_rao=asked.max_rao,
+            needed_rao=held_rao(auction, asked.max_rao),
+            key=asked.stored_key,
+            now=asked.now,
+        )
+        for asked in fresh
+    ]
+    play = queries.foremost_of(auction)
+    return batches.decide(play, requests, sequence=auction.version, funds_rao=funds_rao)
+
+
+def _apply(
+    auction: Auction,
+    fresh: Sequence[_Asked],
+    outcomes: Sequence[Outcome],
+    places: dict[UUID, int | None],
+) -> dict[int, Bid]:
+    """Make the bids that were accepted, by their turn, and put on the auction's object what follows from each.
+
+    places: under which number everybody appears; who is new gets the next.
+    """
+    bids = {}
+    for turn, (asked, outcome) in enumerate(zip(fresh, outcomes, strict=True)):
+        if isinstance(outcome, Accepted):
+            place = places[asked.bidder] or auction.bidder_count + 1
+            places[asked.bidder] = place
+            bids[turn] = bid = _bid(auction, asked, outcome, place=place)
+            _show(auction, bid, outcome)
+    return bids
+
+
+def _bid(auction: Auction, asked: _Asked, accepted: Accepted, *, place: int) -> Bid:
+    standing = accepted.standing
+    assert standing.leader is not None
+    assert standing.price_rao is not None
+    return Bid(
+        auction=auction,
+        bidder=asked.bidder,
+        key=asked.stored_key,
+        sequence=accepted.maximum.sequence,
+        place=place,
+        max_rao=asked.max_rao,
+        price_rao=standing.price_rao,
+        leader=standing.leader,
+        closes_at=standing.closes_at,
+        placed_at=asked.now,
+    )
+
+
+def _show(auction: Auction, bid: Bid, accepted: Accepted) -> None:
+    """Put on the auction's object what follows from its newest bid."""
+    assert bid.sequence == auction.version + 1, "bids and voids are counted without a gap"
+    auction.version, auction.bid_count = bid.sequence, auction.bid_count + 1
+    auction.leader, auction.price_rao, auction.closes_at = bid.leader, bid.price_rao, bid.closes_at
+    auction.bidder_count = max(auction.bidder_count, bid.place)
+    if accepted.leads:
+        auction.lead_bid, auction.leader_place = bid.id, bid.place
+    first, *others = bidding.foremost(accepted.play).maxima
+    second = others[0] if others else None
+    auction.lead_rao, auction.lead_sequence = first.max_rao, first.sequence
+    auction.second = second.bidder if second else None
+    auction.second_rao = second.max_rao if second else None
+    auction.second_sequence = second.sequence if second else None
+
+
+# All bids, and on the auction what follows from the last of them.
+RECORD = """
+WITH fresh AS (
+    INSERT INTO marketplace_bid
+        (id, auction_id, bidder, key, sequence, place, max_rao, price_rao, leader, closes_at, placed_at)
+    SELECT id, %(auction)s::uuid, bidder, key, sequence, place, max_rao, price_rao, leader, closes_at, placed_at
+    FROM unnest(%(ids)s::uuid[], %(bidders)s::uuid[], %(keys)s::text[], %(sequences)s::int[], %(places)s::int[],
+                %(maxima)s::bigint[], %(prices)s::bigint[], %(leaders)s::uuid[], %(ends)s::timestamptz[],
+                %(instants)s::timestamptz[])
+        AS bid (id, bidder, key, sequence, place, max_rao, price_rao, leader, closes_at, placed_at)
+)
+UPDATE marketplace_auction
+SET leader = %(leader)s::uuid, price_rao = %(price_rao)s::bigint, closes_at = %(closes_at)s::timestamptz,
+    bid_count = %(bid_count)s::int, version = %(version)s::int, bidder_count = %(bidder_count)s::int,
+    leader_place = %(leader_place)s::int, lead_bid = %(lead_bid)s::uuid,
+    lead_rao = %(lead_rao)s::bigint, lead_sequence = %(lead_sequence)s::int,
+    second = %(second)s::uuid, second_rao = %(second_rao)s::bigint, second_sequence = %(second_sequence)s::int
+WHERE id = %(auction)s::uuid
+"""
+
+
+def _record(auction: Auction, bids: Sequence[Bid]) -> None:
+    """Write bids and what follows from them; nothing waits for it."""
+    shown = (
+        "leader", "price_rao", "closes_at", "bid_count", "version", "bidder_count", "leader_place",
+        "lead_bid", "lead_rao", "lead_sequence", "second", "second_rao", "second_sequence",
+    )  # fmt: skip
+    prepared.send(
+        RECORD,
+        {
+            "auction": auction.id,
+            **{name: getattr(auction, name) for name in shown},
+            "ids": prepared.texts(bid.id for bid in bids),
+            "bidders": prepared.texts(bid.bidder for bid in bids),
+            "keys": prepared.texts(bid.key for bid in bids),
+            "sequences": prepared.numbers(bid.sequence for bid in bids),
+            "places": prepared.numbers(bid.place for bid in bids),
+            "maxima": prepared.numbers(bid.max_rao for bid in bids),
+            "prices": prepared.numbers(bid.price_rao for bid in bids),
+            "leaders": prepared.texts(bid.leader for bid in bids),
+            "ends": prepared.texts(bid.closes_at for bid in bids),
+            "instants": prepared.texts(bid.placed_at for bid in bids),
+        },
+    )
+
+
+def _set_aside(auction: Auction, lead: Bid, *, outbid: UUID | None) -> None:
+    """Set aside what backs the bid that leads now, and free what backed the lead before."""
+    steps: list[Step] = [] if outbid is None else [VoidHold(hold_named(outbid))]
+    held = PlaceHold(
+        hold_named(lead.id), chart.wallet(lead.bidder), held_rao(auction, lead.max_rao)
+    )
+    ledger.post_at_last(
+        Entry(key=f"bid:{lead.id}", code=Code.BID_PLACED, at=lead.placed_at, steps=(*steps, held))
+    )
 
 
 def hold_named(lead_bid: UUID) -> UUID:
@@ -151,129 +353,19 @@ def held_rao(auction: Auction, max_rao: int) -> int:
     return hammer.deposit_rao(max_rao, deposit_bps=auction.deposit_bps)
 
 
-def _check(
-    auction: Auction, dealing: queries.Dealing, *, bidder: UUID, max_rao: int, now: datetime
-) -> bidding.Accepted:
-    """Decide about a bid. An auction that ended early is closed, whatever its hour says."""
-    if auction.state != Auction.State.OPEN:
-        raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
-    if bidder == auction.seller:
-        raise SellerCannotBid(auction_id=auction.id)
-    if bidder in auction.voided_bidders:
-        raise BidderVoided
-    if not Format(auction.format).takes_bids:
-        raise AuctionTakesNoBids(price_rao=queries.tag_of(auction).price_rao(now=now))
-    require_may_deal(dealing)
-    if auction.format == Format.SEALED:
-        raise WrongFormat(format=auction.format)
-    if auction.backing == Auction.Backing.DEPOSIT:
-        _require_few_strikes(bidder, now=now)
-    return bidding.check_bid(
-        queries.foremost_of(auction),
-        bidder=bidder,
-        max_rao=max_rao,
-        sequence=auction.version + 1,
-        now=now,
-    )
-
-
-# The bid, and on the auction what follows from all its bids. A bidder keeps the number they first appeared under. The
-# statement begins when the lock is held, and so sees every bid there is.
-RECORD = """
-WITH fresh AS (
-    INSERT INTO marketplace_bid
-        (id, auction_id, bidder, key, sequence, place, max_rao, price_rao, leader, closes_at, placed_at)
-    VALUES (
-        %(id)s::uuid, %(auction)s::uuid, %(bidder)s::uuid, %(key)s::text, %(sequence)s::int,
-        coalesce(
-            (SELECT place FROM marketplace_bid
-             WHERE auction_id = %(auction)s::uuid AND bidder = %(bidder)s::uuid
-             ORDER BY sequence DESC LIMIT 1),
-            %(bidder_count)s::int + 1
-        ),
-        %(max_rao)s::bigint, %(price_rao)s::bigint, %(leader)s::uuid, %(closes_at)s::timestamptz, %(now)s::timestamptz
-    )
-    RETURNING place
-)
-UPDATE marketplace_auction AS auction
-SET leader = %(leader)s::uuid, price_rao = %(price_rao)s::bigint, closes_at = %(closes_at)s::timestamptz,
-    bid_count = bid_count + 1, version = %(sequence)s::int,
-    bidder_count = greatest(bidder_count, fresh.place),
-    leader_place = CASE WHEN %(leader)s::uuid = %(bidder)s::uuid THEN fresh.place ELSE leader_place END,
-    lead_bid = CASE WHEN %(leader)s::uuid = %(bidder)s::uuid THEN %(id)s::uuid ELSE lead_bid END,
-    lead_rao = %(lead_rao)s::bigint, lead_sequence = %(lead_sequence)s::int,
-    second = %(second)s::uuid, second_rao = %(second_rao)s::bigint, second_sequence = %(second_sequence)s::int
-FROM fresh
-WHERE auction.id = %(auction)s::uuid
-RETURNING fresh.place, auction.leader_place
-"""
-
-
-def _bid(auction: Auction, accepted: bidding.Accepted, *, key: str, now: datetime) -> Bid:
-    """Make the bid, and put on the auction's object what follows from it."""
-    standing = accepted.standing
-    assert standing.leader is not None
-    assert standing.price_rao is not None
-    assert accepted.maximum.sequence == auction.version + 1
-    auction.leader, auction.price_rao = standing.leader, standing.price_rao
-    auction.closes_at, auction.bid_count = standing.closes_at, auction.bid_count + 1
-    auction.version = accepted.maximum.sequence
-    return Bid(
-        auction=auction,
-        bidder=accepted.maximum.bidder,
-        key=key,
-        sequence=accepted.maximum.sequence,
-        max_rao=accepted.maximum.max_rao,
-        price_rao=standing.price_rao,
-        leader=standing.leader,
-        closes_at=standing.closes_at,
-        placed_at=now,
-    )
-
-
-def _record(auction: Auction, bid: Bid, accepted: bidding.Accepted) -> prepared.Answer:
-    """Write a bid and what follows from it; the answer is the number of the bidder, and the leader's."""
-    first, *others = bidding.foremost(accepted.play).maxima
-    second = others[0] if others else None
-    return prepared.send(
-        RECORD,
-        {
-            "id": bid.id,
-            "auction": auction.id,
-            "bidder": bid.bidder,
-            "key": bid.key,
-            "sequence": bid.sequence,
-            "bidder_count": auction.bidder_count,
-            "max_rao": bid.max_rao,
-            "price_rao": bid.price_rao,
-            "leader": bid.leader,
-            "closes_at": bid.closes_at,
-            "now": bid.placed_at,
-            "lead_rao": first.max_rao,
-            "lead_sequence": first.sequence,
-            "second": second and second.bidder,
-            "second_rao": second and second.max_rao,
-            "second_sequence": second and second.sequence,
-        },
-    )
-
-
-def _require_few_strikes(bidder: UUID, *, now: datetime) -> None:
-    """Refuse a deposit of somebody who let several auctions go unpaid lately."""
-    strikes = queries.strikes_lately(bidder, now=now)
-    if strikes >= hammer.STRIKES_MAX:
-        raise TooManyStrikes(strikes=strikes, days=hammer.STRIKES_COUNT_FOR.days)
-
-
-def _require_funds(bidder: UUID, needed_rao: int) -> None:
-    """Refuse a bid that could not have been paid.
-
-    A bid that is beaten at once is never held, but it moves the price that somebody else will pay:
-    without this check anybody could drive a price up with money they do not have.
-    """
-    available_rao = books.balance(chart.wallet(bidder)).available_rao
-    if available_rao < needed_rao:
-        raise InsufficientFunds(needed_rao=needed_rao, available_rao=available_rao)
+def _answers(
+    fresh: Sequence[_Asked], outcomes: Sequence[Outcome], bids: dict[int, Bid]
+) -> list[_Answer]:
+    answers: list[_Answer] = []
+    for turn, (asked, outcome) in enumerate(zip(fresh, outcomes, strict=True)):
+        match outcome:
+            case Accepted():
+                answers.append(_answer(bids[turn], replayed=False))
+            case Repeated(place):
+                answers.append(_replay(asked, bids[place]))
+            case _:
+                answers.append(outcome)
+    return answers
 
 
 def _answer(bid: Bid, *, replayed: bool) -> Placed:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
+from ledger import queries as books
 from ledger.entries import hold_id
 from ledger.keyset import Window
 from marketplace.errors import BidUnknown
@@ -148,6 +149,7 @@ def receipt(bid_id: UUID, *, bidder: UUID) -> Receipt:
     bid = Bid.objects.filter(pk=bid_id, bidder=bidder).select_related("auction").first()
     if bid is None:
         raise BidUnknown(bid_id=bid_id)
+    backing = f"bid:{bid.id}"
     return Receipt(
         bid=bid.id,
         auction=bid.auction_id,
@@ -161,7 +163,7 @@ def receipt(bid_id: UUID, *, bidder: UUID) -> Receipt:
         sequence=bid.sequence,
         version=bid.sequence,
         key=bid.key.split(":", 2)[2],
-        hold=hold_id(f"bid:{bid.id}") if bid.leader == bid.bidder else None,
+        hold=hold_id(backing) if backing in books.known_keys([backing]) else None,
     )
 
 

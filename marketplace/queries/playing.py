@@ -1,17 +1,12 @@
 """An auction as `bidding` and `dutch` decide about it: its row locked, its terms and maxima read."""
 
 from datetime import datetime
-from functools import cache
-from typing import Any
 from uuid import UUID
 
-from ledger import prepared
-from ledger.rows import columns_of, named, row_of
 from marketplace import bidding, dutch
 from marketplace.errors import AuctionUnknown
 from marketplace.models import Auction, Bid
 from marketplace.offering import Format
-from marketplace.queries.trust import Dealing, dealing_of
 
 
 def auction_by_key(key: str) -> Auction | None:
@@ -25,50 +20,6 @@ def lock_auction(auction_id: UUID) -> Auction:
     if row is None:
         raise AuctionUnknown(auction_id=auction_id)
     return row
-
-
-def lock_auction_for_bid(
-    auction_id: UUID, *, bidder: UUID, max_rao: int | None
-) -> tuple[Auction, Dealing] | None:
-    """Lock an auction's row and look at bidder and seller, in one planned statement; None when the lock is not worth it.
-
-    What stands on the row is as it was committed last, however long its lock was waited for; what stands in other
-    tables is as it was when the statement began.
-    max_rao: a maximum that the row already refuses waits for no lock, and gives it up if the row moved on meanwhile;
-    None waits for it whatever the row says.
-    """
-    given = {"auction": auction_id, "bidder": bidder, "max_rao": max_rao}
-    found = prepared.rows(_lock_for_bid(), given)
-    return _seen(found[0], bidder=bidder) if found else None
-
-
-def look_for_bid(
-    auction_id: UUID, *, bidder: UUID, key: str
-) -> tuple[Auction, Dealing, Bid | None]:
-    """Read what `lock_auction_for_bid` reads, and the bid of this key, at one instant and without a lock.
-
-    Raises: AuctionUnknown.
-    """
-    given = {"auction": auction_id, "bidder": bidder, "key": key}
-    found = prepared.rows(_look_for_bid(), given)
-    if not found:
-        raise AuctionUnknown(auction_id=auction_id)
-    count = len(columns_of(Bid))
-    bid, rest = found[0][:count], found[0][count:]
-    earlier = None if bid[0] is None else row_of(Bid, bid)
-    return *_seen(rest, bidder=bidder), earlier
-
-
-def _seen(found: tuple[Any, ...], *, bidder: UUID) -> tuple[Auction, Dealing]:
-    """Read an auction's row, and how bidder and seller stand to each other."""
-    *values, bidder_email, seller_email, is_verified, is_linked = found
-    row = row_of(Auction, values)
-    return row, dealing_of(
-        bidder_email,
-        seller_email,
-        is_verified=is_verified,
-        is_linked=is_linked or row.seller == bidder,
-    )
 
 
 def due_auctions(*, now: datetime, limit: int) -> list[UUID]:
@@ -182,48 +133,6 @@ def place_of(row: Auction, who: UUID) -> int | None:
     """Return the number somebody appears under in an auction; None for who never bid in it."""
     bids = row.sealed_bids if row.format == Format.SEALED else row.bids
     return bids.filter(bidder=who).values_list("place", flat=True).first()
-
-
-def _seen_columns() -> str:
-    return f"""{named(Auction, "auction")},
-    (SELECT email FROM marketplace_user WHERE id = %(bidder)s::uuid),
-    (SELECT email FROM marketplace_user WHERE id = auction.seller),
-    EXISTS (SELECT FROM account_emailaddress WHERE user_id = %(bidder)s::uuid AND verified),
-    EXISTS (
-        SELECT FROM marketplace_accountlink
-        WHERE first = least(%(bidder)s::uuid, auction.seller) AND second = greatest(%(bidder)s::uuid, auction.seller)
-    )"""  # noqa: S608  names of columns, out of the model
-
-
-@cache
-def _lock_for_bid() -> str:
-    """Return the statement. PostgreSQL asks its conditions before it waits for the lock, and of the newest row after it.
-
-    They are enough to refuse and not all that refuses: an auction never opens again, and a maximum that is no more
-    than the price, or than the leader's own, is too little under every table of steps. `bidding` has the last word.
-    """
-    return f"""
-SELECT {_seen_columns()}
-FROM marketplace_auction AS auction
-WHERE auction.id = %(auction)s::uuid
-AND (
-    %(max_rao)s::bigint IS NULL
-    OR auction.state = 'open'
-    AND (%(max_rao)s::bigint <= CASE auction.leader
-        WHEN %(bidder)s::uuid THEN auction.lead_rao ELSE auction.price_rao
-    END) IS NOT TRUE
-)
-FOR NO KEY UPDATE OF auction
-"""  # noqa: S608  names of columns, out of the model
-
-
-@cache
-def _look_for_bid() -> str:
-    return f"""
-SELECT {named(Bid, "earlier")}, {_seen_columns()}
-FROM marketplace_auction AS auction LEFT JOIN marketplace_bid AS earlier ON earlier.key = %(key)s::text
-WHERE auction.id = %(auction)s::uuid
-"""  # noqa: S608  names of columns, out of the models
 
 
 def price_shown(row: Auction, *, now: datetime) -> int | None:
