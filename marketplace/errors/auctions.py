@@ -22,7 +22,10 @@ class AuctionBusy(DomainError):
 
     code = "auction_busy"
     http_status = 503
-    message = "More people are bidding here than can be served at once. Your bid was not placed: send it again."
+    message = (
+        "More people are bidding here than can be served at once. Your bid was not placed: "
+        "send it again in {retry_after_s} s."
+    )
 
 
 class AuctionStillOpen(DomainError):

@@ -90,7 +90,7 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
         try:
             answer = _waiting.ask(auction_id, asked)
         except LineFull:
-            raise AuctionBusy(auction_id=auction_id, retry_after_s=RETRY_AFTER_S) from None
+            raise AuctionBusy(retry_after_s=RETRY_AFTER_S) from None
     if isinstance(answer, DomainError):
         raise answer
     return answer

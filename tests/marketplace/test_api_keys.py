@@ -279,12 +279,13 @@ def test_no_log_line_holds_a_secret(ada, client, caplog):
     assert secret not in caplog.text
 
 
-def test_a_bid_by_key_costs_six_statements_and_a_savepoint(ada, key, django_assert_num_queries):
+def test_a_bid_by_key_costs_nine_statements_and_a_savepoint(ada, key, django_assert_num_queries):
     on = world.auction(now=timezone.now())
     bid(key.text, on)  # the first use of a minute is noted
 
-    # The key with its person; the lock, the auction, the bid, the accounts, the posting; around them a savepoint.
-    with django_assert_num_queries(8):
+    # The key with its person; three of `once`; the lock, the auction, the bid, the accounts, the posting; around these
+    # a savepoint.
+    with django_assert_num_queries(11):
         answer = bid(key.text, on, tao=41, key="two")
 
     assert answer.status_code == 201
