@@ -39,8 +39,7 @@ def database(url: str) -> dict[str, object]:
         "OPTIONS": {
             "options": "-c lock_timeout=5s -c statement_timeout=60s "
             f"-c pg_trgm.strict_word_similarity_threshold={WORD_SIMILARITY} "
-            # The statements whose parameters the server binds (ledger.prepared) are planned at their second use, once
-            # for all values: each finds its rows by an index, and planning it anew takes longer than running it.
+            # Statements of ledger.prepared are planned once, at their second use: each finds its rows by an index.
             "-c plan_cache_mode=force_generic_plan",
             "prepare_threshold": 1,
         },
