@@ -7,13 +7,11 @@ from uuid import UUID
 from django.db import transaction
 
 from marketplace import queries
-from marketplace.errors import ReasonMissing, WithdrawalDecided
+from marketplace.errors import WithdrawalDecided
 from marketplace.models import Withdrawal, WithdrawalApproval
-from marketplace.models.withdrawals import REASON_LENGTH_MAX
-from marketplace.operations.withdrawals import release
+from marketplace.operations.withdrawals import reason_of, release
 from marketplace.queries import withdrawals as outgoing
 from marketplace.withdrawing import check_may_approve
-from subnets import naming
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +57,7 @@ def refuse_withdrawal(
     Refusing it again changes nothing, and keeps the first reason.
     Raises: WithdrawalUnknown, WithdrawalDecided, ReasonMissing, TextRefused.
     """
-    said = naming.read_prose(reason, field="reason", length_max=REASON_LENGTH_MAX)
-    if not said:
-        raise ReasonMissing
+    said = reason_of(reason)
     row = outgoing.lock_withdrawal(withdrawal_id)
     if row.state == State.REFUSED:
         return row

@@ -27,7 +27,7 @@ from marketplace.errors import (
 from marketplace.models import User, Withdrawal
 from marketplace.operations import withdrawal_transfers
 from marketplace.operations.rehearsed_chain import RehearsedChain
-from marketplace.operations.withdrawals import is_open, release, rules
+from marketplace.operations.withdrawals import is_open, reason_of, release, rules
 from marketplace.payments import payouts
 from marketplace.queries import withdrawals as outgoing
 from marketplace.withdrawing import ChainDifference, Rail, Transfer, compare, hold_named, key_named
@@ -101,8 +101,9 @@ def return_withdrawal(
 ) -> Withdrawal:
     """Give a withdrawal up that its rail does not take, by staff, once the rail says that it never had it.
 
-    Raises: WithdrawalDecided (it was sent, or a try is running), and as `send_withdrawal`.
+    Raises: WithdrawalDecided (it was sent, or a try is running), ReasonMissing, TextRefused, and as `send_withdrawal`.
     """
+    said = reason_of(reason)
     row = outgoing.withdrawal_of_staff(withdrawal_id)
     seen = _find(row, now=now)
     if seen is not None:
@@ -112,7 +113,7 @@ def return_withdrawal(
         if row.state != State.SENDING or row.next_at > now:
             raise WithdrawalDecided(state=row.get_state_display().lower())
         logger.warning("withdrawal:given up withdrawal=%s operator=%s", row.id, operator)
-        _give_back(row, reason=reason, now=now)
+        _give_back(row, reason=said, now=now)
         return row
 
 

@@ -18,6 +18,7 @@ from marketplace import payments, queries
 from marketplace.errors import (
     NotWithdrawable,
     PayoutAccountNotReady,
+    ReasonMissing,
     WithdrawalDecided,
     WithdrawalQuoteChanged,
     WithdrawalsFrozen,
@@ -25,8 +26,10 @@ from marketplace.errors import (
     WithdrawalUnknown,
 )
 from marketplace.models import PayoutAccount, Withdrawal
+from marketplace.models.withdrawals import REASON_LENGTH_MAX
 from marketplace.queries import withdrawals as outgoing
 from marketplace.withdrawing import Changed, Quote, Rail, Rules, hold_named, key_named
+from subnets import naming
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +142,14 @@ def release(row: Withdrawal, *, now: datetime) -> None:
     key = key_named(row.id, "released")
     ledger.post(Entry(key=key, code=Code.WITHDRAWAL_RELEASED, at=now, steps=steps))
     logger.info("withdrawal:%s withdrawal=%s", row.state, row.id)
+
+
+def reason_of(reason: str) -> str:
+    """Return a reason of staff's as it is kept. Raises: ReasonMissing, TextRefused."""
+    said = naming.read_prose(reason, field="reason", length_max=REASON_LENGTH_MAX)
+    if not said:
+        raise ReasonMissing
+    return said
 
 
 def _set_aside(row: Withdrawal, *, now: datetime) -> None:

@@ -19,7 +19,9 @@ from marketplace.payments.door import HANGING_MAX, client, dicts, faults_named, 
 from marketplace.withdrawing import Transfer
 
 CURRENCY = "usd"
+# Why Stripe refuses a transfer whole, and may take it another day.
 SHORT = "balance_insufficient"
+NOT_READY = {"insufficient_capabilities_for_transfer", "transfers_not_allowed", "account_invalid"}
 SEEN_OF_ACCOUNT = ["configuration.recipient"]
 
 
@@ -113,6 +115,8 @@ def create_transfer(
         except stripe.InvalidRequestError as fault:
             if fault.code == SHORT:
                 raise RailShort from fault
+            if fault.code in NOT_READY:
+                raise PayoutAccountNotReady from fault
             raise
     return _transfer(made.to_dict())
 

@@ -199,6 +199,22 @@ def test_an_account_that_stripe_stopped_waits_and_is_given_up_by_staff(far_end, 
         request(ada, to_bank(2_000))
 
 
+def test_a_refusal_that_stripe_keeps_does_not_stand_for_the_next_try(far_end, asked, monkeypatch):
+    _, row, account_id = asked
+    far_end.restrict(account_id)
+    with monkeypatch.context() as patch:
+        # Stripe stopped the account between the look at it and the transfer.
+        active = payments.payouts.ConnectedAccount(account_id, "active")
+        patch.setattr("marketplace.payments.payouts.retrieve_account", lambda _: active)
+        send(row)
+    assert (row.state, row.refusal_count, far_end.transfers) == ("sending", 1, {})
+    far_end.onboard(account_id)
+
+    send(row, now=NOW + AGAIN)
+
+    assert (row.state, len(far_end.transfers)) == ("sent", 1)
+
+
 def test_a_new_bank_makes_dollars_wait(far_end, asked):
     ada, row, account_id = asked
     hear(far_end, far_end.change_bank(account_id))
