@@ -51,11 +51,14 @@ class Echo:
         return _json({"object": "list", "data": [model]})
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
-        """Say the last message back."""
+        """Say the last message back; where the assistant began to, go on from there."""
         body = await _body(request)
         prompts = _texts(body.get("messages"))
         if not prompts:
             raise _wrong("messages must be a list of messages with text")
+        if len(prompts) > 1 and body["messages"][-1].get("role") == "assistant":
+            whole, begun = prompts[-2].lstrip(), prompts[-1]
+            prompts = [*prompts[:-2], whole.removeprefix(begun)]
         return await self._say(request, body, prompts, is_chat=True)
 
     async def completion(self, request: web.Request) -> web.StreamResponse:

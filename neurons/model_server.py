@@ -30,6 +30,9 @@ def generator(upstream: Upstream) -> Generate:
             "seed": seed,
             "stream": False,
         }
+        if messages[-1]["role"] == "assistant":
+            # vLLM's words for going on; llama.cpp and Ollama do so by themselves.
+            asked |= {"continue_final_message": True, "add_generation_prompt": False}
         try:
             # A connection a job: a job takes seconds, and nothing has to be closed at the end.
             response = httpx.post(

@@ -1,4 +1,4 @@
-"""Answer a conversation with a language model at temperature 0; check the beginning by doing it again.
+"""Answer a conversation with a language model at temperature 0; check the beginning and a later stretch by doing them again.
 
 payload  {"messages": [1..32 of {"role": system|user|assistant, "content": text}], "max_tokens": 1..512,
           "temperature": 0, "seed": 0..2**31-1}
@@ -8,15 +8,21 @@ Which model answers is a subnet's own: whoever mines or judges there runs the on
 
 What the check can tell. At temperature 0 two runs of one model say the same, until two tokens are so near each
 other that the rounding of another processor picks the other one; from there on the texts have nothing in common.
-So the first CHECKED_CHARACTERS count alone, and a text that parts from the validator's earlier is worth as much as
+So the first CHECKED_CHARACTERS are compared, and a text that parts from the validator's earlier is worth as much as
 it shared, and nothing below SHARED_MIN. Another model, another prompt and invented text part within a few words.
-What it cannot tell: a change to the weights too small to change a word there, and what stands behind the checked
-beginning. Both need logits, which OpenAI's API does not give for a text that was said.
+
+What lies behind is looked at too: one stretch of WINDOW_CHARACTERS, drawn when the miner has signed the text. The
+validator's model goes on from the text before it as it was given, so that it does not matter where two machines parted
+before; the lesser of the two scores counts. Whether a server goes on from a given beginning is tried with its own
+answers: one that does not is asked for beginnings alone.
+
+What it cannot tell: a change to the weights too small to change a word in what is compared. That needs logits, which
+OpenAI's API does not give for a text that was said.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,7 +41,12 @@ TEXT_MAX = (
 PROMPT_TOKENS_MAX = 2**20
 FINISHES = ("stop", "length")
 CHECKED_CHARACTERS = 160  # About 40 tokens.
+WINDOW_CHARACTERS = 80
+WORD_CHARACTERS_MAX = 40
+WINDOW_TOKENS = 64  # Enough for the window in languages that have few characters to a token.
+TRIALS_MAX = 3  # A near tie may part a server from itself once, not three times in a row.
 SHARED_MIN = 0.25
+ALIKE_PPM = 500_000  # Half of what is checked: other models part within a few words.
 RIGHT_PPM = 1_000_000
 _FIELDS = {"messages", "max_tokens", "temperature", "seed"}
 _OUTPUT_FIELDS = {"text", "finish_reason", "prompt_tokens", "completion_tokens"}
@@ -52,7 +63,7 @@ class Generated:
 
 
 class Generate(Protocol):
-    """Ask the model beside this program, at temperature 0."""
+    """Ask the model beside this program, at temperature 0. Where the assistant has the last word, it is to go on from it."""
 
     def __call__(
         self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, seed: int
@@ -140,12 +151,14 @@ def _is_whole(value: object, least: int, most: int) -> bool:
     return type(value) is int and least <= value <= most
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Language:
-    """The workload over one model."""
+    """The workload over one model. It learns from the model's own answers whether it goes on from a given beginning."""
 
     generate: Generate
     KIND: str = KIND
+    _continues: bool | None = field(default=None, init=False)
+    _trials_count: int = field(default=0, init=False)
 
     def run(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Ask the model. Raises: ValueError when the payload is malformed, and what `generate` raises."""
@@ -171,12 +184,11 @@ class Language:
         known_answer: dict[str, Any] | None,
         rng: np.random.Generator,
     ) -> tuple[int, str]:
-        """Score a text by how far it goes along with the answer known or redone.
+        """Score a text by how far its beginning, and a stretch behind it that rng draws, go along with the model.
 
         Raises: ValueError when the payload, not the output, is malformed; what `generate` raises: a validator
         whose own model is down gives no score.
         """
-        del rng  # The beginning is compared, whatever was drawn.
         problem = payload_problem(payload)
         if problem is not None:
             raise ValueError(problem)
@@ -184,16 +196,79 @@ class Language:
         if problem is not None:
             return 0, problem
         assert isinstance(output, dict)
-        return compared(output, known_answer if known_answer is not None else self.run(payload))
+        answer = known_answer if known_answer is not None else self.run(payload)
+        ppm, reason = compared(output, answer)
+        place = window(output["text"], rng) if ppm else None
+        if place is None or not self._goes_on(payload, str(answer["text"]), rng):
+            return ppm, reason
+        later_ppm, found = self._compared_later(payload, output["text"], place)
+        if later_ppm < ppm:
+            return later_ppm, f"from character {place} on, {found}"
+        return ppm, reason
+
+    def _goes_on(self, payload: dict[str, Any], own: str, rng: np.random.Generator) -> bool:
+        """Say whether the model goes on from a given beginning, by an answer of its own, once that can be told."""
+        if self._continues is not None:
+            return self._continues
+        place = window(own, rng)
+        # Where it says the same again and again, beginning anew would pass for going on.
+        if place is None or parted(own[place:], own, WINDOW_CHARACTERS)[0] >= ALIKE_PPM:
+            return False
+        ppm, _ = self._compared_later(payload, own, place)
+        self._trials_count += 1
+        if ppm >= ALIKE_PPM:
+            self._continues = True
+        elif self._trials_count >= TRIALS_MAX:
+            self._continues = False
+        return bool(self._continues)
+
+    def _compared_later(self, payload: dict[str, Any], text: str, place: int) -> tuple[int, str]:
+        """Score a stretch of a text against what the model says after the text before it."""
+        before, given = text[:place], text[place:].strip()
+        messages = [*payload["messages"], {"role": "assistant", "content": before}]
+        answer = self.generate(messages, max_tokens=WINDOW_TOKENS, seed=payload["seed"])
+        # Some servers say what they were given as well.
+        expected = answer.text.removeprefix(before).strip()
+        # The model was stopped, or the text was: what one of them has not is no difference.
+        is_cut = answer.finish_reason == "length"
+        length = min(len(given), len(expected)) if is_cut else len(given)
+        return parted(given, expected, min(WINDOW_CHARACTERS, length))
+
+
+def window(text: str, rng: np.random.Generator) -> int | None:
+    """Draw where a stretch behind the beginning starts; None where the text is too short for one.
+
+    Every place is as likely; it moves back to the end of the word before, as models take a word with the space in
+    front, but never far: else what is written without spaces would not be looked at. Where the stretch was said before,
+    it moves to the first time: any model goes on with what is said again and again.
+    """
+    first = len(text) - len(text.lstrip()) + CHECKED_CHARACTERS
+    last = len(text) - WINDOW_CHARACTERS
+    if last < first:
+        return None
+    drawn = int(rng.integers(first, last, endpoint=True))
+    ends = (
+        at
+        for at in range(drawn, max(first, drawn - WORD_CHARACTERS_MAX), -1)
+        if text[at].isspace() and not text[at - 1].isspace()
+    )
+    place = next(ends, drawn)
+    return text.find(text[place : place + WINDOW_CHARACTERS // 2], first)
 
 
 def compared(output: Mapping[str, Any], answer: Mapping[str, Any]) -> tuple[int, str]:
     """Score a well-formed output against an answer: (score_ppm, reason)."""
-    given, expected = _beginning(output), _beginning(answer)
+    return parted(str(output["text"]), str(answer["text"]), CHECKED_CHARACTERS)
+
+
+def parted(one: str, other: str, length: int) -> tuple[int, str]:
+    """Score how far a text goes along with another, of both so many characters: (score_ppm, reason)."""
+    # Surrounding space is the server's, not the model's.
+    given, expected = one.strip()[:length], other.strip()[:length]
     if not expected and not given:
         return RIGHT_PPM, "both are empty"
     pairs = zip(given, expected, strict=False)
-    shared = next((n for n, (one, other) in enumerate(pairs) if one != other), None)
+    shared = next((n for n, (mine, theirs) in enumerate(pairs) if mine != theirs), None)
     if shared is None:
         shared = min(len(given), len(expected))
     # A text that stops where the answer goes on, or goes on where it stops, parts from it there.
@@ -204,8 +279,3 @@ def compared(output: Mapping[str, Any], answer: Mapping[str, Any]) -> tuple[int,
     if shared < SHARED_MIN * total:
         return 0, f"only {found}"
     return RIGHT_PPM * shared // total, found
-
-
-def _beginning(answer: Mapping[str, Any]) -> str:
-    """Cut what is compared: surrounding space is the server's, not the model's."""
-    return str(answer["text"]).strip()[:CHECKED_CHARACTERS]

@@ -36,6 +36,7 @@ HONEST = tuple(f"honest {number}" for number in range(1, 7))
 RING = ("ring 1", "ring 2", "ring 3")
 HALF = 0.5
 PARTING = 0.1  # texts of an honest machine that part from the validator's somewhere
+PARTED = "…"
 FLAKY = 0.1  # leases that come to nothing
 
 
@@ -63,7 +64,7 @@ def honest(job, is_canary, rng):
     if "text" not in job.right or rng.random() >= PARTING:
         return job.right
     place = rng.integers(len(job.right["text"]))
-    return job.right | {"text": job.right["text"][:place] + "…" + job.right["text"][place:]}
+    return job.right | {"text": job.right["text"][:place] + PARTED + job.right["text"][place:]}
 
 
 def lazy(job, is_canary, rng):
@@ -108,9 +109,23 @@ def unit(rng):
 
 
 def said(messages, *, max_tokens, seed):
-    """Stand for a model that says of each conversation something else."""
-    words = np.random.default_rng([seed, len(messages)]).integers(10_000, size=max_tokens)
-    return Generated(" ".join(map(str, words)), "length", 9, max_tokens)
+    """Stand for a model that says of each conversation something else, and goes on from what is begun."""
+    begun = messages[-1]["content"] if messages[-1]["role"] == "assistant" else ""
+    asked = messages[:-1] if begun else messages
+    words = np.random.default_rng([seed, len(asked)]).integers(10_000, size=language.TOKENS_MAX)
+    whole = " ".join(map(str, words))
+    if begun:
+        # Where another processor had parted from it, it goes on all the same; from what it never said, otherwise.
+        kept = begun.replace(PARTED, "")
+        other = np.random.default_rng(list(begun.encode())).integers(10_000, size=max_tokens)
+        rest = whole.removeprefix(kept) if whole.startswith(kept) else " ".join(map(str, other))
+        return Generated(
+            " " * rest.startswith(" ") + " ".join(rest.split()[:max_tokens]),
+            "length",
+            9,
+            max_tokens,
+        )
+    return Generated(" ".join(whole.split()[:max_tokens]), "length", 9, max_tokens)
 
 
 def workload(kind):

@@ -29,7 +29,10 @@ def test_doing_half_of_the_work_earns_less_than_half(kind, who):
 
 @pytest.mark.parametrize("who", ["lazy", "lazy, knowing canaries"])
 def test_where_work_waits_doing_half_of_it_twice_as_fast_still_earns_less_than_half(kind, who):
-    assert cheating.earned(kind, is_busy=True)[who].epochs_percent < 50
+    found = cheating.earned(kind, is_busy=True)[who]
+
+    # Of language, no canary can be known: they come as chats. Whoever knew them would be near a half.
+    assert found.epochs_percent < (50 + LUCK if kind == "language" else 50)
 
 
 def test_a_ring_s_validator_with_thirty_percent_of_the_stake_loses_its_dividends(kind):

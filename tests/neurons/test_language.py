@@ -2,6 +2,7 @@
 
 import pytest
 
+from compute import replication
 from compute.blueprints import language as blueprint
 from compute.blueprints.language.prompts import conversation
 from neurons.workloads import language
@@ -119,3 +120,97 @@ def rng():
 
 def test_the_stand_in_of_the_kit_is_cut_like_a_model():
     assert said([QUESTION], max_tokens=2, seed=1).finish_reason == "length"
+
+
+LONG = PAYLOAD | {"max_tokens": 512}
+STORY = " ".join(f"word{number}" for number in range(200))
+
+
+def goes_on(messages, *, max_tokens, seed):
+    """Stand for a model that tells one story, and goes on from whatever it is given of it."""
+    begun = messages[-1]["content"] if messages[-1]["role"] == "assistant" else ""
+    rest = STORY.removeprefix(begun) if STORY.startswith(begun) else " and something else" * 9
+    return Generated((rest if begun else STORY)[: 4 * max_tokens], "length", 5, max_tokens)
+
+
+def begins_anew(messages, *, max_tokens, seed):
+    return Generated(STORY[: 4 * max_tokens], "length", 5, max_tokens)
+
+
+def says_all(messages, *, max_tokens, seed):
+    """Stand for a server that says what it was given as well, as llama.cpp's does."""
+    begun = messages[-1]["content"] if messages[-1]["role"] == "assistant" else ""
+    return Generated(
+        begun + goes_on(messages, max_tokens=max_tokens, seed=seed).text, "length", 5, 9
+    )
+
+
+def checked(generate, text, rng):
+    return Language(generate).check(
+        payload=LONG, output=answer(text), known_answer=answer(STORY), rng=rng
+    )
+
+
+@pytest.mark.parametrize("generate", [goes_on, says_all])
+def test_a_text_that_is_right_for_as_long_as_beginnings_go_and_invented_then_is_worth_nothing(
+    rng, generate
+):
+    begun = STORY[: CHECKED_CHARACTERS + 20]
+
+    assert checked(generate, STORY, rng)[0] == 1_000_000
+    for rest in (" whatever comes to mind" * 20, "x" * 400):
+        ppm, reason = checked(generate, begun + rest, rng)
+        assert ppm == 0
+        assert reason.startswith("from character ")
+
+
+def test_a_later_part_that_says_one_thing_again_and_again_is_looked_at_where_it_was_new(rng):
+    def goes_on_with_loops(messages, *, max_tokens, seed):
+        begun = messages[-1]["content"]
+        said_before = begun.find(begun[-20:])
+        if STORY.startswith(begun) or not 0 <= said_before < len(begun) - 20:
+            return goes_on(messages, max_tokens=max_tokens, seed=seed)
+        return Generated(begun[said_before + 20 :] * 9, "length", 5, max_tokens)
+
+    text = (
+        STORY[: CHECKED_CHARACTERS + 20]
+        + " and everybody agreed that it is a fine day to sing" * 20
+    )
+    found = [checked(goes_on_with_loops, text, rng)[0] for _ in range(50)]
+
+    assert found.count(0) > 45
+
+
+def test_a_server_that_begins_anew_judges_by_the_beginning_alone(rng):
+    workload = Language(begins_anew)
+    cheat = answer(STORY[: CHECKED_CHARACTERS + 20] + " whatever" * 40)
+
+    found = {
+        workload.check(payload=LONG, output=cheat, known_answer=answer(STORY), rng=rng)[0]
+        for _ in range(8)
+    }
+
+    assert found == {1_000_000}
+
+
+def test_a_text_without_room_for_a_window_is_not_asked_for_again(rng):
+    def never(messages, *, max_tokens, seed):
+        raise AssertionError
+
+    assert checked(never, STORY[: CHECKED_CHARACTERS + 79], rng)[0] == 1_000_000
+
+
+@pytest.mark.parametrize("altered", [0.25, 0.5, 0.75])
+def test_a_later_part_that_is_invented_is_missed_no_oftener_than_its_share_says(rng, altered):
+    honest = int((len(STORY) - CHECKED_CHARACTERS) * (1 - altered)) + CHECKED_CHARACTERS
+    text = STORY[:honest] + "#" * (len(STORY) - honest)
+    workload = Language(goes_on)
+
+    missed = sum(
+        workload.check(payload=LONG, output=answer(text), known_answer=answer(STORY), rng=rng)[0]
+        == language.RIGHT_PPM
+        for _ in range(600)
+    )
+
+    expected = replication.missed_by_samples(1, looked_at=1.0, cheated=altered)
+    assert expected - 0.15 < missed / 600 < expected + 0.02

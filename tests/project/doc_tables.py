@@ -139,6 +139,16 @@ def functions():
     return rows(["function", "meaning"], [[f"`{name}`", doc] for name, doc in FUNCTIONS.items()])
 
 
+def _missed(*cases):
+    """Write what samples miss; cases: (looked at, jobs, cheated)."""
+    from compute import replication
+
+    return "; ".join(
+        f"{replication.missed_by_samples(count, looked_at=looked_at, cheated=cheated):.2g}"
+        for looked_at, count, cheated in cases
+    )
+
+
 def misses():
     """What a check misses, by its formula and for some figures."""
     from compute import replication
@@ -148,28 +158,20 @@ def misses():
         challenge_range=matmul.CHALLENGE_RANGE, rounds=matmul.ROUNDS
     )
     prefix = replication.missed_by_prefix(altered=0.2, looked_at=40)
-    canaries = [
-        f"{replication.missed_by_samples(count, looked_at=0.05, cheated=cheated):.2g}"
-        for count, cheated in ((90, 1.0), (919, 0.1))
-    ]
     share = replication.REPLICA_LEAST_PPM / replication.PPM
-    chats = [
-        f"{replication.missed_by_samples(count, looked_at=share, cheated=1.0):.2g}"
-        for count in (32, 152)
-    ]
     body = [
         ["Freivalds, k rounds of 0..R-1", "R^-k", "R = 2^23, k = 3", f"{freivalds:.1e}"],
         [
             "canaries, a share c, of m jobs a part b cheated",
             "(1 - c b)^m",
             "c = 5 %, b = 1, m = 90; b = 0.1, m = 919",
-            "; ".join(canaries),
+            _missed((0.05, 90, 1.0), (0.05, 919, 0.1)),
         ],
         [
             "chats at temperature 0 or jobs repeated, a share r, of m invented by the best of records",
             "(1 - r)^m",
             "r = 3 %, m = 32; 152",
-            "; ".join(chats),
+            _missed((share, 32, 1.0), (share, 152, 1.0)),
         ],
         [
             "2 of 2 agree, a ring of 10, 20, 33 % of 200 miners",
@@ -183,6 +185,12 @@ def misses():
             "(1 - a)^k",
             "a = 20 %, k = 40",
             f"{prefix:.1e}",
+        ],
+        [
+            "a text's later stretch, one drawn a text, a part a of it invented in each of m",
+            "at most (1 - a)^m",
+            "a = 100 %, m = 1; 50 %, 7; 10 %, 44",
+            _missed((1.0, 1, 1.0), (1.0, 7, 0.5), (1.0, 44, 0.1)),
         ],
     ]
     return rows(["check", "a cheat is missed with", "for", "is"], body)

@@ -17,7 +17,6 @@ UNITS_PER_MESSAGE = 4  # What a template puts around a message.
 PRICE_PER_UNIT_RAO = (
     2_000  # A question of 200 characters with 100 tokens of answer costs 308 000 rao.
 )
-ALIKE_PPM = 500_000  # Half of what is checked: other models part within a few words.
 TOKENS_ASKED = (16, 32, 48, 50, 64, 80, 96, 100, 120, 128, 150, 200, 256, 512)
 
 
@@ -71,4 +70,4 @@ def agrees(payload: dict[str, Any], one: dict[str, Any], other: dict[str, Any]) 
     """Say whether two outputs stand for the same answer: texts go along with each other for half of what is checked."""
     del payload  # What was asked does not matter: the texts are held against each other.
     ppm, _ = language.compared(one, other)
-    return ppm >= ALIKE_PPM
+    return ppm >= language.ALIKE_PPM
