@@ -56,6 +56,7 @@ if not SECRET_KEY:
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "127.0.0.1,localhost").split(",")
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("CSRF_TRUSTED_ORIGINS", "").split(",") if o]
 SITE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000")
+SITE_NAME = "Subnet Exchange"
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -70,6 +71,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
     "drf_standardized_errors",
@@ -120,19 +122,12 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": database(
-        os.environ.get("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
-    )
-}
+DATABASE_URL = os.environ.get("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+DATABASES = {"default": database(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-    }
-}
+REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
+CACHES = {"default": {"BACKEND": REDIS_CACHE, "LOCATION": REDIS_URL}}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -179,7 +174,18 @@ ACCOUNT_SESSION_REMEMBER = True
 # Second factors. How long a proof of one stands for what moves money, in the session that gave it.
 SECOND_FACTOR_MINUTES = int(os.environ.get("SECOND_FACTOR_MINUTES", "5"))
 ACCOUNT_REAUTHENTICATION_TIMEOUT = SECOND_FACTOR_MINUTES * 60
+# Whoever approves withdrawals signs in with more than a password; a developer's own staff need not.
+STAFF_SECOND_FACTOR = flag("STAFF_SECOND_FACTOR", default=not DEBUG)
+# Where a factor is set up, that is what is asked for; else the password (pages.entrance).
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_ADAPTER = "marketplace.pages.entrance.AccountAdapter"
+# Of what becomes a notice allauth sends no mail; of a changed address it writes to the old one.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+# Whose address an act came from: only what the own proxy said is believed.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if flag("BEHIND_PROXY") else 0
+MFA_ADAPTER = "marketplace.pages.entrance.MfaAdapter"
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 # A factor binds the account to whoever sets it up, so the address is confirmed before; where mail is sent at all.
 MFA_ALLOW_UNVERIFIED_EMAIL = not os.environ.get("EMAIL_HOST")
@@ -205,9 +211,8 @@ SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("BEHIND_PROXY") else None
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = (
-    2 * 1024 * 1024
-)  # the largest legal result is a 256x256 int32 matrix, 350 kB
+# The largest legal result is a 256x256 int32 matrix, 350 kB.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 # Event streams are served by their own small ASGI process. Behind a proxy it is the same origin ("");
 # without one, its port on the same host.
 EVENTS_PORT = os.environ.get("EVENTS_PORT", "")

@@ -6,6 +6,7 @@ os.environ.setdefault("SECRET_KEY", "a-key-for-tests-only")
 os.environ.setdefault("REPEAT_CHATS", "0")  # as the line below
 os.environ.setdefault("REPLICATE_JOBS", "0")  # tests that are about them turn them on
 os.environ.setdefault("CHAIN", "rehearsal")
+os.environ.setdefault("STAFF_SECOND_FACTOR", "0")  # likewise
 # Each parallel worker of the suite has a Redis database of its own, so that one may clear its cache.
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 _redis = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0").rsplit("/", 1)[0]

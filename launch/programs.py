@@ -68,6 +68,7 @@ def environment(
         "REDIS_URL": redis_url,
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DEBUG": "0",
+        "STAFF_SECOND_FACTOR": "0",  # the demo prints the staff's password
         "SITE_URL": address,
         "EVENTS_PORT": str(port + 1),
         "GATEWAY_URLS": f"http://127.0.0.1:{port + 2}",

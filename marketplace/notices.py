@@ -3,7 +3,7 @@
 A new kind is an entry of KINDS here, and a source of `queries.news` that finds its facts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ class Kind:
     word: its name, for ever.  topic: what the event type of a webhook begins with.  label: what the page of preferences
     calls it.  sentence: with the fields of a notice's data; `…_rao` is spoken in TAO, `…_at` in UTC.
     path: where it leads, the auction's page or else the subnet's where empty.
+    is_always_mailed: whatever somebody chose, since who got into the account would choose first.
     """
 
     word: str
@@ -26,6 +27,7 @@ class Kind:
     sentence: str
     by_email: bool = False
     path: str = ""
+    is_always_mailed: bool = False
 
     @property
     def type(self) -> str:
@@ -33,6 +35,29 @@ class Kind:
         return f"{self.topic}.{self.word.removeprefix(f'{self.topic}_')}"
 
 
+# fmt: off
+CHANGED = (
+    ("factor_added", "A second factor was added", "A second factor was added ({about})"),
+    ("factor_removed", "A second factor was removed", "A second factor was removed ({about})"),
+    ("codes_made", "New recovery codes were made", "New recovery codes were made in place of the old ones,"),
+    ("password_changed", "Your password was changed", "Your password was changed"),
+    ("email_added", "An e-mail address was added", "An e-mail address was added ({about})"),
+    ("email_changed", "Your e-mail address was changed", "Your e-mail address was changed"),
+    ("device_seen", "A new device signed in", "A new device signed in"),
+)
+# fmt: on
+SECURITY = [
+    Kind(
+        word,
+        "account",
+        label,
+        f"{said} from {{device}}{{where}}, {{changed_at}}. If that was not you, end all sessions and set a new password at once.",
+        by_email=True,
+        path="/accounts/security/",
+        is_always_mailed=True,
+    )
+    for word, label, said in CHANGED
+]
 KINDS = {
     kind.word: kind
     for kind in (
@@ -273,9 +298,15 @@ KINDS = {
             by_email=True,
             path="/wallet/places/",
         ),
+        *SECURITY,
     )
 }
 WORDS = sorted(KINDS)
+
+
+def stoppable(kinds: Iterable[str]) -> list[str]:
+    """Return those of some kinds whose mail somebody may stop, each once."""
+    return sorted({kind for kind in kinds if kind in KINDS and not KINDS[kind].is_always_mailed})
 
 
 def sentence(kind: str, data: Mapping[str, Any]) -> str:

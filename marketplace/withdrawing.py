@@ -44,7 +44,7 @@ class Changed(StrEnum):
     ACCOUNT = "account"
     """The account at Stripe is new, or pays out to another bank."""
     FACTOR = "factor"
-    """A second factor was added."""
+    """A second factor, the password or the e-mail address was changed."""
 
     @property
     def words(self) -> str:
@@ -55,7 +55,7 @@ class Changed(StrEnum):
 WORDS = {
     Changed.ADDRESS: "the address",
     Changed.ACCOUNT: "the bank account at Stripe",
-    Changed.FACTOR: "your second factor",
+    Changed.FACTOR: "your second factor, your password or your e-mail address",
 }
 
 

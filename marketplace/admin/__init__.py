@@ -19,6 +19,7 @@ from marketplace.admin.cards import (
     RestrictionAdmin,
     WebhookEventAdmin,
 )
+from marketplace.admin.factors import AuthenticatorAdmin, SecurityChangeAdmin
 from marketplace.admin.withdrawals import (
     PayoutAccountAdmin,
     RehearsedBroadcastAdmin,
@@ -42,6 +43,7 @@ from marketplace.models import (
 
 __all__ = [
     "AuctionAdmin",
+    "AuthenticatorAdmin",
     "BidAdmin",
     "BidVoidAdmin",
     "CardDifferenceAdmin",
@@ -51,6 +53,7 @@ __all__ = [
     "PayoutAccountAdmin",
     "RehearsedBroadcastAdmin",
     "RestrictionAdmin",
+    "SecurityChangeAdmin",
     "WebhookEventAdmin",
     "WithdrawalAddressAdmin",
     "WithdrawalAdmin",

@@ -27,6 +27,7 @@ Notice        a fact told to one person; NoticePreference, by what ways besides 
 Letter        a notice on its way by e-mail
 WebhookEndpoint  where an owner's news go; Delivery, one message on its way there
 Document      a file that an owner shows of a subnet; DocumentReading, who read it: a fact
+SecurityChange  what changed about how somebody signs in: a fact
 SavedSearch   a filter of the list of subnets that somebody keeps under a name
 """
 
@@ -43,6 +44,7 @@ from marketplace.models.restrictions import Restriction
 from marketplace.models.sales import Sale
 from marketplace.models.sealed import SealedBid, SealedOpening
 from marketplace.models.searches import SavedSearch
+from marketplace.models.security import SecurityChange
 from marketplace.models.trust import AccountLink, Dispute
 from marketplace.models.voids import BidVoid
 from marketplace.models.webhooks import Delivery, WebhookEndpoint
@@ -82,6 +84,7 @@ __all__ = [
     "SealedBid",
     "SealedOpening",
     "SecondChance",
+    "SecurityChange",
     "SlotPremium",
     "Strike",
     "User",

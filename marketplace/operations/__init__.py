@@ -57,6 +57,13 @@ from marketplace.operations.reconciliation import reconcile_cards
 from marketplace.operations.restrictions import release_restriction
 from marketplace.operations.sealed import SealedPlaced, place_sealed_bid
 from marketplace.operations.searches import delete_search, look_at_search, save_search
+from marketplace.operations.security import (
+    Place,
+    end_sessions,
+    record_security_change,
+    remove_factors,
+    see_device,
+)
 from marketplace.operations.takes import take_subnet
 from marketplace.operations.trust import (
     check_may_deal,
@@ -97,6 +104,7 @@ from marketplace.operations.withdrawals import (
 __all__ = [
     "HouseTerms",
     "NewApiKey",
+    "Place",
     "Placed",
     "Registered",
     "SealedPlaced",
@@ -124,6 +132,7 @@ __all__ = [
     "dismiss_warning",
     "end_offer",
     "end_overdue_auction",
+    "end_sessions",
     "forget_notices",
     "forgive_debt",
     "fund_treasury",
@@ -147,10 +156,12 @@ __all__ = [
     "read_notices",
     "reconcile_cards",
     "reconcile_chain",
+    "record_security_change",
     "record_webhook_event",
     "refund_deposit",
     "refuse_withdrawal",
     "release_restriction",
+    "remove_factors",
     "remove_withdrawal_address",
     "request_withdrawal",
     "resend",
@@ -158,6 +169,7 @@ __all__ = [
     "revoke_api_key",
     "rotate_secret",
     "save_search",
+    "see_device",
     "send_due_letters",
     "send_withdrawal",
     "settle_auction",

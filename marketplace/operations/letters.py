@@ -42,11 +42,13 @@ def mail_of(letters: Sequence[Letter]) -> EmailMessage:
     told = [(letter.notice, queries.notice_line(letter.notice)) for letter in letters]
     person = letters[0].person
     kinds = [notice.kind for notice, _ in told]
-    token = unsubscribing.token(person.pk, kinds, secret=settings.SECRET_KEY)
+    stoppable = notices.stoppable(kinds)
+    token = unsubscribing.token(person.pk, stoppable, secret=settings.SECRET_KEY)
     stop_url = f"{settings.SITE_URL}/notices/stop-mail/{token}/"
-    labels = sorted({notices.KINDS[kind].label for kind in kinds if kind in notices.KINDS})
     paragraphs = [f"{line.sentence}\n{settings.SITE_URL}{line.path}" for _, line in told]
-    paragraphs.append(f"Stop mail of this kind ({'; '.join(labels)}):\n{stop_url}")
+    if stoppable:
+        labels = sorted(notices.KINDS[kind].label for kind in stoppable)
+        paragraphs.append(f"Stop mail of this kind ({'; '.join(labels)}):\n{stop_url}")
     first = " ".join(told[0][1].sentence.split())[:SUBJECT_LENGTH_MAX]
     return EmailMessage(
         subject=first if len(told) == 1 else f"{len(told)} notices: {first}",
@@ -55,7 +57,9 @@ def mail_of(letters: Sequence[Letter]) -> EmailMessage:
         headers={
             "List-Unsubscribe": f"<{stop_url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        },
+        }
+        if stoppable
+        else {},
     )
 
 

@@ -32,7 +32,7 @@ GATHERED_FOR = timedelta(minutes=1)
 TELL = """
 INSERT INTO marketplace_notice (key, person_id, kind, netuid, auction_id, data, happened_at, created_at)
 SELECT news.kind || ':' || news.about || ':' || news.person, news.person, news.kind, news.netuid, news.auction_id,
-       jsonb_build_object('name', coalesce(subnet.name, 'subnet ' || news.netuid)) || jsonb_strip_nulls(news.data),
+       jsonb_strip_nulls(jsonb_build_object('name', coalesce(subnet.name, 'subnet ' || news.netuid)) || news.data),
        news.at, %(now)s
 FROM ({source}) AS news
 JOIN marketplace_user AS person ON person.id = news.person AND person.is_active AND person.joined_at <= news.at
@@ -55,7 +55,8 @@ JOIN account_emailaddress AS address
   ON address.user_id = person.id AND address.verified AND lower(address.email) = lower(person.email)
 LEFT JOIN marketplace_noticepreference AS chosen
   ON chosen.person_id = notice.person_id AND chosen.kind = notice.kind
-WHERE notice.id = ANY(%(ids)s) AND coalesce(chosen.by_email, notice.kind = ANY(%(by_default)s))
+WHERE notice.id = ANY(%(ids)s)
+  AND (notice.kind = ANY(%(always)s) OR coalesce(chosen.by_email, notice.kind = ANY(%(by_default)s)))
 ON CONFLICT (notice_id) DO NOTHING
 """
 
@@ -157,6 +158,7 @@ def _write_letters(told: Sequence[int], *, now: datetime) -> None:
     asked: dict[str, Any] = {
         "ids": list(told),
         "by_default": by_default,
+        "always": [kind.word for kind in notices.KINDS.values() if kind.is_always_mailed],
         "next_at": now + GATHERED_FOR,
     }
     with connection.cursor() as cursor:

@@ -1,12 +1,10 @@
-"""API keys: made, shown once, listed and revoked; behind the password typed a moment ago."""
+"""API keys: made, shown once, listed and revoked; behind the second factor, or without one the password, proven a moment ago."""
 
 from datetime import timedelta
 from typing import Any
 
-from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,6 +16,7 @@ from ledger.scopes import Scope
 from marketplace import operations, queries, tokens
 from marketplace.operations.api_keys import API_KEYS_MAX
 from marketplace.pages.forms import TaoField
+from marketplace.pages.proving import confirmation_required
 from marketplace.pages.reader import reader
 from marketplace.pages.refusals import answered, words
 
@@ -63,8 +62,7 @@ class LimitForm(forms.Form):
     spend_limit_rao = TaoField(label="Spend on models at most, a month", required=False)
 
 
-@login_required
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types
+@confirmation_required
 @answered
 def api_keys(request: HttpRequest) -> HttpResponse:
     """List the reader's API keys; make one, and show it this once."""
@@ -97,8 +95,7 @@ def made_key(request: HttpRequest, form: ApiKeyForm) -> operations.NewApiKey | N
         return None
 
 
-@login_required
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types
+@confirmation_required
 @require_POST
 @answered
 def revoke_api_key(request: HttpRequest, key_id: str) -> HttpResponse:
@@ -107,8 +104,7 @@ def revoke_api_key(request: HttpRequest, key_id: str) -> HttpResponse:
     return redirect("api_keys")
 
 
-@login_required
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth has no types
+@confirmation_required
 @require_POST
 @answered
 def limit_api_key(request: HttpRequest, key_id: str) -> HttpResponse:

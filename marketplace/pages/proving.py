@@ -23,6 +23,7 @@ from functools import wraps
 from urllib.parse import urlsplit
 
 from allauth.account.authentication import get_authentication_records
+from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
@@ -64,6 +65,21 @@ def second_factor_required(view: View) -> View:
                 raise ReauthenticationRequired
             case refused:
                 return explained(request, refused)
+
+    return guarded
+
+
+def confirmation_required(view: View) -> View:
+    """Let in who confirmed a moment ago that it is them: by their second factor where one is set up, else by password."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        forget_kept_form(request)
+        has_factor = bool(queries.factors_of(reader(request).id))
+        guard = second_factor_required if has_factor else reauthentication_required
+        answer: HttpResponseBase = guard(view)(request, *args, **kwargs)
+        return answer
 
     return guarded
 

@@ -173,6 +173,13 @@ from marketplace.queries.sealed import (
     secret_of,
 )
 from marketplace.queries.searches import lock_person, lock_search, saved_searches
+from marketplace.queries.security import (
+    Factors,
+    security_changed_at,
+    security_changes,
+    sessions_of,
+    set_up,
+)
 from marketplace.queries.trust import (
     Dealing,
     Reputation,
@@ -221,6 +228,7 @@ __all__ = [
     "Dealing",
     "DeskLine",
     "EpochLine",
+    "Factors",
     "MarketplaceFigures",
     "MyBid",
     "MySealedAuction",
@@ -362,7 +370,11 @@ __all__ = [
     "sealing_keys",
     "second_chance_of",
     "secret_of",
+    "security_changed_at",
+    "security_changes",
     "seller_says",
+    "sessions_of",
+    "set_up",
     "shown_count",
     "side_of",
     "slot_cost",

@@ -219,6 +219,19 @@ FROM marketplace_payoutaccount AS account
 WHERE account.changed_at > %(since)s AND account.changed_at <= %(now)s
 """
 
+# The device that an account was opened on is news to nobody.
+SECURITY = """
+SELECT change.kind, change.id::text AS about, change.person_id AS person, change.happened_at AS at,
+       NULL::int AS netuid, NULL::uuid AS auction_id,
+       jsonb_build_object('about', change.about, 'device', change.device, 'changed_at', change.happened_at,
+                          'where', coalesce(' at ' || host(change.address), '')) AS data
+FROM marketplace_securitychange AS change
+WHERE change.happened_at > %(since)s AND change.happened_at <= %(now)s
+  AND (change.kind <> 'device_seen' OR EXISTS (
+      SELECT FROM marketplace_securitychange AS before
+      WHERE before.person_id = change.person_id AND before.kind = 'device_seen' AND before.id < change.id))
+"""
+
 SOURCES = {
     "outbid": OUTBID,
     "opened": OPENED,
@@ -230,4 +243,5 @@ SOURCES = {
     "rules": RULES,
     "offers": OFFERS,
     "withdrawals": WITHDRAWALS,
+    "security": SECURITY,
 }

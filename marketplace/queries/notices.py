@@ -41,6 +41,7 @@ class Choice:
     label: str
     by_email: bool
     by_webhook: bool
+    is_always_mailed: bool
 
 
 def notices_of(person: UUID, *, limit: int, before_id: int | None = None) -> list[NoticeLine]:
@@ -89,8 +90,10 @@ def choices_of(person: UUID) -> list[Choice]:
         Choice(
             kind=kind.word,
             label=kind.label,
-            by_email=chosen[kind.word].by_email if kind.word in chosen else kind.by_email,
+            by_email=kind.is_always_mailed
+            or (chosen[kind.word].by_email if kind.word in chosen else kind.by_email),
             by_webhook=chosen[kind.word].by_webhook if kind.word in chosen else True,
+            is_always_mailed=kind.is_always_mailed,
         )
         for kind in notices.KINDS.values()
     ]

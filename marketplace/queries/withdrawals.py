@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from allauth.mfa.models import Authenticator
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from marketplace.errors import WithdrawalAddressUnknown, WithdrawalUnknown
 from marketplace.models import PayoutAccount, Withdrawal, WithdrawalAddress
 from marketplace.queries.auctions import ROWS_MAX
-from marketplace.queries.factors import FACTORS
+from marketplace.queries.security import security_changed_at
 from marketplace.withdrawing import DAY, Changed, Gone, Rail
 
 State = Withdrawal.State
@@ -139,19 +138,12 @@ def payout_account(owner: UUID) -> PayoutAccount | None:
     return PayoutAccount.objects.filter(owner=owner).first()
 
 
-def factor_added_at(owner: UUID) -> datetime | None:
-    """Return when an owner's newest second factor was added; recovery codes are none."""
-    factors = Authenticator.objects.filter(user_id=owner, type__in=FACTORS)
-    newest: datetime | None = factors.aggregate(at=Max("created_at"))["at"]
-    return newest
-
-
 def changes_of(
     owner: UUID, *, address: WithdrawalAddress | None, account: PayoutAccount | None
 ) -> Mapping[Changed, datetime | None]:
     """Return when what decides where an owner's money goes was last changed."""
     return {
-        Changed.FACTOR: factor_added_at(owner),
+        Changed.FACTOR: security_changed_at(owner),
         Changed.ADDRESS: address.added_at if address else None,
         Changed.ACCOUNT: account.changed_at if account else None,
     }

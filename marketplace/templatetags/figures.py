@@ -4,17 +4,20 @@ Loaded as a builtin, so every template has them. Charts are drawn on the server,
 page (currentColor and classes) and say in words what they show.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from marketplace import queries as market
+from marketplace.devices import device_of
 from marketplace.facts import Fact, Unit
 from marketplace.pages import drawing, wording
 
@@ -110,6 +113,18 @@ def memory(byte_count: int) -> str:
 def seconds_spoken(seconds: float) -> str:
     """Say a number of seconds in its largest unit."""
     return wording.duration(timedelta(seconds=seconds))
+
+
+@register.filter
+def device(user_agent: str) -> str:
+    """Name a browser and its system."""
+    return device_of(user_agent)
+
+
+@register.filter
+def as_json(value: object) -> str:
+    """Write a value for an attribute that a script reads."""
+    return json.dumps(value, cls=DjangoJSONEncoder)
 
 
 @register.filter

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from django.test import override_settings
 from django.utils import timezone
 
 from ledger.models import Transfer
@@ -16,12 +17,12 @@ from ledger.scopes import Scope
 from marketplace import operations as market
 from marketplace import queries, unsubscribing
 from marketplace.browsing import Search, Wanted
-from marketplace.models import Auction, Sale
+from marketplace.models import Auction, Sale, User
 from marketplace.offering import Backing, Format, Offering
 from marketplace.queries.news import SOURCES
 from subnets.models import IncentiveRule, Neuron
 from tests import make
-from tests.marketplace import withdrawals, world
+from tests.marketplace import factors, withdrawals, world
 from tests.people import Person
 
 DAY = timedelta(days=1)
@@ -53,6 +54,12 @@ class Fair:
             house.person(name, tao=5_000) for name in ("fair-ann", "fair-bob", "fair-cleo")
         )
         self.secret = house.env["SECRET_KEY"]
+        self.dora = house.person("fair-dora", tao=1)
+        self.dora_at_the_door = Person(house.address, "fair-dora")
+        house.people.append(self.dora_at_the_door)  # who closes what she has open
+        with override_settings(SECRET_KEY=self.secret):
+            factors.app(dora := User.objects.get(pk=self.dora.id))
+            self.dora_codes = factors.recovery_codes(dora)
         self.now = timezone.now()
         for source in SOURCES:
             market.tell_news(source=source, now=self.now - DAY)
@@ -301,6 +308,25 @@ class Fair:
             "models of a subnet": Stop(f"{subnet}models/", owner),
         }
 
+    def _at_factors(self) -> dict[str, Stop]:
+        """Return the pages of second factors: of Ann, who has none yet, and of Dora, who has an app."""
+        ann, dora = self.ann, self.dora
+        typed = ("/accounts/reauthenticate/", {"password": ann.password})
+        entered = ("/accounts/login/", {"login": dora.email, "password": dora.password})
+        at_the_door = self.dora_at_the_door
+        at_the_door.page("/accounts/login/")
+        codes = [("/accounts/2fa/reauthenticate/", {"code": code}) for code in self.dora_codes]
+        return {
+            "app, set up": Stop("/accounts/2fa/totp/activate/", ann, typed),
+            "passkey, add": Stop("/accounts/2fa/webauthn/add/", ann, typed),
+            "second step": Stop("/accounts/2fa/authenticate/", at_the_door, entered),
+            "security, with an app": Stop("/accounts/security/", dora),
+            "who are you, by the app": Stop("/accounts/2fa/reauthenticate/", dora),
+            "app, remove": Stop("/accounts/2fa/totp/deactivate/", dora, codes[0]),
+            "recovery codes": Stop("/accounts/2fa/recovery-codes/", dora, codes[1]),
+            "recovery codes, new": Stop("/accounts/2fa/recovery-codes/generate/", dora, codes[2]),
+        }
+
     def _at_frame(self) -> dict[str, Stop]:
         """Return the pages of signing in, the owner's console, and what is nowhere."""
         owner, ann = self.owner, self.ann
@@ -321,7 +347,9 @@ class Fair:
             "password lost, old link": Stop("/accounts/password/reset/key/0-nothing/"),
             "password lost, new": Stop("/accounts/password/reset/key/done/"),
             "account closed": Stop("/accounts/inactive/"),
-            "second factor": Stop("/accounts/2fa/", ann),
+            "security": Stop("/accounts/security/", ann),
+            "sessions": Stop("/accounts/sessions/", ann),
+            **self._at_factors(),
             "console": Stop("/owner/", owner),
             "console, no subnet": Stop("/owner/", ann),
             "console, subnets": Stop("/owner/subnets/subnet/", owner),

@@ -30,10 +30,10 @@ NO_PAGES = {
     "password_change": "leads to the site's own", "password_change_done": "leads to the site's own",
     "view_on_site": "leads elsewhere", "account_set_password": "everybody has a password here",
     "account_confirm_login_code": "codes are off",
-    "mfa_authenticate": "while a second factor is asked for", "mfa_reauthenticate": "likewise",
-    "mfa_activate_totp": "with an address that a mail confirmed",
-    "mfa_deactivate_totp": "with a second factor", "mfa_view_recovery_codes": "with a second factor",
-    "mfa_generate_recovery_codes": "with a second factor",
+    "mfa_index": "leads to the security page", "mfa_list_webauthn": "likewise",
+    "usersessions_list": "the site's own stands there", "end_sessions": "an act", "mfa_login_webauthn": "an act",
+    "mfa_reauthenticate_webauthn": "test_passkeys.py opens it", "mfa_edit_webauthn": "likewise",
+    "mfa_remove_webauthn": "likewise",
 }  # fmt: skip
 # Told of faults alone, axe takes half the time: it does not describe what is in order.
 FAULTS_ALONE = {"resultTypes": ["violations"]}

@@ -170,6 +170,9 @@ def trade(town, netuid, *, now):
     search = market.save_search(
         owner=ada.id, name="Mine", address="/subnets/", search=Search("", "", Wanted()), now=now
     )
+    passkey = ada.user.authenticator_set.create(
+        type="webauthn", data={"name": "Ada's", "credential": {}}
+    )
     seal_all(now=now)
     auctions = [quiet, english, sealed, dutch, bobs, won]
     return {
@@ -184,6 +187,7 @@ def trade(town, netuid, *, now):
         "endpoint_id": [endpoint.pk],
         "delivery_id": [delivery.pk],
         "search": [search.pk],
+        "passkey_id": [passkey.pk],
         "entry": [Transfer.objects.filter(credit__owner=ada.id).earliest("id").entry_id],
     }
 

@@ -53,7 +53,7 @@ def test_without_a_second_factor_a_page_says_why_and_where(client, ada):
     said = answer.content.decode()
     assert answer.status_code == 403
     assert "Set up a second factor first" in said
-    assert f'href="{reverse("mfa_index")}"' in said
+    assert f'href="{reverse("security")}"' in said
     assert client.session["second_factor_came_from"] == "/safe/"
 
 
