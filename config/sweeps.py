@@ -1,0 +1,28 @@
+"""Every sweep that beat sends: its name, its task, and every how many SWEEP_S it comes (a second each, unless set)."""
+
+SWEEPS = [
+    ("settle-due-auctions", "marketplace.tasks.settle_due_auctions", 1),
+    ("end-due-offers", "marketplace.tasks.end_due_offers", 1),
+    ("end-overdue-auctions", "marketplace.tasks.end_overdue_auctions", 1),
+    ("process-webhook-events", "marketplace.tasks.process_webhook_events", 1),
+    ("reconcile-cards", "marketplace.tasks.reconcile_cards", 21_600),
+    ("collect-debts", "marketplace.tasks.collect_debts", 10),
+    ("send-due-withdrawals", "marketplace.tasks.send_due_withdrawals", 1),
+    ("look-at-sent-withdrawals", "marketplace.tasks.look_at_sent_withdrawals", 5),
+    ("reconcile-chain", "marketplace.tasks.reconcile_chain", 21_600),
+    ("tell-news", "marketplace.tasks.tell_news", 1),
+    ("forget-notices", "marketplace.tasks.forget_notices", 60),
+    ("send-due-letters", "marketplace.tasks.send_due_letters", 5),
+    ("deliver-due-webhooks", "marketplace.tasks.deliver_due_webhooks", 1),
+    ("plant-known-answer-jobs", "compute.tasks.plant_known_answer_jobs", 1),
+    ("dispatch-queued-jobs", "compute.tasks.dispatch_queued_jobs", 1),
+    ("expire-due-leases", "compute.tasks.expire_due_leases", 1),
+    ("settle-scored-jobs", "compute.tasks.settle_scored_jobs", 1),
+    ("give-up-unserved-jobs", "compute.tasks.give_up_unserved_jobs", 60),
+    ("settle-left-tabs", "compute.tasks.settle_left_tabs", 60),
+    ("close-due-epochs", "compute.tasks.close_due_epochs", 1),
+    ("run-asked-backtests", "subnets.tasks.run_asked_backtests", 1),
+    ("expire-due-holds", "ledger.tasks.expire_due_holds", 10),
+    ("seal-committed-entries", "ledger.tasks.seal_committed_entries", 1),
+    ("forget-refused-keys", "ledger.tasks.forget_refused_keys", 3_600),
+]
