@@ -89,7 +89,7 @@ OWNERS = {"api-lease": "miner", "api-result": "miner"}
 KINDS = {
     "subnets/searches": "search", "documents": "document_id", "purchases": "sale_id", "auctions": "auction_id",
     "offers": "offer_id", "bids": "bid_id", "usage": "usage_id", "webhooks": "endpoint_id",
-    "accounts/2fa/webauthn": "passkey_id",
+    "accounts/2fa/webauthn": "passkey_id", "wallet/withdrawals": "withdrawal_id", "wallet/places": "address_id",
 }  # fmt: skip
 
 

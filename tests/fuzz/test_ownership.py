@@ -29,7 +29,13 @@ FORM = "multipart/form-data; boundary=x"
 # Where a console leads whom it does not let in, or who asks for what it does not find.
 HOME = re.compile(r"/(admin|owner)/(\?.*)?|/(admin|owner|accounts)/login/.*")
 # What asking itself writes: sessions, and when a key was last used.
-UNWATCHED = {"django_session", "marketplace_apikey", "marketplace_documentreading"}
+# Sessions and readings are counted as they come; a refusal is kept under the asker's own key.
+UNWATCHED = {
+    "django_session",
+    "ledger_refusedkey",
+    "marketplace_apikey",
+    "marketplace_documentreading",
+}
 
 
 def routes(resolver=None, before="", spaces=()):

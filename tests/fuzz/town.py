@@ -23,6 +23,7 @@ from subnets import queries as epochs
 from tests import make
 from tests.compute.serving_world import line, payer
 from tests.ledger.seals import sealed as seal_all
+from tests.marketplace import withdrawals as outgoing
 
 HOUR = timedelta(hours=1)
 RECEIVER = "http://127.0.0.1:9/hook"  # nobody listens there, and nothing is sent to it
@@ -170,6 +171,9 @@ def trade(town, netuid, *, now):
     search = market.save_search(
         owner=ada.id, name="Mine", address="/subnets/", search=Search("", "", Wanted()), now=now
     )
+    # Before the passkey: money waits after a factor is added.
+    book = outgoing.address(ada, at=now - 720 * HOUR)
+    withdrawal = outgoing.request(ada, outgoing.to_chain(book, 5), now=now, proven_at=now)
     passkey = ada.user.authenticator_set.create(
         type="webauthn", data={"name": "Ada's", "credential": {}}
     )
@@ -188,6 +192,8 @@ def trade(town, netuid, *, now):
         "delivery_id": [delivery.pk],
         "search": [search.pk],
         "passkey_id": [passkey.pk],
+        "withdrawal_id": [withdrawal.pk],
+        "address_id": [book.pk],
         "entry": [Transfer.objects.filter(credit__owner=ada.id).earliest("id").entry_id],
     }
 
