@@ -57,6 +57,7 @@ SIGNATURE = {"output": {}, "output_digest": "ab" * 32, "signature": "0x" + "ab" 
 BODIES = {
     "PATCH api-hyperparameters": {"tempo": "400"},
     "PUT api-models": MODEL,
+    "POST api-leases": {"limit": 1},
     "POST api-result": SIGNATURE,
     "POST api-report": {"reason": "It is nonsense."},
     "POST api-accept": {"expected_amount_rao": str(5 * TAO)},

@@ -101,7 +101,7 @@ def built(*, now):
     (due,) = (due for due in epochs.due_epochs(now) if due.netuid == netuid)
     assert compute.close_epoch(due=due, now=now)
     town = Town(ada, bob, miner, validator, make.keypair())
-    town.places = work(town, netuid, now=now) | trade(town, netuid, now=now)
+    town.places = work(town, netuid, now=now) | trade(town, netuid, now=now) | guard(ada, now=now)
     return town
 
 
@@ -171,12 +171,6 @@ def trade(town, netuid, *, now):
     search = market.save_search(
         owner=ada.id, name="Mine", address="/subnets/", search=Search("", "", Wanted()), now=now
     )
-    # Before the passkey: money waits after a factor is added.
-    book = outgoing.address(ada, at=now - 720 * HOUR)
-    withdrawal = outgoing.request(ada, outgoing.to_chain(book, 5), now=now, proven_at=now)
-    passkey = ada.user.authenticator_set.create(
-        type="webauthn", data={"name": "Ada's", "credential": {}}
-    )
     seal_all(now=now)
     auctions = [quiet, english, sealed, dutch, bobs, won]
     return {
@@ -191,10 +185,21 @@ def trade(town, netuid, *, now):
         "endpoint_id": [endpoint.pk],
         "delivery_id": [delivery.pk],
         "search": [search.pk],
-        "passkey_id": [passkey.pk],
+        "entry": [Transfer.objects.filter(credit__owner=ada.id).earliest("id").entry_id],
+    }
+
+
+def guard(ada, *, now):
+    """Let money be on its way out, and a passkey guard the rest: after a factor is added money waits."""
+    book = outgoing.address(ada, at=now - 720 * HOUR)
+    withdrawal = outgoing.request(ada, outgoing.to_chain(book, 5), now=now, proven_at=now)
+    passkey = ada.user.authenticator_set.create(
+        type="webauthn", data={"name": "Ada's", "credential": {}}
+    )
+    return {
         "withdrawal_id": [withdrawal.pk],
         "address_id": [book.pk],
-        "entry": [Transfer.objects.filter(credit__owner=ada.id).earliest("id").entry_id],
+        "passkey_id": [passkey.pk],
     }
 
 
