@@ -12,9 +12,8 @@ from uuid import UUID
 
 from ledger import prepared
 from ledger.chart import AccountKind, Address
-from ledger.entries import Entry
-from ledger.money import MAX_SUPPLY_RAO
-from ledger.postings import HoldStanding, Posting, Presumed, Standing
+from ledger.entries import Entry, Move
+from ledger.postings import HoldStanding, Posting, Standing
 from ledger.states import HoldState
 
 
@@ -145,54 +144,12 @@ WITH entry AS (
 SELECT id FROM entry
 """
 
-# A few moves, presumed and compared in the statement that locks and writes: no answer travels while locks are held.
-# Where an account is missing, closed, another one than its address says, or has too little, nothing is written.
-# The counters are found by arrays again: joined to what was locked, PostgreSQL skips the rows that changed meanwhile.
-# Should one be skipped all the same, the division by zero undoes the statement: no transfer without its counters.
-ATTEMPT = """
-WITH locked AS (
-    SELECT id, code, kind, owner, asset, credits_posted - debits_posted AS posted_rao, debits_held AS held_rao
-    FROM ledger_account
-    WHERE code = ANY(%(counted)s::text[]) AND NOT is_closed
-    ORDER BY code
-    FOR NO KEY UPDATE
-), account AS (
-    SELECT asked.place, found.id, found.posted_rao,
-           coalesce(found.posted_rao - found.held_rao + asked.room_rao >= asked.needed_rao, true) AS is_enough
-    FROM unnest(%(codes)s::text[], %(kinds)s::text[], %(owners)s::uuid[], %(assets)s::int[],
-                %(rooms)s::bigint[], %(needed)s::bigint[]) WITH ORDINALITY
-        AS asked (code, kind, owner, asset, room_rao, needed_rao, place)
-    JOIN (
-        SELECT id, code, kind, owner, asset, posted_rao, held_rao FROM locked
-        UNION ALL
-        SELECT id, code, kind, owner, asset, NULL, NULL FROM ledger_account WHERE code = ANY(%(uncounted)s::text[])
-    ) AS found ON found.code = asked.code
-    WHERE found.kind = asked.kind AND found.asset = asked.asset AND found.owner IS NOT DISTINCT FROM asked.owner
-), entry AS (
-    INSERT INTO ledger_entry (key, code, at, note, digest)
-    SELECT %(key)s::text, %(code)s::text, %(at)s::timestamptz, %(note)s::text, %(digest)s::text
-    WHERE (SELECT count(*) = cardinality(%(codes)s::text[]) AND bool_and(is_enough) FROM account)
-    ON CONFLICT (key) DO NOTHING
-    RETURNING id
-), changed AS (
-    UPDATE ledger_account
-    SET credits_posted = credits_posted + (%(credits)s::bigint[])[array_position(%(codes)s::text[], code::text)],
-        debits_posted = debits_posted + (%(debits)s::bigint[])[array_position(%(codes)s::text[], code::text)]
-    WHERE code = ANY(%(counted)s::text[]) AND (SELECT count(*) FROM entry) = 1
-    RETURNING id
-), moved AS (
-    INSERT INTO ledger_transfer
-        (entry_id, position, debit_id, credit_id, amount_rao, debit_balance_rao, credit_balance_rao)
-    SELECT entry.id, line.position, debit.id, credit.id, line.amount_rao,
-           debit.posted_rao + line.debit_change, credit.posted_rao + line.credit_change
-    FROM entry, unnest(%(debit)s::bigint[], %(credit)s::bigint[], %(moved_rao)s::bigint[],
-                       %(debit_balance)s::bigint[], %(credit_balance)s::bigint[]) WITH ORDINALITY
-        AS line (debit, credit, amount_rao, debit_change, credit_change, position)
-    JOIN account AS debit ON debit.place = line.debit
-    JOIN account AS credit ON credit.place = line.credit
-    ORDER BY line.position
-)
-SELECT id, 1 / ((SELECT count(*) FROM changed) = cardinality(%(counted)s::text[]))::int FROM entry
+# ledger/migrations/0010_post_moves.sql: no answer travels while locks are held.
+POST_MOVES = """
+SELECT ledger_post_moves(
+    %(key)s::text, %(code)s::text, %(at)s::timestamptz, %(note)s::text, %(digest)s::text,
+    %(codes)s::text[], %(kinds)s::text[], %(owners)s::uuid[], %(assets)s::int[],
+    %(debits)s::int[], %(credits)s::int[], %(amounts_rao)s::bigint[])
 """
 
 WRITE_NEW = WRITE.replace("    ON CONFLICT (key) DO NOTHING\n", "")
@@ -268,40 +225,29 @@ def open_accounts(addresses: Iterable[Address]) -> None:
     )
 
 
-def attempt(entry: Entry, posting: Posting) -> int | None:
-    """Write a few presumed moves and return the entry's id, or none when it has to be looked at."""
-    tallies = list(posting.tallies.values())
-    places = {tally.address.code: place for place, tally in enumerate(tallies, 1)}
-    addresses = [tally.address for tally in tallies]
-    lines = posting.transfers
-    rows = _rows(
-        ATTEMPT,
+def post_moves(entry: Entry) -> int | None:
+    """Let the database post a few moves, and return the entry's id: none where something is in their way."""
+    moves = [step for step in entry.steps if isinstance(step, Move)]
+    assert len(moves) == len(entry.steps), "a hold has to be looked at"
+    named = {address.code: address for address in entry.addresses()}
+    places = {code: place for place, code in enumerate(named, 1)}
+    accounts = named.values()
+    [[entry_id]] = _rows(
+        POST_MOVES,
         key=entry.key,
         code=entry.code.value,
         at=entry.at,
         note=entry.note,
         digest=entry.digest(),
-        counted=prepared.texts(one.code for one in addresses if one.kind.is_counted),
-        uncounted=prepared.texts(one.code for one in addresses if not one.kind.is_counted),
-        codes=prepared.texts(places),
-        kinds=prepared.texts(one.kind.value for one in addresses),
-        owners=prepared.texts(one.owner for one in addresses),
-        assets=prepared.numbers(one.asset for one in addresses),
-        rooms=prepared.numbers(
-            MAX_SUPPLY_RAO if one.kind is AccountKind.ISSUANCE else 0 for one in addresses
-        ),
-        needed=prepared.numbers(
-            tally.needed_rao if isinstance(tally, Presumed) else None for tally in tallies
-        ),
-        credits=prepared.numbers(tally.credits_rao for tally in tallies),
-        debits=prepared.numbers(tally.debits_rao for tally in tallies),
-        debit=prepared.numbers(places[line.debit] for line in lines),
-        credit=prepared.numbers(places[line.credit] for line in lines),
-        moved_rao=prepared.numbers(line.amount_rao for line in lines),
-        debit_balance=prepared.numbers(line.debit_balance_rao for line in lines),
-        credit_balance=prepared.numbers(line.credit_balance_rao for line in lines),
+        codes=prepared.texts(named),
+        kinds=prepared.texts(account.kind.value for account in accounts),
+        owners=prepared.texts(account.owner for account in accounts),
+        assets=prepared.numbers(account.asset for account in accounts),
+        debits=prepared.numbers(places[move.debit.code] for move in moves),
+        credits=prepared.numbers(places[move.credit.code] for move in moves),
+        amounts_rao=prepared.numbers(move.amount_rao for move in moves),
     )
-    return rows[0][0] if rows else None
+    return None if entry_id is None else int(entry_id)
 
 
 def write(entry: Entry, posting: Posting, accounts: dict[str, LockedAccount]) -> int | None:

@@ -111,7 +111,7 @@ def _attempt(entry: Entry) -> Posted | None:
     """Write a few moves at once if nothing is in their way; none when somebody has to look what is."""
     if not entry.is_brief:
         return None
-    entry_id = books.attempt(entry, postings.presume(entry))
+    entry_id = books.post_moves(entry)
     return None if entry_id is None else Posted(entry_id=entry_id, replayed=False)
 
 

@@ -118,19 +118,6 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Presumed(Tally):
-    """The figures of an account that nobody has looked at yet: changes from zero, and what it would have to have."""
-
-    needed_rao: int | None = None
-
-    def require(self, amount_rao: int) -> None:
-        """Note what has to be there before the first step, instead of refusing."""
-        if self.address.kind is AccountKind.ISSUANCE or not self.address.kind.may_overdraw:
-            needed_rao = amount_rao - (self.posted_rao - self.held_rao)
-            self.needed_rao = max(needed_rao, self.needed_rao or needed_rao)
-
-
-@dataclass(slots=True)
 class Posting:
     """What is to be written for an entry."""
 
@@ -202,19 +189,6 @@ class Posting:
         self.tallies[standing.account].release(standing.amount_rao)
         state = HoldState.EXPIRED if is_due(standing, at=at) else HoldState.VOIDED
         self.resolved.append(Resolution(step.hold, state, 0))
-
-
-def presume(entry: Entry) -> Posting:
-    """Apply an entry of moves to accounts unseen: what it does if each has what its tally needs (Presumed).
-
-    The balances of its transfers are changes. Whoever writes it compares: what an account has, or what issuance may
-    still give, with `needed_rao`; where that does not suffice nothing was decided, and `decide` says what is wrong.
-    """
-    posting = Posting({address.code: Presumed(address, 0, 0) for address in entry.addresses()})
-    for step in entry.steps:
-        assert isinstance(step, Move), "a hold has to be looked at"
-        posting.move(step.debit.code, step.credit.code, step.amount_rao)
-    return posting
 
 
 def decide(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.backends.postgresql.base import ServerBindingCursor
 
 _NEEDS_ESCAPES = re.compile(r'["\\]')
@@ -95,8 +95,10 @@ def _quoted(text: str) -> str:
 
 def _cursor() -> Any:  # noqa: ANN401  Django's wrapper around a driver's cursor
     """Return a cursor that binds on the server; where statements are logged, one that can tell what it sent."""
-    connection.ensure_connection()
-    if connection.queries_logged:
-        return connection.cursor()
+    # Through `connection` each look would ask anew which thread is running.
+    mine = connections[DEFAULT_DB_ALIAS]
+    mine.ensure_connection()
+    if mine.queries_logged:
+        return mine.cursor()
     bind: Any = ServerBindingCursor  # the stubs know no psycopg 3
-    return connection.make_cursor(bind(connection.connection))
+    return mine.make_cursor(bind(mine.connection))

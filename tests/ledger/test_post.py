@@ -274,7 +274,7 @@ def test_a_few_moves_are_one_statement():
 
     again = statements_of(entry(Move(ISSUANCE, target, 10), Move(target, FEES, 20)))
 
-    assert again == ["SAVEPOINT", "WITH", "RELEASE"]
+    assert again == ["SAVEPOINT", "SELECT", "RELEASE"]
     assert queries.balance(target).posted_rao == 0
 
 

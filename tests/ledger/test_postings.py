@@ -4,8 +4,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ledger.chart import FEES, ISSUANCE, AccountKind, Address, debt, wallet
 from ledger.entries import Move, MoveUpTo, PlaceHold, PostHold, VoidHold
@@ -19,7 +17,7 @@ from ledger.errors import (
     SupplyExceeded,
 )
 from ledger.money import MAX_SUPPLY_RAO
-from ledger.postings import HoldStanding, Resolution, Standing, decide, presume
+from ledger.postings import HoldStanding, Resolution, Standing, decide
 from ledger.states import HoldState
 from tests.ledger.make import NOW, entry
 
@@ -205,43 +203,3 @@ def test_a_code_means_one_account():
     impostor = Address(A.code, AccountKind.STAKE, UUID(int=5))
     with pytest.raises(ValueError, match="another kind of account"):
         decided(Move(impostor, B, 1))
-
-
-MOVES = st.builds(
-    lambda pair, amount_rao: Move(pair[0], pair[1], amount_rao),
-    st.permutations([A, B, FEES, ISSUANCE]),
-    st.integers(1, 9) | st.just(MAX_SUPPLY_RAO - 5),
-)
-
-
-@given(st.lists(MOVES, min_size=1, max_size=8), st.integers(0, 20), st.integers(0, 9))
-def test_what_is_presumed_holds_exactly_where_it_would_be_decided(moves, posted_rao, held_rao):
-    standings = {
-        A.code: Standing(A, posted_rao + held_rao, held_rao),
-        B.code: Standing(B, 3),
-        FEES.code: Standing(FEES),
-        ISSUANCE.code: Standing(ISSUANCE, -7),
-    }
-    made = entry(*moves)
-
-    presumed = presume(made)
-    has = {A.code: posted_rao, B.code: 3, ISSUANCE.code: MAX_SUPPLY_RAO - 7}
-    is_enough = all(
-        tally.needed_rao is None or has[code] >= tally.needed_rao
-        for code, tally in presumed.tallies.items()
-    )
-
-    try:
-        sure = decide(made, accounts=standings, holds={})
-    except (InsufficientFunds, SupplyExceeded):
-        assert not is_enough
-        return
-    assert is_enough
-    for line, other in zip(sure.transfers, presumed.transfers, strict=True):
-        for code, balance_rao, change_rao in (
-            (line.debit, line.debit_balance_rao, other.debit_balance_rao),
-            (line.credit, line.credit_balance_rao, other.credit_balance_rao),
-        ):
-            assert balance_rao == (
-                None if change_rao is None else standings[code].posted_rao + change_rao
-            )
