@@ -12,6 +12,10 @@ from ledger.models import RefusedKey
 # No queue of a client's holds requests for longer.
 KEPT_FOR = timedelta(days=30)
 
+KEEP = """
+INSERT INTO ledger_refusedkey (key, asked, problem)
+VALUES (%(key)s::text, %(asked)s::jsonb, %(problem)s::jsonb) RETURNING id
+"""
 FIND = "SELECT asked::text, problem::text FROM ledger_refusedkey WHERE key = %(key)s::text"
 
 
@@ -31,7 +35,14 @@ def find(key: str) -> Kept | None:
 
 def keep(key: str, refused: Kept) -> None:
     """Keep a refusal under a stored key that has none; the caller holds the key (ledger.rest.once)."""
-    RefusedKey.objects.create(key=key, asked=refused.asked, problem=refused.problem)
+    prepared.rows(
+        KEEP,
+        {
+            "key": key,
+            "asked": json.dumps(refused.asked),
+            "problem": json.dumps(refused.problem),
+        },
+    )
 
 
 def forget_refused_keys(*, now: datetime, limit: int) -> int:
