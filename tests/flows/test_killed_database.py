@@ -24,7 +24,7 @@ POLL_S = 0.05
 
 # Whoever has written an epoch in a transaction that is still open, and waits for a wallet.
 PAYING = """
-SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM ledger_account%FOR NO KEY%'
+SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ledger_post_moves%'
 """
 LOCK_WALLET = "SELECT id FROM ledger_account WHERE code = %s FOR UPDATE"
 EPOCHS = "SELECT count(*) FROM subnets_epoch"
