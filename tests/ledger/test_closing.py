@@ -125,3 +125,5 @@ def test_the_command_says_what_it_did(capsys):
     ]
     with pytest.raises(CommandError, match="no account"):
         call_command("close_account", "wallet:none", "--reason=test")
+    with pytest.raises(CommandError, match="at most 500 characters"):
+        call_command("close_account", account.code, "--reason", "x" * 501)

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from ledger import closing
+from ledger.entries import MAX_NOTE_LENGTH
 from ledger.errors import DomainError
 
 
@@ -22,14 +23,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "account", metavar="CODE", help="such as wallet:<owner> or lock:<netuid>"
         )
-        parser.add_argument(
-            "--reason", required=True, help="kept with the entry, at most 500 characters"
-        )
+        parser.add_argument("--reason", required=True, help="kept with the entry")
         parser.add_argument("--reopen", action="store_true", help="open a closed account again")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_args: object, **options: Any) -> None:  # noqa: ANN401  Django's options
         """Do it, and say whether it was done before."""
+        if len(options["reason"]) > MAX_NOTE_LENGTH:
+            raise CommandError(f"A reason has at most {MAX_NOTE_LENGTH} characters.")
         act = closing.reopen_account if options["reopen"] else closing.close_account
         try:
             is_done = act(options["account"], reason=options["reason"], now=timezone.now())
