@@ -234,6 +234,25 @@ class AnswerReported(DomainError):
     message = "You reported this answer before; the first report stands."
 
 
+class TooManyReports(DomainError):
+    """The account reported as many answers as it may in a day, of all miners or of this one."""
+
+    code = "too_many_reports"
+    http_status = 429
+    message = (
+        "You reported {limit_count} answers of {limit} in 24 hours, as many as you may."
+        " Try again in {retry_after_s} s."
+    )
+
+
+class ReportUnknown(DomainError):
+    """The answer was not reported by the caller."""
+
+    code = "report_unknown"
+    http_status = 404
+    message = "You did not report the answer to request {usage_id}."
+
+
 class RequestMalformed(DomainError):
     """A request to the gateway cannot be read."""
 

@@ -72,3 +72,17 @@ def settle_left_tabs() -> None:
         queries.left_tab_ids(timezone.now(), limit=TABS_PER_SWEEP),
         lambda tab_id: operations.settle_tab(tab_id=tab_id, now=timezone.now()),
     )
+
+
+@shared_task
+def give_up_missed_chats() -> None:
+    """Tell who reported an answer that no gateway had the conversation any more."""
+    due = queries.missed_chats(timezone.now(), limit=JOBS_PER_SWEEP)
+    operations.miss_chats(usage_ids=due, now=timezone.now())
+
+
+@shared_task
+def forget_reported_chats() -> None:
+    """Keep no conversation longer than its consumer was told."""
+    due = queries.outlived_chats(timezone.now(), limit=JOBS_PER_SWEEP)
+    operations.forget_chats(usage_ids=due)

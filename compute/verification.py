@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 YES_PPM = 500_000
+FOUND_WRONG = "every result was found wrong"  # what is said of a job whose last result was rejected
 
 
 class Verdict(StrEnum):

@@ -20,6 +20,8 @@ SWEEPS = [
     ("settle-scored-jobs", "compute.tasks.settle_scored_jobs", 1),
     ("give-up-unserved-jobs", "compute.tasks.give_up_unserved_jobs", 60),
     ("settle-left-tabs", "compute.tasks.settle_left_tabs", 60),
+    ("give-up-missed-chats", "compute.tasks.give_up_missed_chats", 10),
+    ("forget-reported-chats", "compute.tasks.forget_reported_chats", 60),
     ("close-due-epochs", "compute.tasks.close_due_epochs", 1),
     ("run-asked-backtests", "subnets.tasks.run_asked_backtests", 1),
     ("expire-due-holds", "ledger.tasks.expire_due_holds", 10),

@@ -15,6 +15,7 @@ from neurons.wire import Sample, SignedScore
 from neurons.workloads import WORKLOADS, Workload, language
 
 POLL_S = 5.0  # Between two looks when there was nothing to score.
+YES_PPM = 500_000
 REASON_MAX = 200  # The server stores as much.
 
 
@@ -108,6 +109,11 @@ class Validator:
         except Exception as error:  # noqa: BLE001 - one bad sample must not end the validator
             self.say("sample_skipped", result=sample.result_id, detail=str(error))
             return None
+        if sample.report is not None:
+            # Upheld by what a job's result is rejected by: less than half of what is checked is right.
+            found = "not_upheld" if score_ppm >= YES_PPM else "upheld"
+            said = {"report": sample.report, "reason": reason}
+            self.say(f"report_{found}", result=sample.result_id, miner=sample.miner, **said)
         if score_ppm == 0:
             self.say("wrong_result", result=sample.result_id, miner=sample.miner, reason=reason)
         return self.signed(sample, score_ppm, reason[:REASON_MAX])

@@ -238,6 +238,7 @@ class Sample:
     """A result to score. `known_answer` is there when the job was planted.
 
     `pieces` are there when the miner was asked through its tunnel: its digest is theirs, not the output's.
+    `report` is what a consumer says is wrong with an answer of the gateway: who asked lets validators read it.
     """
 
     result_id: str
@@ -250,10 +251,12 @@ class Sample:
     miner: str
     known_answer: dict[str, Any] | None
     pieces: tuple[str, ...] | None = None
+    report: str | None = None
 
     @classmethod
     def from_wire(cls, fields: object) -> Self:
         """Read one of `samples` of GET samples/."""
+        is_reported = isinstance(fields, Mapping) and fields.get("report") is not None
         is_known = isinstance(fields, Mapping) and fields.get("known_answer") is not None
         is_asked = isinstance(fields, Mapping) and fields.get("pieces") is not None
         return cls(
@@ -268,6 +271,7 @@ class Sample:
             miner=read(fields, "miner", str),
             known_answer=read(fields, "known_answer", dict) if is_known else None,
             pieces=tuple(map(str, read(fields, "pieces", list))) if is_asked else None,
+            report=read(fields, "report", str) if is_reported else None,
         )
 
 

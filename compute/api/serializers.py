@@ -160,6 +160,9 @@ class SampleOutput(serializers.Serializer):
         allow_null=True,
         help_text="What the digest is of, where the miner was asked through its tunnel.",
     )
+    report = serializers.CharField(
+        allow_null=True, help_text="What a consumer says is wrong with it, where one reported it."
+    )
 
 
 class SamplesOutput(serializers.Serializer):

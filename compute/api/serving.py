@@ -4,7 +4,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
@@ -18,11 +18,13 @@ from compute.errors import (
     ModelNameTaken,
     ModelTermsInvalid,
     NotAValidator,
+    ReportUnknown,
     TooManyModels,
+    TooManyReports,
     UsageUnknown,
 )
-from compute.models import Usage
-from compute.models.serving import REASON_LENGTH_MAX
+from compute.models import AnswerReport, Usage
+from compute.reporting import REASON_LENGTH_MAX, Standing
 from compute.serving import Kind, ModelTerms
 from ledger.rest import RaoField, paging
 from ledger.rest.paging import Page
@@ -94,6 +96,10 @@ class UsagesOutput(Page):
 
 class ReportInput(serializers.Serializer):
     reason = serializers.CharField(max_length=REASON_LENGTH_MAX)
+    shows_chat = serializers.BooleanField(
+        default=False,
+        help_text="Whether validators of the subnet may read the conversation, for seven days.",
+    )
 
 
 class ReportOutput(serializers.Serializer):
@@ -101,6 +107,20 @@ class ReportOutput(serializers.Serializer):
     netuid = serializers.IntegerField()
     reason = serializers.CharField()
     reported_at = serializers.DateTimeField()
+    standing = serializers.SerializerMethodField(help_text="What came of it so far.")
+
+    @extend_schema_field(serializers.ChoiceField([each.value for each in Standing]))
+    def get_standing(self, report: AnswerReport) -> str:
+        return queries.standing_of(report).value
+
+
+class ReportedChatOutput(serializers.Serializer):
+    """A conversation that its consumer lets validators read; body and pieces are null once they are forgotten."""
+
+    body = serializers.JSONField(allow_null=True, help_text="The request as the miner had it.")
+    pieces = serializers.JSONField(allow_null=True, help_text="The answer as the miner signed it.")
+    unchecked = serializers.CharField(help_text="Why nobody repeats it; empty where validators do.")
+    forget_at = serializers.DateTimeField(allow_null=True)
 
 
 class ReportLineOutput(ReportOutput):
@@ -110,6 +130,12 @@ class ReportLineOutput(ReportOutput):
     answer_digest = serializers.CharField(source="usage.answer_digest")
     signature = serializers.CharField(source="usage.signature")
     began_at = serializers.DateTimeField(source="usage.began_at")
+    chat = serializers.SerializerMethodField(help_text="Null where it is not to be shown.")
+
+    @extend_schema_field(ReportedChatOutput(allow_null=True))
+    def get_chat(self, report: AnswerReport) -> dict[str, Any] | None:
+        shown = getattr(report, "chat", None)
+        return None if shown is None else ReportedChatOutput(shown).data
 
 
 class ReportsOutput(serializers.Serializer):
@@ -169,20 +195,28 @@ class UsagesView(APIView):
 
 class ReportView(APIView):
     permission_classes = (IsAuthenticated,)
-    scopes: Scopes = {"POST": Scope.WORK}
-    refusals: Refusals = {"POST": (UsageUnknown, AnswerReported, TextRefused)}
+    scopes: Scopes = {"GET": Scope.READ, "POST": Scope.WORK}
+    refusals: Refusals = {
+        "GET": (ReportUnknown,),
+        "POST": (UsageUnknown, AnswerReported, TooManyReports, TextRefused),
+    }
+
+    @extend_schema(responses=ReportOutput)
+    def get(self, request: Request, usage_id: UUID) -> Response:
+        """Say what came of your report of an answer."""
+        report = queries.report_of(usage_id, cast(UUID, request.user.pk))
+        return Response(ReportOutput(report).data)
 
     @extend_schema(request=ReportInput, responses=ReportOutput)
     def post(self, request: Request, usage_id: UUID) -> Response:
-        """Report a bad answer to the subnet's validators; they read your words and the miner's signed digest."""
+        """Report a bad answer to the subnet's validators: your words, and the conversation if you let them read it."""
         given = ReportInput(data=request.data)
         given.is_valid(raise_exception=True)
-        report = operations.report_answer(
-            usage_id=usage_id,
-            owner=cast(UUID, request.user.pk),
-            now=timezone.now(),
-            **given.validated_data,
+        owner = cast(UUID, request.user.pk)
+        operations.report_answer(
+            usage_id=usage_id, owner=owner, now=timezone.now(), **given.validated_data
         )
+        report = queries.report_of(usage_id, owner)
         return Response(ReportOutput(report).data)
 
 

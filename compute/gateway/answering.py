@@ -15,7 +15,8 @@ from compute import openai
 from compute.errors import AnswerBrokeOff, MinersFailed
 from compute.gateway import wire
 from compute.gateway.attempts import NEXT_PIECE_S, Answer, Attempts, Request, blame
-from compute.gateway.repeats import Repeats, is_repeatable
+from compute.gateway.kept import KeptChats
+from compute.gateway.repeats import Repeats
 from compute.gateway.replays import Replay
 from compute.gateway.tunnels import Done, Gone, Hub
 from compute.gateway.wire import Headers, Send
@@ -29,10 +30,11 @@ BYTES_PER_TOKEN = 4  # of English text, where nobody counted
 class Answering:
     """Serves the requests of one process."""
 
-    def __init__(self, *, hub: Hub, till: Till, repeats: Repeats) -> None:
+    def __init__(self, *, hub: Hub, till: Till, repeats: Repeats, kept: KeptChats) -> None:
         self._attempts = Attempts(hub)
         self._till = till
         self._repeats = repeats
+        self._kept = kept
 
     async def serve(self, request: Request, send: Send, *, replay: Replay | None) -> None:
         """Answer one request. Raises: a DomainError or ConsumerGone while nothing of the answer was sent."""
@@ -53,6 +55,7 @@ class Answering:
             finally:
                 await self._attempts.release(answer.tunnel, answer.call, model=ask.terms.name)
             if answer.is_vouched_for:
+                self._kept.keep(request, answer)
                 self._repeats.consider(request, answer, answer.pieces)
         finally:
             if not delivery.is_counted:
@@ -87,7 +90,7 @@ class _Delivery:
         """Send an answer as it comes, and how it ended."""
         headers = [wire.EVENT_STREAM, *wire.UNCACHED, *trace(self.request)]
         await wire.start(self.send, status=200, headers=headers)
-        async for body in _events(answer, keeps=is_repeatable(self.request.ask)):
+        async for body in _events(answer):
             self._keep(body)
             await wire.piece(self.send, body)
         if answer.is_vouched_for:
@@ -127,16 +130,12 @@ async def _end_of_whole(answer: Answer) -> Done | None:
     return end if isinstance(end, Done) else None
 
 
-async def _events(answer: Answer, *, keeps: bool) -> AsyncGenerator[bytes, None]:
-    """Yield the answer as server-sent events, what came together in one piece, until it ends in any way.
-
-    keeps: its pieces are wanted when it has ended.
-    """
+async def _events(answer: Answer) -> AsyncGenerator[bytes, None]:
+    """Yield the answer as server-sent events, what came together in one piece, until it ends in any way."""
     texts = [answer.first]
     while True:
         texts += answer.call.waiting()
-        if keeps:
-            answer.pieces += texts
+        answer.pieces += texts
         yield b"".join(b"data: " + text.encode() + b"\n\n" for text in texts)
         try:
             event = await answer.call.next(within_s=NEXT_PIECE_S)

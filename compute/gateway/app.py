@@ -18,11 +18,12 @@ from compute.errors import (
     ModelNotFound,
     PathUnknown,
 )
-from compute.gateway import admission, repeats, wire
+from compute.gateway import admission, kept, repeats, wire
 from compute.gateway.answering import Answering
 from compute.gateway.attempts import Request
 from compute.gateway.callers import Callers, PayerOf
 from compute.gateway.catalogue import Catalogue
+from compute.gateway.kept import KeptChats
 from compute.gateway.leases import AskedLeases, DatabaseDesk
 from compute.gateway.replays import Replay, Replays
 from compute.gateway.tunnels import PING_S, Hub
@@ -54,6 +55,7 @@ class Gateway:
         self.replays = Replays()
         self.leases = AskedLeases(self.hub, self.catalogue, DatabaseDesk())
         self.repeats = repeats.Repeats(self.hub, repeats.DatabaseDesk())
+        self.kept = KeptChats(kept.DatabaseDesk())
 
     async def start(self) -> None:
         """Recover what an earlier process left, then open."""
@@ -65,7 +67,7 @@ class Gateway:
     def open(self, till: Till) -> None:
         """Keep the account with this till."""
         self.till = till
-        self.answering = Answering(hub=self.hub, till=till, repeats=self.repeats)
+        self.answering = Answering(hub=self.hub, till=till, repeats=self.repeats, kept=self.kept)
 
     def _forever(self) -> list[Coroutine[Any, Any, None]]:
         return [
@@ -73,6 +75,7 @@ class Gateway:
             self.catalogue.run(),
             self._keep_tunnels(),
             self.leases.run(),
+            self.kept.run(),
         ]
 
     async def stop(self) -> None:

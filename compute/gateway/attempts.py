@@ -62,7 +62,7 @@ class Answer:
     first_token_ms: int
     end: Done | None = None
     pieces: list[str] = field(default_factory=list)
-    """What came of it so far, where somebody may want to compare it."""
+    """What came of it so far: it may be compared with another answer, or reported."""
 
     @property
     def is_vouched_for(self) -> bool:

@@ -12,13 +12,14 @@ ServedModel  a model that a subnet answers with, and what it costs now; PriceCha
 Tab      money set aside in advance for one API key, from which a gateway pays requests
 Usage    one request and what it came to: a fact
 Repeat   one answer to a chat that several miners were asked, and whether most said the same: a fact
-AnswerReport  what a consumer says of a bad answer: a fact
+AnswerReport  what a consumer says of a bad answer: a fact; ReportedChat its conversation, for as long as it is kept
 """
 
 from compute.models.jobs import Job, Lease
 from compute.models.machines import Machine, TrackRecord
+from compute.models.reports import AnswerReport, ReportedChat
 from compute.models.results import Comparison, Result, Score, ScoreCommitment
-from compute.models.serving import AnswerReport, PriceChange, Repeat, ServedModel, Tab, Usage
+from compute.models.serving import PriceChange, Repeat, ServedModel, Tab, Usage
 
 __all__ = [
     "AnswerReport",
@@ -28,6 +29,7 @@ __all__ = [
     "Machine",
     "PriceChange",
     "Repeat",
+    "ReportedChat",
     "Result",
     "Score",
     "ScoreCommitment",

@@ -33,6 +33,8 @@ class Job(models.Model):
         """Planted by the network; the answer is known."""
         REPLICA = "replica", "Done again"
         """An ordered job once more, by another owner's machine, to compare what both say."""
+        REPORTED = "reported", "Reported"
+        """An answer that a consumer had and reported: it comes with its result, for validators to judge."""
 
     TRANSITIONS = {
         State.QUEUED: {State.LEASED, State.FAILED, State.CANCELLED},
@@ -82,7 +84,7 @@ class Job(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(origin="consumer", owner__isnull=False)
-                | Q(origin__in=["canary", "replica"], owner__isnull=True),
+                | Q(origin__in=["canary", "replica", "reported"], owner__isnull=True),
                 name="compute_job_is_ordered_or_planted",
             ),
             models.CheckConstraint(

@@ -10,8 +10,6 @@ from django.db.models import F, Q
 from compute import serving
 from subnets.models import Subnet
 
-REASON_LENGTH_MAX = 500
-
 
 class ServedModel(models.Model):
     name = models.CharField(max_length=serving.NAME_LENGTH_MAX, primary_key=True, db_collation="C")
@@ -232,26 +230,3 @@ class Repeat(models.Model):
 
     def __str__(self) -> str:
         return f"repeat of {self.request_id} by {self.hotkey[:8]}…"
-
-
-class AnswerReport(models.Model):
-    """What a consumer says is wrong with an answer; validators of the subnet read it."""
-
-    usage = models.OneToOneField(Usage, on_delete=models.PROTECT, related_name="report")
-    owner = models.UUIDField()
-    netuid = models.PositiveSmallIntegerField()
-    reason = models.CharField(max_length=REASON_LENGTH_MAX)
-    reported_at = models.DateTimeField()
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["netuid", "-reported_at"], name="compute_answerreport_recent")
-        ]
-        triggers = [
-            pgtrigger.Protect(
-                name="answer_reports_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"report on {self.usage_id}"

@@ -13,7 +13,7 @@ from compute.operations.leases import (
 from compute.operations.machines import note_tunnels, report_machine, see_machine
 from compute.operations.models import serve_model
 from compute.operations.repeats import record_repeat
-from compute.operations.reports import report_answer
+from compute.operations.reports import forget_chats, hand_over_chat, miss_chats, report_answer
 from compute.operations.results import Answered, return_answer, submit_result, submit_results
 from compute.operations.scores import submit_scores
 from compute.operations.settlement import (
@@ -35,7 +35,10 @@ __all__ = [
     "dispatch_queued",
     "end_asked_lease",
     "expire_lease",
+    "forget_chats",
     "give_up_waiting",
+    "hand_over_chat",
+    "miss_chats",
     "note_tunnels",
     "open_tab",
     "plant_known_answers",

@@ -44,7 +44,7 @@ def submit_scores(
     """Take a validator's scores and commit to them in public; each stands or falls by itself.
 
     Codes of refusals: result_unknown, not_a_validator (no uid or no stake on the subnet), own_result
-    (the miner belongs to the validator's owner), score_signature_invalid, score_differs (another score
+    (the miner belongs to the validator's owner), own_report (the answer was reported by the validator's owner), score_signature_invalid, score_differs (another score
     was given before), scores_closed (the result was decided a while ago, so that its verdict could be
     copied), epoch_full (the running epoch holds as many as a bundle carries). A score given again
     unchanged is accepted and written once, and counted once in a request.
@@ -66,6 +66,7 @@ def submit_scores(
         given=queries.scores_by_result(validator, list(results)),
         stakes=queries.stakes_by_netuid({result.netuid for result in results.values()}),
         owners=queries.owner_by_hotkey({result.hotkey for result in results.values()}),
+        reporters=queries.reporters([result.job_id for result in results.values()]),
         sealed_counts=queries.sealed_counts({result.netuid for result in results.values()}),
     )
     taken: dict[UUID, ScoreInput] = {}
@@ -88,7 +89,7 @@ class Known:
     """What decides about a request's scores.
 
     superseded: results followed by another of their job. stakes: netuid → validator → rao. owners:
-    miner → account. sealed_counts: netuid → scores that wait for their epoch to close.
+    miner → account. reporters: job → account. sealed_counts: netuid → scores that wait for their epoch to close.
     """
 
     validator: str
@@ -98,6 +99,7 @@ class Known:
     given: Mapping[UUID, Score]
     stakes: Mapping[int, Mapping[str, int]]
     owners: Mapping[str, UUID]
+    reporters: Mapping[UUID, UUID]
     sealed_counts: Mapping[int, int]
 
     def refusal(self, score: ScoreInput, earlier: ScoreInput | None, *, now: datetime) -> str:
@@ -107,14 +109,20 @@ class Known:
             return "result_unknown"
         if self.validator not in self.stakes[result.netuid]:
             return "not_a_validator"
-        if self.owners.get(result.hotkey) == self.owner:
-            return "own_result"
+        if code := self.interest(result):
+            return code
         if not is_signed(score, result, validator=self.validator):
             return "score_signature_invalid"
         before = self.given.get(score.result_id) or earlier
         if before is None:
             return self.lateness(result, now=now)
         return "" if before.score_ppm == score.score_ppm else "score_differs"
+
+    def interest(self, result: Result) -> str:
+        """Return the code by which a validator may not judge in its owner's own cause; empty when it is not."""
+        if self.owners.get(result.hotkey) == self.owner:
+            return "own_result"
+        return "own_report" if self.reporters.get(result.job_id) == self.owner else ""
 
     def lateness(self, result: Result, *, now: datetime) -> str:
         """Return the code by which a first score of this result would come too late; empty when it does not."""

@@ -39,7 +39,7 @@ class Loss:
 
 
 LOSSES = {
-    Verdict.REJECTED: Loss(Fault.MINER, "every result was found wrong"),
+    Verdict.REJECTED: Loss(Fault.MINER, verification.FOUND_WRONG),
     Verdict.UNJUDGED: Loss(Fault.VALIDATOR, "no validator judged it in time"),
 }
 
@@ -65,7 +65,10 @@ def settle_jobs(*, job_ids: Collection[UUID], now: datetime) -> dict[UUID, Verdi
         case.job.turn_to(Job.State.VERIFIED, now=now)
     for case, loss in lost:
         # A planted job that was scored is named as one in the epoch's bundle: nobody is to get it after that.
-        is_spent = loss.fault is Fault.MINER and case.job.origin == Job.Origin.CANARY
+        # And a reported answer is one miner's, whom nobody else can stand in for.
+        is_spent = case.job.origin == Job.Origin.REPORTED or (
+            loss.fault is Fault.MINER and case.job.origin == Job.Origin.CANARY
+        )
         queue_or_give_up(case.job, failure=loss.failure, is_spent=is_spent, now=now)
     write_jobs([case.job for case in accepted] + [case.job for case, _ in lost])
     blame(lost)

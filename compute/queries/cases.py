@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from compute.models import Job, Result, Score
+from compute.queries.reports import reporters
 from compute.queries.scores import owner_by_hotkey, stakes_by_netuid
 from subnets import queries as subnets
 
@@ -14,7 +15,7 @@ class Case:
     """A returned job under its lock, and its newest result with its lease.
 
     scores_ppm: validator → what it said. stakes_rao: who may judge it → stake: the subnet's validators, less
-    the miner's own. miner, subnet_owner: who is paid where the result stands.
+    the miner's own, and of a reported answer less the reporter's. miner, subnet_owner: who is paid where the result stands.
     """
 
     job: Job
@@ -28,7 +29,7 @@ class Case:
 def lock_cases(job_ids: Collection[UUID]) -> list[Case]:
     """Lock those of some jobs that wait for scores, in the order of their ids, without payloads.
 
-    Passed over: what another worker is settling. Four statements, and four more a subnet.
+    Passed over: what another worker is settling. Four statements, one more with reported answers, and four more a subnet.
     """
     returned = Job.objects.filter(pk__in=list(job_ids), state=Job.State.RETURNED)
     rows = returned.defer("payload", "known_answer").order_by("pk")
@@ -40,6 +41,8 @@ def lock_cases(job_ids: Collection[UUID]) -> list[Case]:
     hotkeys = {result.hotkey for result in results.values()}
     owners = owner_by_hotkey(hotkeys.union(*stakes.values())) if jobs else {}
     scores = scores_of(results.values())
+    reported = [job.pk for job in jobs if job.origin == Job.Origin.REPORTED]
+    reported_by = reporters(reported) if reported else {}
     return [
         Case(
             job=job,
@@ -48,7 +51,7 @@ def lock_cases(job_ids: Collection[UUID]) -> list[Case]:
             stakes_rao={
                 who: rao
                 for who, rao in stakes[job.netuid].items()
-                if owners.get(who) != owners[result.hotkey]
+                if owners.get(who) not in (owners[result.hotkey], reported_by.get(job.pk))
             },
             miner=owners[result.hotkey],
             subnet_owner=owned[job.netuid],

@@ -1,7 +1,7 @@
 """Scores: who may judge, what waits to be judged, what was said."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,9 +9,10 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from compute.errors import NotAValidator
-from compute.models import Job, Result, Score
+from compute.models import Job, ReportedChat, Result, Score
 from compute.queries.jobs import ROWS_MAX
 from compute.queries.sealing import unsealed
+from neurons.workloads import language
 from subnets import queries as subnets
 from subnets.models import Hotkey
 
@@ -22,7 +23,8 @@ SAMPLES_MAX = 20  # an embeddings sample carries up to 32 vectors of 384 numbers
 class Sample:
     """A result to be judged. known_answer is None unless the network planted the job.
 
-    pieces: what the digest is of, where the miner was asked through a tunnel; elsewhere it is the output's.
+    report: what its consumer says is wrong with it, where it is a reported answer. pieces: what the digest is of,
+    where the miner was asked through a tunnel; elsewhere it is the output's.
     """
 
     result_id: UUID
@@ -36,10 +38,13 @@ class Sample:
     latency_ms: int
     known_answer: dict[str, Any] | None
     pieces: list[str] | None
+    report: str | None
 
 
 def samples(*, validator: str, owner: UUID, netuid: int, limit: int) -> list[Sample]:
     """List results of a subnet that wait for this validator's score, oldest first, none of its own owner.
+
+    Of reported answers none that its owner reported, and none whose conversation was forgotten.
 
     Raises: SubnetUnknown, NotAValidator.
     """
@@ -54,25 +59,46 @@ def samples(*, validator: str, owner: UUID, netuid: int, limit: int) -> list[Sam
         Result.objects.filter(netuid=netuid, job__state=Job.State.RETURNED)
         .exclude(hotkey__in=own)
         .exclude(Exists(scored))
-        .select_related("job")
+        .exclude(job__reported_chat__report__owner=owner)
+        .exclude(job__origin=Job.Origin.REPORTED, job__reported_chat__body__isnull=True)
+        .select_related("job__reported_chat__report")
         .order_by("submitted_at")[: min(limit, SAMPLES_MAX)]
     )
-    return [
-        Sample(
-            result_id=row.pk,
-            job_id=row.job_id,
-            netuid=row.netuid,
-            blueprint=row.job.blueprint,
-            payload=row.job.payload,
-            output=row.output,
-            output_digest=row.output_digest,
-            miner=row.hotkey,
-            latency_ms=row.latency_ms,
-            known_answer=row.job.known_answer,
-            pieces=row.pieces,
-        )
-        for row in rows
-    ]
+    return [sample(row) for row in rows]
+
+
+def sample(row: Result) -> Sample:
+    """Lay a result before a validator; the words of a reported answer stand beside its job."""
+    if row.job.origin == Job.Origin.REPORTED:
+        return reported_sample(row, row.job.reported_chat)
+    return plain_sample(row)
+
+
+def reported_sample(row: Result, chat: ReportedChat) -> Sample:
+    """Put the words of a reported conversation where a job and its result have theirs."""
+    assert chat.body is not None, "what is forgotten is no sample"
+    assert chat.pieces is not None, "a conversation is kept whole"
+    row.job.payload["messages"], row.pieces = chat.body["messages"], chat.pieces
+    row.output["text"], _ = language.spoken(chat.pieces)
+    return replace(plain_sample(row), report=chat.report.reason)
+
+
+def plain_sample(row: Result) -> Sample:
+    """Lay a job's result before a validator."""
+    return Sample(
+        result_id=row.pk,
+        job_id=row.job_id,
+        netuid=row.netuid,
+        blueprint=row.job.blueprint,
+        payload=row.job.payload,
+        output=row.output,
+        output_digest=row.output_digest,
+        miner=row.hotkey,
+        latency_ms=row.latency_ms,
+        known_answer=row.job.known_answer,
+        pieces=row.pieces,
+        report=None,
+    )
 
 
 def lock_judge(validator: str) -> None:

@@ -1,4 +1,4 @@
-"""What was used: sums by day and model for a consumer, rows for page and file, reports for validators."""
+"""What was used: sums by day and model for a consumer, rows for page and file."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,12 +8,11 @@ from uuid import UUID
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
 
-from compute.errors import NotAValidator, UsageUnknown
-from compute.models import AnswerReport, Usage
+from compute.errors import UsageUnknown
+from compute.models import Usage
 from compute.queries.jobs import ROWS_MAX
 from compute.serving import Outcome
 from ledger.keyset import Window
-from subnets import queries as subnets
 
 DAYS_SHOWN = 30
 USAGES_EXPORTED_MAX = 20_000  # about 4 MB of CSV; who used more asks the API page by page
@@ -60,7 +59,11 @@ def usage_sums(owner: UUID, *, now: datetime, days: int = DAYS_SHOWN) -> list[Us
 
 def latest_usages(owner: UUID, *, limit: int = 50) -> list[Usage]:
     """List an owner's newest requests, each with its report where there is one."""
-    rows = Usage.objects.filter(owner=owner).select_related("report").order_by("-began_at", "pk")
+    rows = (
+        Usage.objects.filter(owner=owner)
+        .select_related("report__chat__job")
+        .order_by("-began_at", "pk")
+    )
     return list(rows[: min(limit, ROWS_MAX)])
 
 
@@ -81,17 +84,3 @@ def usage_of(usage_id: UUID, owner: UUID) -> Usage:
     if found is None:
         raise UsageUnknown(usage_id=usage_id)
     return found
-
-
-def reports_on(netuid: int, *, validator: str, limit: int) -> list[AnswerReport]:
-    """List what consumers report of a subnet's answers, newest first, to a validator of it.
-
-    Raises: SubnetUnknown, NotAValidator.
-    """
-    subnets.subnet(netuid)
-    if validator not in subnets.permitted_validators(netuid):
-        raise NotAValidator(
-            hotkey=validator, netuid=netuid, least_rao=subnets.least_stake_rao(netuid)
-        )
-    rows = AnswerReport.objects.filter(netuid=netuid).select_related("usage")
-    return list(rows.order_by("-reported_at", "-pk")[: min(limit, ROWS_MAX)])

@@ -16,8 +16,9 @@ from django.views.decorators.http import require_POST
 
 from compute import operations as operate
 from compute import queries as compute
-from compute.models.serving import REASON_LENGTH_MAX
+from compute.models import Usage
 from compute.queries import UsageSum
+from compute.reporting import REASON_LENGTH_MAX, Standing
 from marketplace.pages.exports import csv_file, paced
 from marketplace.pages.reader import reader
 from marketplace.pages.refusals import answered
@@ -25,6 +26,36 @@ from marketplace.pages.refusals import answered
 
 class ReportForm(forms.Form):
     reason = forms.CharField(label="What is wrong with the answer", max_length=REASON_LENGTH_MAX)
+    shows_chat = forms.BooleanField(label="Show the conversation to validators", required=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of a report, in words; tone: of the chip."""
+
+    word: str
+    tone: str
+    detail: str
+
+
+TOLD = {
+    Standing.TOLD: Told("reported", "wait", "Validators read your words."),
+    Standing.AWAITED: Told("reported", "wait", "The conversation is being fetched."),
+    Standing.GONE: Told(
+        "reported", "wait", "The conversation was not kept any more. Validators read your words."
+    ),
+    Standing.SHOWN: Told(
+        "shown", "wait", "Validators read it. An answer of this kind cannot be repeated."
+    ),
+    Standing.CHECKING: Told("being checked", "wait", "Validators ask their own models the same."),
+    Standing.UPHELD: Told(
+        "upheld", "good", "Validators found it wrong. It counts against the miner."
+    ),
+    Standing.NOT_UPHELD: Told(
+        "not upheld", "bad", "The model says just that: the miner passed it on as it is."
+    ),
+    Standing.UNJUDGED: Told("not judged", "wait", "No validator looked at it in time."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +79,18 @@ def usage(request: HttpRequest) -> HttpResponse:
         "sums": sums,
         "days": by_day(sums, now=now),
         "models": by_model(sums),
-        "rows": compute.latest_usages(owner),
+        "rows": [(row, told(row)) for row in compute.latest_usages(owner)],
         "spent_rao": sum(line.price_rao for line in sums),
         "days_shown": compute.DAYS_SHOWN,
         "base_url": f"{settings.GATEWAY_URLS[0]}/v1" if settings.GATEWAY_URLS else "",
     }
     return render(request, "models/usage.html", page)
+
+
+def told(row: Usage) -> Told | None:
+    """Return what is said of a request's report; None where there is none."""
+    report = getattr(row, "report", None)
+    return None if report is None else TOLD[compute.standing_of(report)]
 
 
 def by_day(sums: Sequence[UsageSum], *, now: datetime) -> list[tuple[str, int]]:
@@ -112,7 +149,8 @@ def report_answer(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, "Say in a few words what is wrong with the answer.")
         return redirect("usage")
-    reason = form.cleaned_data["reason"]
-    operate.report_answer(usage_id=pk, owner=reader(request).id, reason=reason, now=timezone.now())
+    operate.report_answer(
+        usage_id=pk, owner=reader(request).id, now=timezone.now(), **form.cleaned_data
+    )
     messages.success(request, "The validators of the subnet can read your report now.")
     return redirect("usage")

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from compute import operations
+from compute import operations, queries
 from compute.models import AnswerReport, ServedModel
 from tests import make
 from tests.compute import wire
@@ -12,6 +12,7 @@ from tests.compute.serving_world import line, payer
 from tests.compute.wire import refusal
 
 pytestmark = pytest.mark.usefixtures("db")
+REPORTS_STATEMENTS = 5  # the subnet, who may judge there, the reports
 TERMS = {
     "name": "gemma3-270m",
     "context_tokens_max": 8192,
@@ -94,6 +95,37 @@ def test_a_report_reaches_validators_and_stands(owner, netuid):
     [shown] = answer.json()["results"]
     assert (shown["usage_id"], shown["reason"]) == (str(bad.id), "It is nonsense.")
     assert shown["signature"] == bad.signature
+
+
+def test_who_reported_reads_what_came_of_it_and_nobody_else_does(owner, netuid):
+    who = make.user()
+    [bad] = used(who, netuid)
+    client = wire.session(who)
+    assert refusal(client.get(f"/api/v1/usage/{bad.id}/report/")) == (404, "report_unknown")
+    body = {"reason": "It is nonsense.", "shows_chat": True}
+    client.post(f"/api/v1/usage/{bad.id}/report/", body, content_type="application/json")
+
+    shown = client.get(f"/api/v1/usage/{bad.id}/report/").json()
+
+    assert (shown["standing"], shown["reason"]) == ("awaited", "It is nonsense.")
+    other = wire.session(make.user()).get(f"/api/v1/usage/{bad.id}/report/")
+    assert refusal(other) == (404, "report_unknown")
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_the_list_of_reports_costs_the_same_at_any_length(
+    owner, netuid, count, django_assert_num_queries
+):
+    judge = make.validator(netuid, now=wire.now())
+    for _ in range(count):
+        who = make.user()
+        [bad] = used(who, netuid)
+        operations.report_answer(
+            usage_id=bad.id, owner=who.pk, reason="Bad.", shows_chat=True, now=timezone.now()
+        )
+
+    with django_assert_num_queries(REPORTS_STATEMENTS):
+        queries.reports_on(netuid, validator=judge.hotkey, limit=50)
 
 
 def test_reports_are_for_validators_of_the_subnet(owner, netuid):

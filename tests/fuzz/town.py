@@ -124,6 +124,9 @@ def work(town, netuid, *, now):
     )
     usage = line(who=payer(owner=ada.id), netuid=netuid, model="gemma", began_at=now)
     compute.record_usages([usage], now=now)
+    compute.report_answer(
+        usage_id=usage.id, owner=ada.id, reason="It is nonsense.", shows_chat=True, now=now
+    )
     leases = Lease.objects.filter(job__in=jobs).order_by("offered_at")
     return {
         "netuid": [netuid],

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from compute import operations as operate
 from compute import queries as compute
-from compute.models import AnswerReport, ServedModel
+from compute.models import AnswerReport, ReportedChat, ServedModel
 from compute.serving import Outcome
 from marketplace.pages import models
 from tests.compute.serving_world import TERMS, line, payer
@@ -105,6 +105,16 @@ def test_a_bad_answer_is_reported_once_from_the_list(client, ada, netuid):
     assert AnswerReport.objects.get().reason == "It is nonsense."
     assert "can read your report" in client.get(answer.url).content.decode()
     assert "reported</span>" in read(client, "usage")
+    assert not ReportedChat.objects.exists()
+
+
+def test_a_conversation_is_shown_to_validators_only_where_its_box_is_ticked(client, ada, netuid):
+    [bad] = used(ada, netuid)
+
+    client.post(reverse("report_answer", args=[bad.id]), {"reason": "Bad.", "shows_chat": "on"})
+
+    assert ReportedChat.objects.get().report.usage_id == bad.id
+    assert "is being fetched" in read(client, "usage")
 
 
 def test_nobody_reports_an_answer_of_somebody_else(client, ada, netuid):

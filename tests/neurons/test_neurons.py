@@ -264,6 +264,24 @@ def test_a_sample_the_miner_did_not_sign_is_not_scored(network, said):
     assert len(said.of("sample_skipped")) == 1
 
 
+@pytest.mark.parametrize(
+    ("lie", "found"), [("honest", "report_not_upheld"), ("wrong", "report_upheld")]
+)
+def test_a_reported_answer_is_checked_like_any_other_and_what_was_found_is_said(
+    network, said, lie, found, monkeypatch
+):
+    monkeypatch.setenv("NEURON_LIE", lie)
+    network.jobs = [("matmul", matmul.make(RNG, 16))]
+    miner_of(network, said, kind=Miner if lie == "honest" else LyingMiner).step()
+    network.samples[0]["report"] = "It is nonsense."
+
+    validator_of(network, said).step()
+
+    [told] = said.of(found)
+    assert told["report"] == "It is nonsense."
+    assert [score["score_ppm"] for score in network.scores] == [1_000_000 * (lie == "honest")]
+
+
 def test_a_validator_adds_the_stake_that_is_missing_once(network, said):
     network.neurons = {1: 0}
     network.stakes = {1: 30}
