@@ -315,6 +315,11 @@ CARD_SMALL_CENTS = int(os.environ.get("CARD_SMALL_CENTS", "10000"))
 CARD_CLEARING_DAYS_SMALL = int(os.environ.get("CARD_CLEARING_DAYS_SMALL", "7"))
 CARD_CLEARING_DAYS_LARGE = int(os.environ.get("CARD_CLEARING_DAYS_LARGE", "120"))
 
+# What is not spent of a payment that its bank calls fraud is refunded by itself: up to this payment, and this in a day.
+FRAUD_REFUNDS_ON = os.environ.get("FRAUD_REFUNDS", "1") == "1"
+FRAUD_REFUND_CENTS_MAX = int(os.environ.get("FRAUD_REFUND_CENTS_MAX", "50000"))
+FRAUD_REFUND_CENTS_A_DAY = int(os.environ.get("FRAUD_REFUND_CENTS_A_DAY", "500000"))
+
 # Withdrawals. CHAIN names what sends TAO: nothing, or "rehearsal", which writes down what it would send.
 WITHDRAWALS_ON = os.environ.get("WITHDRAWALS", "1") == "1"
 PAYOUTS_ON = os.environ.get("PAYOUTS", "1") == "1"

@@ -6,6 +6,7 @@ SWEEPS = [
     ("end-overdue-auctions", "marketplace.tasks.end_overdue_auctions", 1),
     ("process-webhook-events", "marketplace.tasks.process_webhook_events", 1),
     ("reconcile-cards", "marketplace.tasks.reconcile_cards", 21_600),
+    ("refund-warned-deposits", "marketplace.tasks.refund_warned_deposits", 5),
     ("collect-debts", "marketplace.tasks.collect_debts", 10),
     ("send-due-withdrawals", "marketplace.tasks.send_due_withdrawals", 1),
     ("look-at-sent-withdrawals", "marketplace.tasks.look_at_sent_withdrawals", 5),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from marketplace.clearing import Chargeback, FraudWarning, Movement, Payment, Refund
+from marketplace.cardpayment import Chargeback, FraudWarning, Movement, Payment, Refund
 from marketplace.reconciling import Line, Transit
 from marketplace.withdrawing import Reversal, Transfer
 
@@ -16,6 +16,7 @@ Fields = dict[str, Any]
 
 METADATA_DEPOSIT = "deposit_id"
 METADATA_WITHDRAWAL = "withdrawal_id"
+METADATA_REFUND = "asked_as"
 # Where a stored event keeps whose it is, if not the house's.
 ACCOUNT = "connected_account"
 ABOUT_AN_ACCOUNT = ("account.", "capability.", "v2.core.account")
@@ -48,7 +49,7 @@ def payment(
         is_under_review=bool(review and review["open"]),
         refunds=tuple(map(_refund, refunds)),
         chargebacks=tuple(map(_chargeback, disputes)),
-        warnings=tuple(FraudWarning(fields["id"]) for fields in warnings),
+        warnings=tuple(FraudWarning(fields["id"], fields["actionable"]) for fields in warnings),
     )
 
 
@@ -182,6 +183,7 @@ def _refund(fields: Fields) -> Refund:
         amount_cents=fields["amount"],
         movement=movement(fields.get("balance_transaction")),
         returned=movement(fields.get("failure_balance_transaction")),
+        asked_as=(fields.get("metadata") or {}).get(METADATA_REFUND) or "",
     )
 
 

@@ -10,25 +10,35 @@ from django.db import connection
 # A fault seldom comes alone; the first twenty of a kind say where to look.
 FAULTS_SHOWN = 20
 
-# What is under lien of each owner, against the liens that were placed and neither released nor lost.
+# What is under lien of each owner, against what claims that have not ended took and gave back. A claim is named by the
+# Stripe object behind "card:" in its keys, a payment that was warned of or a dispute; before it ends, refunds free parts.
 LIENS = """
-SELECT coalesce(account.code, placed.code),
-       format('%%s rao are kept and %%s rao are claimed', coalesce(account.rao, 0), coalesce(placed.rao, 0))
+SELECT coalesce(account.code, claimed.code),
+       format('%%s rao are kept and %%s rao are claimed', coalesce(account.rao, 0), coalesce(claimed.rao, 0))
 FROM (
     SELECT code, credits_posted - debits_posted AS rao FROM ledger_account WHERE kind = 'lien'
 ) AS account
 FULL JOIN (
-    SELECT credit.code, sum(transfer.amount_rao) AS rao
-    FROM ledger_entry AS entry
-    JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
-    JOIN ledger_account AS credit ON credit.id = transfer.credit_id AND credit.kind = 'lien'
-    WHERE NOT EXISTS (
+    SELECT side.code, sum(side.rao) AS rao
+    FROM (
+        SELECT lien.code, transfer.entry_id, transfer.amount_rao AS rao
+        FROM ledger_account AS lien JOIN ledger_transfer AS transfer ON transfer.credit_id = lien.id
+        WHERE lien.kind = 'lien'
+        UNION ALL
+        SELECT lien.code, transfer.entry_id, -transfer.amount_rao
+        FROM ledger_account AS lien JOIN ledger_transfer AS transfer ON transfer.debit_id = lien.id
+        WHERE lien.kind = 'lien'
+    ) AS side
+    JOIN ledger_entry AS entry ON entry.id = side.entry_id
+    WHERE (entry.key ~ '^card:.+:lien$' OR entry.key ~ '^card:[^:]+:[^:]+:released$')
+      AND NOT EXISTS (
         SELECT FROM ledger_entry AS ending
-        WHERE ending.key IN (regexp_replace(entry.key, 'lien$', 'released'), regexp_replace(entry.key, 'lien$', 'lost'))
+        WHERE ending.key IN ('card:' || split_part(entry.key, ':', 2) || ':released',
+                             'card:' || split_part(entry.key, ':', 2) || ':lost')
     )
-    GROUP BY credit.code
-) AS placed ON placed.code = account.code
-WHERE coalesce(account.rao, 0) <> coalesce(placed.rao, 0)
+    GROUP BY side.code
+) AS claimed ON claimed.code = account.code
+WHERE coalesce(account.rao, 0) <> coalesce(claimed.rao, 0)
 LIMIT %(limit)s
 """
 

@@ -10,7 +10,6 @@ Dollars stand in the accounts of `ledger.chart.USD`, in cents; TAO is taken and 
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
@@ -18,105 +17,7 @@ from uuid import UUID
 from ledger import chart
 from ledger.chart import Address, Code
 from ledger.entries import Move, Step
-
-# Statuses of a Stripe dispute that end it. A `warning_…` is an inquiry: the bank asks and takes nothing.
-FOR_THE_HOUSE = frozenset({"won", "warning_closed", "prevented"})
-REFUND_FAILED = frozenset({"failed", "canceled"})
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """One balance transaction of Stripe: what it added to the house's balance there, and the fee it took of it."""
-
-    id: str
-    amount_cents: int
-    fee_cents: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refund:
-    """Money given back to a card. returned: the movement by which a failed refund came back."""
-
-    id: str
-    status: str
-    amount_cents: int
-    movement: Movement | None = None
-    returned: Movement | None = None
-
-    @property
-    def has_failed(self) -> bool:
-        """Say whether the card did not take the money back."""
-        return self.status in REFUND_FAILED
-
-    @property
-    def was_made(self) -> bool:
-        """Say whether money has left for the card, if only to come back."""
-        return not self.has_failed or self.movement is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Chargeback:
-    """A payment that its cardholder disputes at the bank: what Stripe calls a dispute."""
-
-    id: str
-    status: str
-    amount_cents: int
-    reason: str = ""
-    due_at: datetime | None = None
-    movements: tuple[Movement, ...] = ()
-
-    @property
-    def is_inquiry(self) -> bool:
-        """Say whether the bank only asks, and has taken nothing."""
-        return self.status.startswith("warning_")
-
-    @property
-    def is_lost(self) -> bool:
-        """Say whether the bank decided for its customer."""
-        return self.status == "lost"
-
-    @property
-    def is_open(self) -> bool:
-        """Say whether the payment is disputed and nothing is decided; an unknown status counts as that."""
-        return not (self.is_lost or self.is_inquiry or self.status in FOR_THE_HOUSE)
-
-
-@dataclass(frozen=True, slots=True)
-class FraudWarning:
-    """A bank's word that a payment was fraud, before any dispute."""
-
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """A payment intent with all that hangs on it, as Stripe has it now.
-
-    deposit_id: None where this house did not ask for the payment.  fee_cents: None until Stripe knows it.
-    """
-
-    id: str
-    deposit_id: UUID | None
-    status: str  # succeeded, processing, requires_payment_method, canceled, …
-    received_cents: int
-    currency: str
-    charge_id: str | None = None
-    fee_cents: int | None = None
-    fingerprint: str = ""  # of the card, the same wherever it is used; "" before a charge
-    is_under_review: bool = False
-    refunds: tuple[Refund, ...] = ()
-    chargebacks: tuple[Chargeback, ...] = ()
-    warnings: tuple[FraudWarning, ...] = ()
-
-    @property
-    def is_paid(self) -> bool:
-        """Say whether the money has arrived."""
-        return self.status == "succeeded"
-
-    @property
-    def refunded_cents(self) -> int:
-        """Return what was given back to the card."""
-        return sum(refund.amount_cents for refund in self.refunds if not refund.has_failed)
+from marketplace.cardpayment import FOR_THE_HOUSE, Movement, Payment, Refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +100,7 @@ def plan(seen: Payment, terms: Terms, *, posted: Collection[str]) -> tuple[Posti
         return ()
     wanted = (
         *_credit(seen, terms),
+        *_warned(seen, terms, posted),
         *_ended_claims(seen, terms, posted),
         *_refunds(seen, terms),
         *_standing_claims(seen, terms),
@@ -212,6 +114,7 @@ def keys_of(seen: Payment) -> list[str]:
     keys = [key_of(seen.id, "credited"), key_of(seen.charge_id or seen.id, "fee")]
     for refund in seen.refunds:
         keys += [key_of(refund.id, purpose) for purpose in ("refunded", "failed")]
+        keys += [key_of(_part(seen, refund), purpose) for purpose in ("released", "lien")]
     for claim_id in (seen.id, *(chargeback.id for chargeback in seen.chargebacks)):
         keys += [key_of(claim_id, purpose) for purpose in ("lien", "released", "lost", "restored")]
     moved = (movement for chargeback in seen.chargebacks for movement in chargeback.movements)
@@ -314,12 +217,38 @@ def _refunds(seen: Payment, terms: Terms) -> Iterator[Posting]:
             )
 
 
+def _warned(seen: Payment, terms: Terms, posted: Collection[str]) -> Iterator[Posting]:
+    """Keep under lien what a bank warned of: all of the deposit, less what was refunded since, until it is answered.
+
+    The whole is under the payment's own key: however many warnings come, all are about the same TAO. A refund frees its
+    part, and one that failed claims it again, under keys of payment and refund: no amount hangs on what was seen first.
+    """
+    whole, lien = key_of(seen.id, "lien"), chart.lien(terms.owner)
+    if whole not in posted and not _has_standing_warning(seen, terms):
+        return
+    yield Posting(whole, Code.CARD_LIEN_PLACED, tao=Take(terms.credit_rao, into=lien))
+    kept_rao = terms.credit_rao
+    for refund in seen.refunds:
+        part, rao = _part(seen, refund), terms.rao_of(refund.amount_cents)
+        freed, again = key_of(part, "released"), key_of(part, "lien")
+        kept_rao += rao * ((again in posted) - (freed in posted))
+        if _is_answered(seen, terms):
+            continue
+        if refund.has_failed and freed in posted:
+            yield Posting(again, Code.CARD_LIEN_PLACED, tao=Take(rao, into=lien))
+        elif not refund.has_failed:
+            yield Posting(freed, Code.CARD_LIEN_RELEASED, tao=Give(rao, out_of=lien))
+    if kept_rao and _is_answered(seen, terms):
+        given = Give(kept_rao, out_of=lien)
+        yield Posting(key_of(seen.id, "released"), Code.CARD_LIEN_RELEASED, tao=given)
+
+
 def _ended_claims(seen: Payment, terms: Terms, posted: Collection[str]) -> Iterator[Posting]:
-    """Release the liens of disputes that were won and of warnings that were answered; restore what was lost in error."""
-    ended = [(c.id, c.amount_cents) for c in seen.chargebacks if not (c.is_open or c.is_lost)]
-    if not _has_standing_warning(seen, terms):
-        ended.append((seen.id, terms.amount_cents))
-    for claim_id, cents in ended:
+    """Release the liens of disputes that were won; restore what was lost in error."""
+    for chargeback in seen.chargebacks:
+        if chargeback.is_open or chargeback.is_lost:
+            continue
+        claim_id, cents = chargeback.id, chargeback.amount_cents
         rao = terms.rao_of(cents)
         if key_of(claim_id, "lost") in posted:
             yield Posting(
@@ -334,12 +263,8 @@ def _ended_claims(seen: Payment, terms: Terms, posted: Collection[str]) -> Itera
 
 
 def _standing_claims(seen: Payment, terms: Terms) -> Iterator[Posting]:
-    """Put TAO under lien, and give it up where a dispute was lost."""
+    """Put TAO under lien for disputes, and give it up where one was lost."""
     lien = chart.lien(terms.owner)
-    if _has_standing_warning(seen, terms):
-        # Under the payment's own key: however many warnings come, all are about the same TAO.
-        taken = Take(terms.credit_rao, into=lien)
-        yield Posting(key_of(seen.id, "lien"), Code.CARD_LIEN_PLACED, tao=taken)
     for chargeback in seen.chargebacks:
         if not (chargeback.is_open or chargeback.is_lost):
             continue
@@ -363,7 +288,16 @@ def _movements(seen: Payment) -> Iterator[Posting]:
 
 
 def _has_standing_warning(seen: Payment, terms: Terms) -> bool:
-    """Say whether a warning is unanswered: a refund, a dispute or staff's word that all is well is an answer."""
-    is_answered = terms.are_warnings_dismissed or seen.refunded_cents > 0
-    is_disputed = any(not c.is_inquiry for c in seen.chargebacks)
-    return bool(seen.warnings) and not is_answered and not is_disputed
+    """Say whether a warning is unanswered, and something of the payment was not given back."""
+    is_refunded = seen.refunded_cents >= terms.amount_cents
+    return bool(seen.warnings) and not is_refunded and not _is_answered(seen, terms)
+
+
+def _is_answered(seen: Payment, terms: Terms) -> bool:
+    """Say whether warnings have had their answer for good: a dispute has come of them, or staff says that all is well."""
+    return terms.are_warnings_dismissed or any(not c.is_inquiry for c in seen.chargebacks)
+
+
+def _part(seen: Payment, refund: Refund) -> str:
+    """Name what a refund gave back of a payment that was warned of."""
+    return f"{seen.id}:{refund.id}"

@@ -16,7 +16,7 @@ class Kind:
     """One kind of notice.
 
     word: its name, for ever.  topic: what the event type of a webhook begins with.  label: what the page of preferences
-    calls it.  sentence: with the fields of a notice's data; `…_rao` is spoken in TAO, `…_at` in UTC.
+    calls it.  sentence: with the fields of a notice's data; `…_rao` is spoken in TAO, `…_cents` in USD, `…_at` in UTC.
     path: where it leads, the auction's page or else the subnet's where empty.
     is_always_mailed: whatever somebody chose, since who got into the account would choose first.
     """
@@ -298,6 +298,15 @@ KINDS = {
             by_email=True,
             path="/wallet/places/",
         ),
+        Kind(
+            "payment_refunded",
+            "payment",
+            "A card payment was given back because its bank called it fraud",
+            "{name} of {amount_cents} was given back to its card, {refunded_cents} in all so far, because the card’s bank said "
+            "that it was fraud; what it bought was taken back. If you paid it, ask your bank to correct that before you pay again.",
+            by_email=True,
+            path="/wallet/",
+        ),
         *SECURITY,
     )
 }
@@ -334,6 +343,9 @@ def _spoken(data: Mapping[str, Any]) -> dict[str, str]:
     spoken = {
         name: f"{format_tao(int(known[name]))} TAO" for name in known if name.endswith("_rao")
     }
+    for name in (name for name in known if name.endswith("_cents")):
+        dollars, cents = divmod(int(known[name]), 100)
+        spoken[name] = f"{dollars}.{cents:02} USD"
     for name in (name for name in known if name.endswith("_at")):
         spoken[name] = f"{datetime.fromisoformat(known[name]):%d %b %Y, %H:%M} UTC"
     return spoken

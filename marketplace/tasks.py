@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ledger import sweeps
 from marketplace import operations, payments, queries
+from marketplace.queries import fraud as warnings
 from marketplace.queries import withdrawals as outgoing
 from marketplace.queries.news import SOURCES
 
@@ -62,6 +63,18 @@ def reconcile_cards() -> None:
         with queries.claimed(queries.CARDS_CLAIM) as is_mine:
             if is_mine:
                 operations.reconcile_cards(since=None, now=timezone.now())
+
+
+@shared_task(name="marketplace.tasks.refund_warned_deposits")
+def refund_warned_deposits() -> None:
+    """Give back what is not spent of payments that their banks call fraud, where that is switched on."""
+    now = timezone.now()
+    with queries.claimed(warnings.FRAUD_CLAIM) as is_mine:
+        is_due = is_mine and settings.FRAUD_REFUNDS_ON
+        due = warnings.due_fraud_refunds(now=now, limit=EVENTS_AT_ONCE) if is_due else []
+        sweeps.each(
+            due, lambda due_id: operations.refund_warned_deposit(deposit_id=due_id, now=now)
+        )
 
 
 @shared_task(name="marketplace.tasks.collect_debts")

@@ -139,6 +139,8 @@ class Money:
     def _create_refund(self, intent: Fields, params: Fields) -> Fields:
         charge = self.charges[intent["latest_charge"]]
         cents = int(params.get("amount", charge["amount"] - charge["amount_refunded"]))
+        if charge["disputed"]:
+            raise Refusal(400, "Charge has been charged back.", code="charge_disputed")
         if not 0 < cents <= charge["amount"] - charge["amount_refunded"]:
             raise Refusal(400, "Charge has already been refunded.", code="charge_already_refunded")
         charge["amount_refunded"] += cents
@@ -146,6 +148,7 @@ class Money:
         refund = self._made(
             self.refunds, "re", "refund", amount=cents, charge=charge["id"], currency=charge["currency"],
             failure_balance_transaction=None, payment_intent=intent["id"], reason=None, status="succeeded",
+            metadata=params.get("metadata", {}),
         )  # fmt: skip
         refund["balance_transaction"] = self._move("refund", -cents, source=refund["id"])["id"]
         self.note("refund.created", refund)
@@ -184,7 +187,7 @@ class Money:
     ) -> Fields:
         """Let a cardholder dispute a payment; no money moves yet."""
         charge = self.charge_of(intent_id)
-        charge["disputed"] = True
+        charge["disputed"] = not status.startswith("warning_")
         dispute = self._made(
             self.disputes, "du", "dispute", amount=cents or charge["amount"], balance_transactions=[],
             charge=charge["id"], currency=charge["currency"], is_charge_refundable=False, reason="fraudulent",

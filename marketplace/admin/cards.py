@@ -17,6 +17,7 @@ from marketplace.models import (
     CardFailure,
     Chargeback,
     Deposit,
+    FraudRefund,
     Restriction,
     WebhookEvent,
 )
@@ -66,6 +67,17 @@ class DepositAdmin(ReadOnlyAdmin):
             except DomainError as refusal:
                 said = str(refusal)
             messages.info(request, f"{deposit.pk}: {said}")
+
+
+@admin.register(FraudRefund)
+class FraudRefundAdmin(ReadOnlyAdmin):
+    """What was done without a person about banks' warnings; staff acts in the list of deposits."""
+
+    list_display = ["warned_at", "state", "reason", "refunded_cents", "deposit", "next_at"]
+    list_select_related = ["deposit"]
+    list_filter = ["state"]
+    search_fields = ["deposit__id", "deposit__owner", "deposit__payment_id"]
+    ordering = ["-warned_at"]
 
 
 @admin.register(Restriction)

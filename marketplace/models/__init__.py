@@ -12,6 +12,7 @@ OfferMove     one act of a negotiation: a fact
 Sale          a slot or a subnet that changed hands, at what price, fee and royalty: a fact
 SlotPremium   what free slots cost above the lock cost for a while, set by staff
 Deposit       a card top-up from quote to credit, and what became of its payment since
+FraudRefund   what the house does by itself about a deposit that its bank warned of
 Chargeback    a dispute of a card payment at the cardholder's bank; CardFailure, a card that did not pay: a fact
 CardDifference  where the books and Stripe do not agree, until it is resolved
 Restriction   what of a wallet came of a card and cannot be withdrawn yet
@@ -35,6 +36,7 @@ from marketplace.models.api_keys import ApiKey
 from marketplace.models.auctions import Auction, Bid
 from marketplace.models.cards import CardDifference, CardFailure, Chargeback, Deposit, WebhookEvent
 from marketplace.models.documents import Document, DocumentReading
+from marketplace.models.fraud import FraudRefund
 from marketplace.models.hammer import SecondChance, Strike
 from marketplace.models.notices import Letter, NewsCursor, Notice, NoticePreference, Watch
 from marketplace.models.offers import Offer, OfferMove
@@ -70,6 +72,7 @@ __all__ = [
     "Dispute",
     "Document",
     "DocumentReading",
+    "FraudRefund",
     "Letter",
     "NewsCursor",
     "Notice",

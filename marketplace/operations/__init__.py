@@ -30,6 +30,7 @@ from marketplace.operations.documents import (
     read_document,
     withdraw_document,
 )
+from marketplace.operations.fraud_refunds import refund_warned_deposit
 from marketplace.operations.grants import fund_treasury, grant_test_tao
 from marketplace.operations.hammer import (
     decline_second_chance,
@@ -159,6 +160,7 @@ __all__ = [
     "record_security_change",
     "record_webhook_event",
     "refund_deposit",
+    "refund_warned_deposit",
     "refuse_withdrawal",
     "release_restriction",
     "remove_factors",

@@ -13,10 +13,11 @@ from ledger import operations as ledger
 from ledger import queries as books
 from ledger.entries import Entry
 from marketplace import clearing, payments, queries
-from marketplace.clearing import Payment, Posting, Terms, Trouble
+from marketplace.cardpayment import Payment
+from marketplace.clearing import Posting, Terms, Trouble
 from marketplace.errors import CardLookOvertaken
 from marketplace.models import Chargeback, Deposit
-from marketplace.operations import restrictions
+from marketplace.operations import fraud_warnings, restrictions
 from marketplace.reconciling import Transit
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def take_up(look: Look, *, now: datetime) -> str:
     missing = clearing.plan(seen, terms, posted=books.known_keys(clearing.keys_of(seen)))
     _write(deposit, seen, terms, now=now)
     post_missing(missing, owner=deposit.owner, now=now)
+    fraud_warnings.note_warning(deposit, seen, now=now)
     return _outcome(deposit, missing)
 
 

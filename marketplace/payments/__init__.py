@@ -17,7 +17,8 @@ import stripe
 from django.conf import settings
 
 from marketplace import card_shapes as shapes
-from marketplace import clearing, reconciling
+from marketplace import reconciling
+from marketplace.cardpayment import Payment
 from marketplace.errors import (
     CardsRefused,
     CardsSwitchedOff,
@@ -156,7 +157,7 @@ def retrieve_session(session_id: str) -> CardSession:
     )
 
 
-def retrieve_payment(payment_id: str) -> clearing.Payment:
+def retrieve_payment(payment_id: str) -> Payment:
     """Fetch a payment intent with all that hangs on it: charge, fee, refunds, disputes, warnings, review.
 
     Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where there is no such payment).
@@ -178,14 +179,18 @@ def retrieve_payment(payment_id: str) -> clearing.Payment:
         )
 
 
-def refund(payment_id: str, *, key: str) -> None:
-    """Give back what was not given back of a payment. A repeat under the same key refunds nothing more.
+def refund(payment_id: str, *, key: str, amount_cents: int | None = None) -> None:
+    """Give back so much of a payment, or all that was not given back. A repeat under the same key refunds nothing more.
 
-    Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where all of it was refunded).
+    Stripe forgets keys after a day or more, so the refund has its key with it, and a look finds it by that.
+    Raises: CardsSwitchedOff, CardsUnavailable, CardsRefused (also where it is disputed, or all of it was refunded).
     """
     v1 = client().v1
+    params: Any = {"payment_intent": payment_id, "metadata": {shapes.METADATA_REFUND: key}}
+    if amount_cents is not None:
+        params["amount"] = amount_cents
     with faults_named():
-        v1.refunds.create(params={"payment_intent": payment_id}, options={"idempotency_key": key})
+        v1.refunds.create(params=params, options={"idempotency_key": key})
 
 
 def read_event(payload: bytes, *, signature: str) -> CardEvent:

@@ -232,6 +232,16 @@ WHERE change.happened_at > %(since)s AND change.happened_at <= %(now)s
       WHERE before.person_id = change.person_id AND before.kind = 'device_seen' AND before.id < change.id))
 """
 
+# Whose card was stolen has no account here; whoever has one, and paid, can set their bank right.
+CARDS = """
+SELECT 'payment_refunded' AS kind, refund.deposit_id || ':' || refund.refunded_cents AS about, deposit.owner AS person,
+       refund.refunded_at AS at, NULL::int AS netuid, NULL::uuid AS auction_id,
+       jsonb_build_object('name', 'Your card payment', 'amount_cents', deposit.amount_cents,
+                          'refunded_cents', refund.refunded_cents) AS data
+FROM marketplace_fraudrefund AS refund JOIN marketplace_deposit AS deposit ON deposit.id = refund.deposit_id
+WHERE refund.refunded_at > %(since)s AND refund.refunded_at <= %(now)s
+"""
+
 SOURCES = {
     "outbid": OUTBID,
     "opened": OPENED,
@@ -244,4 +254,5 @@ SOURCES = {
     "offers": OFFERS,
     "withdrawals": WITHDRAWALS,
     "security": SECURITY,
+    "cards": CARDS,
 }

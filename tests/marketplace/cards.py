@@ -9,6 +9,7 @@ from ledger import queries as books
 from ledger.chart import FEES, Code, debt, lien, wallet
 from ledger.entries import Entry, Move
 from marketplace import operations, payments
+from marketplace.queries import fraud as warnings
 from tests.marketplace import world
 from tests.marketplace.conftest import NOW
 
@@ -41,6 +42,12 @@ def hear(far_end, event, *, now=NOW):
 def hear_all(far_end, *, now=NOW):
     """Take in every event there ever was, in the order of their making; return what came of each."""
     return [hear(far_end, event, now=now) for event in far_end.events]
+
+
+def refund_warned_deposits(now):
+    """Do about banks' warnings what the sweep does."""
+    for deposit_id in warnings.due_fraud_refunds(now=now, limit=9):
+        operations.refund_warned_deposit(deposit_id=deposit_id, now=now)
 
 
 def told(far_end, kind):

@@ -1,6 +1,7 @@
 """What becomes of a payment after its credit, through the database and over HTTP: any order ends in the same books."""
 
 from copy import deepcopy
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -11,7 +12,18 @@ from marketplace.errors import CardLookOvertaken
 from marketplace.models import CardFailure, Chargeback, Deposit
 from marketplace.operations import card_books
 from tests.marketplace import world
-from tests.marketplace.cards import CENTS, dollars, hear, hear_all, paid, purse, quote, spend, told
+from tests.marketplace.cards import (
+    CENTS,
+    dollars,
+    hear,
+    hear_all,
+    paid,
+    purse,
+    quote,
+    refund_warned_deposits,
+    spend,
+    told,
+)
 from tests.marketplace.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -52,15 +64,19 @@ class Curtain:
         )
         arrived = {"status": "succeeded"} if completed or succeeded else {"status": "processing"}
         self.show("intents", self.intent | arrived)
-        self.show("charges", self.charge | ({} if booked else {"balance_transaction": None}))
+        refunded = {"amount_refunded": self.far_end.charges[self.charge["id"]]["amount_refunded"]}
+        booked_as = {} if booked else {"balance_transaction": None}
+        self.show("charges", self.charge | booked_as | refunded)
         self.far_end.warnings = self.warnings if warned else {}
+        is_disputed = bool(created or withdrawn or closed)
+        self.far_end.charges[self.charge["id"]]["disputed"] = is_disputed
         moved = self.dispute["balance_transactions"]
         dispute = self.dispute | {
             "status": self.dispute["status"] if closed else "needs_response",
             "balance_transactions": moved[: withdrawn + (withdrawn and closed)],
         }
         self.far_end.disputes = {}
-        if created or withdrawn or closed:
+        if is_disputed:
             self.show("disputes", dispute)
 
     def show(self, table, row):
@@ -93,6 +109,40 @@ def test_a_sample_of_orders_with_duplicates_ends_in_the_same_books(far_end, outc
     in_stripe = sum(gross.values()) - fees
     assert dollars() == gross | {"stripe-fees": -fees, "stripe-clearing": -in_stripe}
     assert Deposit.objects.get().trouble == {"won": "", "lost": "lost"}[outcome]
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+@pytest.mark.parametrize("seed", range(4))
+def test_with_the_refunds_that_the_house_asks_for_the_books_end_by_what_stripe_did(
+    far_end, outcome, seed
+):
+    ada = world.person()
+    deposit = quote(ada)
+    treasury = world.treasury()
+    order = seven_events(far_end, deposit.session_id, outcome)
+    np.random.default_rng(seed).shuffle(order)
+    if not seed:  # that of the world outside
+        order.sort(key=lambda event: SEVEN.index(event["type"]))
+
+    curtain, heard, count = Curtain(far_end), set(), len(far_end.events)
+    for number, event in enumerate(order):
+        heard.add(event["type"])
+        curtain.lift(heard)
+        hear(far_end, event)
+        refund_warned_deposits(NOW + timedelta(hours=number))
+    for event in far_end.events[count:]:
+        hear(far_end, event)
+
+    is_refunded = bool(far_end.refunds)
+    assert is_refunded or seed
+    paid_back = CENTS * is_refunded
+    fx = {"won": CENTS, "lost": 0}[outcome] - paid_back
+    rao = deposit.credit_rao // CENTS * fx
+    assert purse(ada) == (max(rao, 0), 0, max(-rao, 0))
+    assert world.treasury() == treasury - rao
+    fees = FEE + 1_500
+    wanted = {"fx": fx, "stripe-fees": -fees, "stripe-clearing": fees - fx}
+    assert dollars() == {name: cents for name, cents in wanted.items() if cents}
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])

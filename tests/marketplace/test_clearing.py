@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 
 from ledger import chart
 from ledger.chart import TAO, USD
-from marketplace import clearing
-from marketplace.clearing import (
-    Chargeback,
-    FraudWarning,
-    Movement,
-    Payment,
-    Purse,
-    Refund,
-    Terms,
-    Trouble,
-)
+from marketplace import clearing, fraud
+from marketplace.cardpayment import Chargeback, FraudWarning, Movement, Payment, Refund
+from marketplace.clearing import Purse, Terms, Trouble
 
 OWNER = UUID(int=7)
 CENTS, RATE = 5_000, 1_000
@@ -69,8 +61,8 @@ class Books:
         return {code: balance for code, balance in self.balances.items() if balance}
 
 
-def payment_after(heard, *, outcome):
-    """The payment as somebody sees it who knows of these events alone."""
+def payment_after(heard, *, outcome, refunds=()):
+    """The payment as somebody sees it who knows of these events alone, and of the house's refunds."""
     status = "succeeded" if {"completed", "succeeded"} & heard else "processing"
     fee_cents = 175 if "charge updated" in heard else None
     warnings = (FraudWarning("issfr_1"),) if "early fraud warning" in heard else ()
@@ -82,10 +74,30 @@ def payment_after(heard, *, outcome):
         told = outcome if "closed" in heard else "needs_response"
         chargebacks = (Chargeback("du_1", told, CENTS, movements=movements),)
     return replace(
-        PAID, status=status, fee_cents=fee_cents, warnings=warnings, chargebacks=chargebacks
-    )
+        PAID, status=status, fee_cents=fee_cents, warnings=warnings, chargebacks=chargebacks,
+        refunds=refunds,
+    )  # fmt: skip
 
 
+DISPUTED = {"dispute created", "funds withdrawn", "closed"}
+LIMITS = fraud.Limits(payment_cents=CENTS, day_cents=CENTS)
+
+
+def refund_asked(books, seen, heard):
+    """The refund that the house asks for after a look, where the bank's word stands and nobody disputes yet."""
+    if clearing.trouble(seen, TERMS) is not Trouble.WARNED or DISPUTED & heard:
+        return ()
+    owed = books.purse().owed_rao
+    match fraud.decide(
+        fraud.Warned(CENTS, CENTS * RATE, seen.refunded_cents, owed, day_cents=0), LIMITS
+    ):
+        case fraud.Ask(cents):
+            return (Refund("re_1", "succeeded", cents, Movement("txn_refund", -cents, 0)),)
+        case _:
+            return ()
+
+
+FEES = 175 + 1_500
 ENDS = {
     "won": {
         WALLET: CENTS * RATE,
@@ -94,7 +106,18 @@ ENDS = {
         "usd:stripe-clearing": 175 + 1_500 - CENTS,
         "usd:stripe-fees": -175 - 1_500,
     },
-    "lost": {"usd:stripe-clearing": 175 + 1_500, "usd:stripe-fees": -175 - 1_500},
+    "lost": {"usd:stripe-clearing": FEES, "usd:stripe-fees": -FEES},
+}
+# The same where the house gave the payment back before anybody disputed it: the bank had it all the same.
+ENDS_REFUNDED = {
+    "won": {"usd:stripe-clearing": FEES, "usd:stripe-fees": -FEES},
+    "lost": {
+        DEBT: -CENTS * RATE,
+        "treasury": CENTS * RATE,
+        "usd:fx": -CENTS,
+        "usd:stripe-clearing": CENTS + FEES,
+        "usd:stripe-fees": -FEES,
+    },
 }
 
 
@@ -111,6 +134,72 @@ def test_all_5040_orders_of_the_news_with_duplicates_end_in_the_same_books(outco
             if (number + place) % 3 == 0:  # some come twice
                 books.look(payment_after(heard, outcome=outcome))
         assert books.end() == ENDS[outcome], order
+
+
+@pytest.mark.parametrize("outcome", ENDS)
+def test_with_the_refund_that_follows_a_warning_all_orders_end_by_what_stripe_did(outcome):
+    refunded_count = 0
+
+    for number, order in enumerate(permutations(EVENTS)):
+        books, heard, made, shown_from = Books(), set(), (), 0
+        lag = number // 3 % 3  # after how many other news the refund is heard of
+        for place, event in enumerate(order):
+            heard.add(event)
+            for _ in range(1 + (number + place) % 3 // 2):  # some come twice
+                shown = made if place >= shown_from else ()
+                seen = payment_after(heard, outcome=outcome, refunds=shown)
+                books.look(seen)
+                if not made:
+                    made, shown_from = refund_asked(books, seen, heard), place + lag
+        books.look(payment_after(heard, outcome=outcome, refunds=made))
+        assert books.end() == (ENDS_REFUNDED if made else ENDS)[outcome], order
+        refunded_count += bool(made)
+
+    assert 0 < refunded_count < 5_040
+
+
+def test_of_a_payment_that_was_spent_in_part_the_rest_is_refunded_and_what_was_spent_stays_a_lien():
+    books = Books().look(PAID)
+    books.spend(2_000 * RATE)
+    warned = replace(PAID, warnings=(FraudWarning("issfr_1"),))
+    books.look(warned)
+
+    (refund,) = refund_asked(books, warned, set())
+    seen = replace(warned, refunds=(refund,))
+    books.look(seen)
+
+    assert refund.amount_cents == 3_000
+    assert (books.balances[WALLET], books.balances[LIEN], books.balances[DEBT]) == (
+        0, 2_000 * RATE, -2_000 * RATE,
+    )  # fmt: skip
+    assert refund_asked(books, seen, set()) == ()
+    assert clearing.trouble(seen, TERMS) is Trouble.WARNED
+    early = Books().look(PAID)
+    early.spend(2_000 * RATE)
+    assert early.look(seen).look(seen).end() == books.end()
+
+
+@pytest.mark.parametrize("end", ["dismissed", "disputed"])
+def test_what_is_left_under_a_warning_is_released_whatever_refunds_came_and_failed(end):
+    warned = replace(PAID, warnings=(FraudWarning("issfr_1"),))
+    first = Refund("re_1", "succeeded", 3_000, Movement("txn_1", -3_000, 0))
+    back = replace(first, status="failed", returned=Movement("txn_2", 3_000, 0))
+    second = Refund("re_2", "pending", 1_000)
+    steps = [
+        warned,
+        *(replace(warned, refunds=refunds) for refunds in ((first,), (back,), (back, second))),
+    ]
+    books = Books()
+    kept = [books.look(step).look(step).balances[LIEN] for step in steps]
+    assert kept == [5_000 * RATE, 2_000 * RATE, 5_000 * RATE, 4_000 * RATE]
+
+    last, terms = steps[-1], replace(TERMS, are_warnings_dismissed=end == "dismissed")
+    if end == "disputed":
+        last = replace(last, chargebacks=(Chargeback("du_1", "won", 1_000),))
+    books.look(last, terms)
+
+    assert (books.balances[LIEN], books.balances[WALLET]) == (0, 4_000 * RATE)
+    assert Books().look(last, terms).end() == books.end()
 
 
 @pytest.mark.parametrize("outcome", ENDS)
