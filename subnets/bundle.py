@@ -19,6 +19,7 @@ import orjson
 
 from neurons.protocol import canonical_json
 from subnets.commitments import Commitment, continued
+from subnets.grids import Grid
 from subnets.metrics import Delivery
 from subnets.payroll import Payroll
 from subnets.record import Backing, LedgerHead, Record, RuleVersion, Seat, Tenure
@@ -33,7 +34,7 @@ SEATS_MAX = 256
 HANDED_ON = ("smoothed", "incumbents")
 # Nearly all of a bundle but its scores: rows that are made here, of text, truth values and whole numbers of 64 bits, by
 # names that are text or uids. orjson spells them as `canonical_json` does, without a look at each value before.
-ROWS = frozenset({"neurons", "deliveries", "smoothed", "weights", "terms"})
+ROWS = frozenset({"neurons", "deliveries", "weights", "terms"})
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 ByUid: TypeAlias = Mapping[int, int]
@@ -69,13 +70,13 @@ def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Writte
     scores = record.scores
     if not isinstance(scores, SignedScores):
         scores = [dict(score) for score in scores]
-    paid = _spelled(payroll_json(payroll, by_uid=dict))
+    paid = _spelled(_paid_json(payroll, by_uid=dict) | {"smoothed": Grid.of(payroll.smoothed)})
     facts = _spelled(
         _first_format(record, by_uid=dict)
         | _proof_json(record)
         | _tenures_json(record)
         | _head_json(record)
-        | {"scores": scores}
+        | {"scores": scores, "smoothed": Grid.of(record.smoothed)}
     )
     body = _spelled({"format": FORMAT, "previous_digest": previous_digest})
     brace, *rest = _object(body | {"record": _object(facts), "payroll": _object(paid)})
@@ -99,6 +100,8 @@ def _spelled(members: Mapping[str, Any]) -> dict[str, list[bytes]]:
 def _member(name: str, value: Any) -> list[bytes]:  # noqa: ANN401  whatever a bundle holds
     if isinstance(value, SignedScores):
         return value.spelled()
+    if isinstance(value, Grid):
+        return [value.spelled()]
     return [orjson.dumps(value, option=_SORTED) if name in ROWS else canonical_json(value)]
 
 
@@ -127,7 +130,10 @@ def _by_text(row: ByUid) -> dict[str, int]:
 def record_json(record: Record, *, form: int = FORMAT) -> dict[str, Any]:
     """Write a record as JSON, in one of the formats that can be read."""
     assert form in FORMATS_READ
-    written = _first_format(record) | {"scores": [dict(score) for score in record.scores]}
+    written = _first_format(record) | {
+        "scores": [dict(score) for score in record.scores],
+        "smoothed": _smoothed_json(record.smoothed),
+    }
     if form > 1:
         written |= _proof_json(record)
     if form > 2:
@@ -163,7 +169,7 @@ def _head_json(record: Record) -> dict[str, Any]:
 def _first_format(
     record: Record, *, by_uid: Callable[[ByUid], Mapping[Any, int]] = _by_text
 ) -> dict[str, Any]:
-    """Write what every format has, but the scores. by_uid: how numbers by uid are written."""
+    """Write what every format has, but what is told of pairs. by_uid: how numbers by uid are written."""
     return {
         "netuid": record.netuid,
         "number": record.number,
@@ -179,7 +185,6 @@ def _first_format(
         ],
         "neurons": [_seat_json(seat, by_uid) for seat in record.seats],
         "deliveries": [_delivery_json(delivery) for delivery in record.deliveries],
-        "smoothed": _smoothed_json(record.smoothed),
         "incumbents": dict(record.incumbents),
     }
 
@@ -208,23 +213,20 @@ def _delivery_json(delivery: Delivery) -> dict[str, Any]:
 
 def _smoothed_json(smoothed: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, str]]:
     return {
-        validator: dict(zip(scores, map(str, scores.values()), strict=True))
+        validator: {miner: str(score) for miner, score in scores.items()}
         for validator, scores in smoothed.items()
     }
 
 
-def smoothed_read(written: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
-    """Read smoothed scores back: validator → miner → score on the scale 2**32."""
-    return {
-        validator: dict(zip(scores, map(int, scores.values()), strict=True))
-        for validator, scores in written.items()
-    }
+def payroll_json(payroll: Payroll) -> dict[str, Any]:
+    """Write a payroll as JSON."""
+    return _paid_json(payroll) | {"smoothed": _smoothed_json(payroll.smoothed)}
 
 
-def payroll_json(
+def _paid_json(
     payroll: Payroll, *, by_uid: Callable[[ByUid], Mapping[Any, int]] = _by_text
 ) -> dict[str, Any]:
-    """Write a payroll as JSON. by_uid: how numbers by uid are written."""
+    """Write a payroll but what it hands on of pairs. by_uid: how numbers by uid are written."""
     return {
         "rule_version": payroll.rule_version,
         "rule_fault": payroll.rule_fault,
@@ -254,7 +256,6 @@ def payroll_json(
         "burned_rao": str(payroll.burned_rao),
         "miner_burned_u16": payroll.miner_burned_u16,
         "payouts": {owner: str(amount_rao) for owner, amount_rao in payroll.payouts.items()},
-        "smoothed": _smoothed_json(payroll.smoothed),
         "incumbents": dict(payroll.incumbents),
         "reasons": {miner: list(said) for miner, said in payroll.reasons.items()},
     }
@@ -279,7 +280,7 @@ def record_read(written: Mapping[str, Any]) -> Record:
         seats=seats,
         scores=tuple(written["scores"]),
         deliveries=tuple(Delivery(**delivery) for delivery in written["deliveries"]),
-        smoothed=smoothed_read(written["smoothed"]),
+        smoothed=Grid.read(written["smoothed"]),
         incumbents=written["incumbents"],
         results=tuple(written.get("results", ())),
         commitments=_commitments_read(written["commitments"]) if "commitments" in written else None,

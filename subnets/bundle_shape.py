@@ -18,6 +18,9 @@ U16_MAX = 65_535
 NETUID_MAX = 128  # subtensor: the network holds 128 subnets besides root
 PPM = 1_000_000
 DIGITS_MAX = 30
+SMOOTHED_MAX = (
+    2**63 - 1
+)  # the greatest score is below 2**31, on a scale of 2**32 (subnets.rule_scores)
 DECIMAL = re.compile(r"0|-?[1-9][0-9]*")
 SPOKEN_MAX = 200  # characters of a value in a sentence
 TOP = ("digest", "format", "payroll", "previous_digest", "record")
@@ -54,16 +57,20 @@ def integer(low: int = 0, high: int = INTEGER_MAX) -> Check:
     return check
 
 
-def decimal(*, low: int | None = 0) -> Check:
-    """Take an integer from `low` on, written as a decimal string in its one spelling."""
+def decimal(*, low: int | None = 0, high: int | None = None) -> Check:
+    """Take an integer from `low` to `high`, written as a decimal string in its one spelling."""
 
     def check(value: Json, pointer: str) -> Place | None:
         is_decimal = (
             isinstance(value, str) and len(value) <= DIGITS_MAX and DECIMAL.fullmatch(value)
         )
-        if is_decimal and (low is None or int(value) >= low):
+        if (
+            is_decimal
+            and (low is None or int(value) >= low)
+            and (high is None or int(value) <= high)
+        ):
             return None
-        return _wrong(value, pointer, "an integer in decimal digits, not below its least value")
+        return _wrong(value, pointer, "an integer in decimal digits, within its range")
 
     return check
 
@@ -173,7 +180,7 @@ _FIRST_FORMAT: dict[str, Check] = {
     "neurons": rows(_NEURON),
     "scores": rows(_SCORE),
     "deliveries": rows(_DELIVERY),
-    "smoothed": entries(entries(decimal())),
+    "smoothed": entries(entries(decimal(high=SMOOTHED_MAX))),
     "incumbents": entries(text),
 }
 _PROOF: dict[str, Check] = {

@@ -8,7 +8,7 @@ array named in it, its bytes sorted by significance, so that what changes little
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subnets import packing
+from subnets.grids import Grid
 from subnets.metrics import METRICS, Rows, Table
 from subnets.payroll import Measured
 from subnets.record import Backing, Record, RuleVersion, Seat
@@ -45,16 +46,7 @@ def packed(record: Record, measured: Measured) -> bytes:
     uid_of = {seat.hotkey: seat.uid for seat in record.seats}
     columns, large = _metric_columns(measured, uid_of)
     columns |= _sparse("bond", {seat.uid: seat.bonds for seat in record.seats})
-    columns |= _sparse(
-        "smoothed",
-        {
-            uid_of[validator]: {
-                uid_of[miner]: score for miner, score in scores.items() if miner in uid_of
-            }
-            for validator, scores in record.smoothed.items()
-            if validator in uid_of
-        },
-    )
+    columns |= _smoothed_columns(Grid.of(record.smoothed), uid_of)
     blobs, shapes = [], []
     for name, values in columns.items():
         fitted = _fitted(values)
@@ -81,15 +73,11 @@ def unpacked(at_rest: bytes) -> Evidence:
     record = _record_read(header)
     hotkeys = [seat.hotkey for seat in record.seats]
     bonds = _dense("bond", columns)
-    smoothed = _dense("smoothed", columns)
     return Evidence(
         replace(
             record,
             seats=tuple(replace(seat, bonds=bonds.get(seat.uid, {})) for seat in record.seats),
-            smoothed={
-                hotkeys[validator]: {hotkeys[miner]: score for miner, score in scores.items()}
-                for validator, scores in smoothed.items()
-            },
+            smoothed=_smoothed_read(columns, hotkeys),
         ),
         _measured_read(columns, header["large"], hotkeys),
     )
@@ -205,6 +193,35 @@ def _measured_read(
         parts = {name: column[start:stop] for name, column in values.items()}
         measured[hotkeys[validator]] = Table(miners, parts)
     return measured
+
+
+def _smoothed_columns(smoothed: Grid, uid_of: Mapping[str, int]) -> dict[str, Array]:
+    """Return what seated hotkeys hold of seated hotkeys, by uid."""
+    judges, judged = (
+        np.array([uid_of.get(who, -1) for who in side], dtype=np.int64)
+        for side in (smoothed.validators, smoothed.miners)
+    )
+    is_seated = (judges >= 0)[:, np.newaxis] & (judged >= 0)
+    row, column = (smoothed.has_entry & is_seated).nonzero()
+    return {
+        "smoothed_row": judges[row],
+        "smoothed_column": judged[column],
+        "smoothed_value": smoothed.numbers[row, column],
+    }
+
+
+def _smoothed_read(columns: Mapping[str, Array], hotkeys: Sequence[str]) -> Grid:
+    judges, row = np.unique(columns["smoothed_row"], return_inverse=True)
+    judged, column = np.unique(columns["smoothed_column"], return_inverse=True)
+    miners = [hotkeys[uid] for uid in judged.tolist()]
+    order = sorted(range(len(miners)), key=miners.__getitem__)
+    place = np.argsort(np.array(order, dtype=np.int64))
+    return Grid.filled(
+        tuple(hotkeys[uid] for uid in judges.tolist()),
+        tuple(miners[one] for one in order),
+        (row, place[column]),
+        columns["smoothed_value"],
+    )
 
 
 def _sparse(name: str, matrix: Mapping[int, Mapping[int, int]]) -> dict[str, Array]:

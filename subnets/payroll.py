@@ -10,12 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
 from ledger.errors import DomainError
 from ledger.money import apportion
 from subnets import clock, consensus, emission, hyperparameters, measuring, rules
 from subnets.errors import RuleInvalid, RuleTooCostly
+from subnets.grids import Grid, used
 from subnets.metrics import Metrics
+from subnets.pairs import Matrix, Pairs
 from subnets.record import Record, Tenure
+from subnets.rule_weights import Weighed
 
 BPS = 10_000
 Measured: TypeAlias = Mapping[str, Mapping[str, Metrics]]  # validator → miner → metrics
@@ -68,7 +73,8 @@ class Payroll:
 class Ruling:
     """The rule that could be applied, what it said for each validator, and why others could not.
 
-    heard: the validators that scored in this window; the others only carry earlier scores on.
+    heard: the validators that scored in this window; the others only carry earlier scores on. weighed: what it said
+    in one table, a row a validator in the order of `by_validator`.
     """
 
     rule: rules.Rule
@@ -76,6 +82,7 @@ class Ruling:
     by_validator: Mapping[str, rules.Evaluation]
     fault: str
     heard: frozenset[str]
+    weighed: Weighed
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +130,7 @@ def settle(record: Record, seen: Measured | None = None) -> Payroll:
 
 def settle_ruling(record: Record, ruling: Ruling) -> Settlement:
     """Take what a rule said through consensus and split the emission; what a backtest walks too."""
-    uid_of = {seat.hotkey: seat.uid for seat in record.seats}
-    weights = {
-        uid_of[validator]: dict(
-            zip(
-                map(uid_of.__getitem__, evaluation.weights_u16),
-                evaluation.weights_u16.values(),
-                strict=True,
-            )
-        )
-        for validator, evaluation in ruling.by_validator.items()
-        if evaluation.weights_u16
-    }
+    weights = weights_by_uid(record, ruling)
     # Whoever scores is active, even where nobody passes its gates; who is silent grows inactive, and
     # the weights it carries on stop counting with the activity cutoff.
     updates = [
@@ -159,12 +155,42 @@ def settle_ruling(record: Record, ruling: Ruling) -> Settlement:
         terms=tuple(_terms(record, terms, split, updates)),
         split=split,
         payouts=payouts(record, split),
-        smoothed={
-            who: kept for who, said in ruling.by_validator.items() if (kept := said.smoothed)
-        },
+        smoothed=_smoothed(ruling),
         incumbents={
             who: said.winner for who, said in ruling.by_validator.items() if said.winner is not None
         },
+    )
+
+
+def weights_by_uid(record: Record, ruling: Ruling) -> Pairs:
+    """Return the weights as consensus takes them; validators that weigh nobody have no row."""
+    uid_of = {seat.hotkey: seat.uid for seat in record.seats}
+    weighed = ruling.weighed
+    judges, judged = used(weighed.weights_u16 > 0)
+    uids = [uid_of[weighed.miners[column]] for column in judged.tolist()]
+    values = np.zeros((len(judges), len(record.seats)), dtype=np.uint64)
+    values[:, uids] = weighed.weights_u16[judges[:, np.newaxis], judged]
+    validators = tuple(ruling.by_validator)
+    return Pairs(
+        uids=tuple(uid_of[validators[row]] for row in judges.tolist()),
+        matrix=Matrix(values, values > 0),
+    )
+
+
+def _smoothed(ruling: Ruling) -> Grid:
+    """Return what is handed on: the smoothed scores above zero, of validators that have any."""
+    weighed = ruling.weighed
+    has_entry = weighed.smoothed > 0
+    if ruling.rule.smoothing is None:
+        has_entry[:] = False
+    rows, columns = used(has_entry)
+    validators = tuple(ruling.by_validator)
+    cells = rows[:, np.newaxis], columns
+    return Grid(
+        validators=tuple(validators[row] for row in rows.tolist()),
+        miners=tuple(weighed.miners[column] for column in columns.tolist()),
+        numbers=weighed.smoothed[cells],
+        has_entry=has_entry[cells],
     )
 
 
@@ -188,28 +214,22 @@ def apply_rule(record: Record, seen: Measured) -> Ruling:
     # A hotkey that left and came back since then begins anew.
     stayed = {seat.hotkey for seat in record.seats if seat.registered_block < record.start_block}
     validators = sorted(heard | (set(record.smoothed) & stayed))
-    owners = {seat.hotkey: seat.owner for seat in record.seats}
-    ages = ages_of(record)
+    previous = Grid.of(record.smoothed).only(stayed)
     windows = [
         rules.Window(
             metrics_by_miner=seen.get(validator, {}),
-            previous={
-                miner: score
-                for miner, score in record.smoothed.get(validator, {}).items()
-                if miner in stayed and validator in stayed
-            },
+            previous=previous.get(validator, {}),
             incumbent=record.incumbents.get(validator),
-            owners=owners,
-            ages=ages,
         )
         for validator in validators
     ]
+    known = rules.Known({seat.hotkey: seat.owner for seat in record.seats}, ages_of(record))
     faults: list[str] = []
     refusal: DomainError | None = None
     for version in record.versions:
         try:
             rule = rules.parse(version.document)
-            said = rules.evaluate_windows(rule, windows)
+            said = rules.evaluate_windows(rule, windows, known)
         except (RuleInvalid, RuleTooCostly) as error:
             faults.append(f"Version {version.version}: {error}")
             refusal = error
@@ -219,7 +239,8 @@ def apply_rule(record: Record, seen: Measured) -> Ruling:
             faults.append(f"Version {version.version}: {fault}")
             continue
         by_validator = dict(zip(validators, said, strict=True))
-        return Ruling(rule, version.version, by_validator, " ".join(faults)[:FAULT_MAX], heard)
+        fault = " ".join(faults)[:FAULT_MAX]
+        return Ruling(rule, version.version, by_validator, fault, heard, said.weighed)
     assert refusal is not None, "a subnet has a rule from its first epoch on"
     raise refusal
 

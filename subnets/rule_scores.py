@@ -51,11 +51,6 @@ class Scores:
     is_valid: NDArray[np.bool_]
     is_scored: NDArray[np.bool_]
 
-    def of(self, start: int, stop: int) -> list[int | None]:
-        """Return the scores of some rows; None where there is no valid one."""
-        units, valid = self.units[start:stop].tolist(), self.is_valid[start:stop].tolist()
-        return [unit if is_valid else None for unit, is_valid in zip(units, valid, strict=True)]
-
 
 def score(rule: Rule, rows: Sequence[Metrics]) -> Scores:
     """Evaluate the rule for every row; a row's errors are part of the answer.

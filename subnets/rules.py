@@ -12,16 +12,19 @@ where floats become integers → moving average → shaping → weights on 2**32
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
+from typing import overload
 
 import numpy as np
 
 from subnets import rule_scores, rule_weights
 from subnets.default_rules import DEFAULT_RULES
-from subnets.metrics import METRICS, Metrics, Rows
+from subnets.grids import Grid
+from subnets.metrics import METRICS, Metrics, Rows, Table
 from subnets.rule_document import Gate, Rule, canonical, digest, parse
 from subnets.rule_expression import FUNCTIONS
 from subnets.rule_scores import SCORE_MAX, Column, Scores
-from subnets.rule_weights import History, Weighed
+from subnets.rule_weights import Brought, Known, Weighed
 from subnets.shaping import SCALE, SHAPINGS
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "SHAPINGS",
     "Evaluation",
     "GateOutcome",
+    "Known",
     "MinerOutcome",
     "Rule",
     "Window",
@@ -45,6 +49,7 @@ __all__ = [
     "reasons",
 ]
 
+NOTHING_KNOWN = Known()
 UNSAMPLED = "Not sampled; it keeps its earlier score in part."
 OUTDONE = "Another miner of the same owner did better, and this rule pays one of each owner."
 
@@ -53,15 +58,19 @@ OUTDONE = "Another miner of the same owner did better, and this rule pays one of
 class Window:
     """What one validator brings to an epoch.
 
-    metrics_by_miner: the miners it sampled. The rest as in `rule_weights.History`: previous, the smoothed
-    scores (2**32) it ended the last epoch with; incumbent, who held all its weight; owners and ages of miners.
+    metrics_by_miner: the miners it sampled. previous: the smoothed scores (2**32) it ended the last epoch with, of
+    miners still registered. incumbent: who held all its weight.
     """
 
     metrics_by_miner: Mapping[str, Metrics]
     previous: Mapping[str, int] = field(default_factory=dict)
     incumbent: str | None = None
-    owners: Mapping[str, str] = field(default_factory=dict)
-    ages: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """Return the miners it sampled, sorted."""
+        by_miner = self.metrics_by_miner
+        return by_miner.miners if isinstance(by_miner, Table) else tuple(sorted(by_miner))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class Evaluation:
     """A rule applied to one validator's window. How each miner came to its weight is told when asked.
 
     sampled: the miners sampled, sorted. scores: what the rule said of the rows of all windows; this
-    window's begin at `start`.
+    window's begin at `start`. weighed: the weights of all windows; this window's stand in `row`.
     """
 
     rule: Rule
@@ -105,30 +114,31 @@ class Evaluation:
     sampled: tuple[str, ...]
     scores: Scores = field(repr=False)
     start: int
-    weighed: Weighed
+    weighed: Weighed = field(repr=False)
+    row: int
 
     @cached_property
     def outcomes(self) -> tuple[MinerOutcome, ...]:
         """Return every miner's outcome, sorted by miner."""
-        rows = dict(zip(self.sampled, range(self.start, self._stop), strict=True))
-        return tuple(self._outcome(miner, rows.get(miner)) for miner in self.weighed.weights)
+        listed = self.weighed.is_listed[self.row].nonzero()[0].tolist()
+        return tuple(self._outcome(column, self._rows.get(column)) for column in listed)
 
     @property
     def weights_u16(self) -> dict[str, int]:
         """Return the weights as the chain stores them: the greatest is 65535, zeros are left out."""
-        return self.weighed.weights_u16
+        return self.weighed.row(self.weighed.weights_u16[self.row])
 
     @property
     def smoothed(self) -> dict[str, int]:
         """Return the scores to hand back as `previous` in the next epoch; empty without smoothing."""
         if self.rule.smoothing is None:
             return {}
-        return {miner: score for miner, score in self.weighed.smoothed.items() if score}
+        return self.weighed.row(self.weighed.smoothed[self.row])
 
     @property
     def winner(self) -> str | None:
         """Return the miner that holds all weight, to hand back as `incumbent`; None when shared."""
-        return self.weighed.winner
+        return self.weighed.winners[self.row]
 
     @property
     def computed_count(self) -> int:
@@ -138,19 +148,23 @@ class Evaluation:
     @property
     def reasons(self) -> dict[str, tuple[str, ...]]:
         """Return by miner why it is not paid its score; a miner that is does not stand in it."""
-        here = slice(self.start, self._stop)
+        here, weighed = slice(self.start, self._stop), self.weighed
+        is_told = weighed.is_outdone[self.row] | (
+            weighed.is_listed[self.row] & ~weighed.is_sampled[self.row]
+        )
         amiss = ~self.scores.is_valid[here] | (self.scores.raw.values[here] < 0)
-        rows = dict(zip(self.sampled, range(self.start, self._stop), strict=True))
-        told = {self.sampled[place] for place in amiss.nonzero()[0]} | self.weighed.outdone
-        told |= self.weighed.weights.keys() - rows.keys()
-        return {miner: self._reasons(miner, rows.get(miner)) for miner in sorted(told)}
+        is_told[weighed.is_sampled[self.row].nonzero()[0][amiss]] = True
+        return {
+            weighed.miners[column]: self._reasons(column, self._rows.get(column))
+            for column in is_told.nonzero()[0].tolist()
+        }
 
     def of(self, miner: str) -> MinerOutcome | None:
         """Return one miner's outcome, without putting the others' together; None when it has none."""
-        if miner not in self.weighed.weights:
+        column = self.weighed.column(miner)
+        if column is None or not self.weighed.is_listed[self.row, column]:
             return None
-        is_sampled = miner in self.sampled
-        return self._outcome(miner, self.start + self.sampled.index(miner) if is_sampled else None)
+        return self._outcome(column, self._rows.get(column))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Evaluation) and (self.rule_digest, self.outcomes) == (
@@ -164,33 +178,39 @@ class Evaluation:
     def _stop(self) -> int:
         return self.start + len(self.sampled)
 
-    def _outcome(self, miner: str, row: int | None) -> MinerOutcome:
+    @cached_property
+    def _rows(self) -> dict[int, int]:
+        """Return the row of the scores by column, of the miners that were sampled."""
+        columns = self.weighed.is_sampled[self.row].nonzero()[0].tolist()
+        return dict(zip(columns, range(self.start, self._stop), strict=True))
+
+    def _outcome(self, column: int, row: int | None) -> MinerOutcome:
         """Put one miner's outcome together; without a row it is unsampled and carried."""
-        weighed, scores = self.weighed, self.scores
+        weighed, scores, place = self.weighed, self.scores, (self.row, column)
         gates = () if row is None else self._gates(row)
         return MinerOutcome(
-            miner=miner,
+            miner=weighed.miners[column],
             is_sampled=row is not None,
             gates=gates,
             raw_score=None
             if row is None or row in scores.raw.faults
             else float(scores.raw.values[row]),
             score=0 if row is None else int(scores.units[row]),
-            smoothed=weighed.smoothed[miner] if self.rule.smoothing else 0,
-            weight=weighed.weights[miner],
-            weight_u16=weighed.weights_u16.get(miner, 0),
-            reasons=self._reasons(miner, row),
+            smoothed=int(weighed.smoothed[place]) if self.rule.smoothing else 0,
+            weight=int(weighed.weights[place]),
+            weight_u16=int(weighed.weights_u16[place]),
+            reasons=self._reasons(column, row),
         )
 
-    def _reasons(self, miner: str, row: int | None) -> tuple[str, ...]:
+    def _reasons(self, column: int, row: int | None) -> tuple[str, ...]:
         """Say why a miner is not paid its score: what stands in its way, in order."""
-        outdone = (OUTDONE,) if miner in self.weighed.outdone else ()
+        outdone = (OUTDONE,) if self.weighed.is_outdone[self.row, column] else ()
         if row is None:
             return (UNSAMPLED, *outdone)
         failed = (
-            self._gate_reason(gate, column, row)
-            for gate, column in zip(self.rule.gates, self.scores.gates, strict=True)
-            if row in column.faults or not column.values[row]
+            self._gate_reason(gate, column_said, row)
+            for gate, column_said in zip(self.rule.gates, self.scores.gates, strict=True)
+            if row in column_said.faults or not column_said.values[row]
         )
         return (*failed, *self._score_reasons(row), *outdone)
 
@@ -225,6 +245,25 @@ class Evaluation:
         return ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluations(Sequence[Evaluation]):
+    """A rule applied to the windows of validators: an evaluation for each, and all their weights in one table."""
+
+    each: tuple[Evaluation, ...]
+    weighed: Weighed
+
+    @overload
+    def __getitem__(self, place: int) -> Evaluation: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Evaluation, ...]: ...
+    def __getitem__(self, place: int | slice) -> Evaluation | tuple[Evaluation, ...]:
+        """Return the evaluation of one window."""
+        return self.each[place]
+
+    def __len__(self) -> int:
+        return len(self.each)
+
+
 def evaluate(
     rule: Rule,
     metrics_by_miner: Mapping[str, Metrics],
@@ -241,20 +280,31 @@ def evaluate(
     return evaluate_windows(rule, [Window(metrics_by_miner, previous or {}, incumbent)])[0]
 
 
-def evaluate_windows(rule: Rule, windows: Sequence[Window]) -> tuple[Evaluation, ...]:
-    """Apply the rule to many validators' windows, all their rows at once."""
-    order = [tuple(sorted(window.metrics_by_miner)) for window in windows]
+def evaluate_windows(
+    rule: Rule, windows: Sequence[Window], known: Known = NOTHING_KNOWN
+) -> Evaluations:
+    """Apply the rule to many validators' windows, all their rows at once.
+
+    Raises: ValueError when a previous score is below zero or past 64 bits.
+    """
+    sampled = [window.sampled for window in windows]
     scores = rule_scores.score(rule, Rows([window.metrics_by_miner for window in windows]))
-    identity = digest(rule)
-    evaluations, start = [], 0
-    for window, sampled in zip(windows, order, strict=True):
-        stop = start + len(sampled)
-        said = dict(zip(sampled, scores.of(start, stop), strict=True))
-        history = History(window.previous, window.incumbent, window.owners, window.ages)
-        weighed = rule_weights.weigh(rule, said, history)
-        evaluations.append(Evaluation(rule, identity, sampled, scores, start, weighed))
-        start = stop
-    return tuple(evaluations)
+    brought = Brought(
+        sampled=sampled,
+        units=scores.units,
+        is_valid=scores.is_valid,
+        previous=Grid.of_rows([window.previous for window in windows]),
+        incumbents=[window.incumbent for window in windows],
+    )
+    weighed, identity = rule_weights.weigh(rule, brought, known), digest(rule)
+    starts = accumulate(map(len, sampled), initial=0)
+    return Evaluations(
+        tuple(
+            Evaluation(rule, identity, own, scores, start, weighed, row)
+            for row, (own, start) in enumerate(zip(sampled, starts, strict=False))
+        ),
+        weighed,
+    )
 
 
 def fault_of(said: Sequence[Evaluation]) -> str:

@@ -1,4 +1,4 @@
-"""Turn scores into weights: in proportion, by power, softmax, place, or all to one; capped and floored.
+"""Turn scores into masses: in proportion, by power, softmax, place, or all to one. `subnets.sharing` divides by them.
 
 Scores and weights are integers on the scale 2**32, and every step here is integer arithmetic, curves
 included (`subnets.curves`): the same scores give the same weights on every machine, which float `pow` and
@@ -47,6 +47,7 @@ class Shaping(ABC):
     doc: ClassVar[str]
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
     pays_one: ClassVar[bool] = False
+    is_proportional: ClassVar[bool] = False  # the masses are the scores themselves
 
     @abstractmethod
     def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
@@ -71,6 +72,7 @@ class Linear(Shaping):
 
     kind: ClassVar[str] = "linear"
     doc: ClassVar[str] = "Weight in proportion to score."
+    is_proportional: ClassVar[bool] = True
 
     def masses(self, scores: Sequence[int], incumbent: int | None) -> list[int]:
         """Return the scores themselves."""
@@ -262,80 +264,6 @@ class Bounds:
 UNBOUND = Bounds()
 
 
-def weights(
-    shaping: Shaping,
-    scores: Mapping[str, int],
-    *,
-    incumbent: str | None = None,
-    bounds: Bounds = UNBOUND,
-) -> dict[str, int]:
-    """Shape scores into weights.
-
-    scores: integers >= 0 on the scale 2**32. incumbent: who held all weight last (winner_takes_all).
-    Returns every miner of `scores`, in its order; the weights sum to 2**32 within half a unit a miner
-    (a whole one with a floor), or are all zero when no score is above zero.
-    """
-    assert min(scores.values(), default=0) >= 0
-    paid = [miner for miner, score in scores.items() if score > 0]
-    if not paid:
-        return dict.fromkeys(scores, 0)
-    holder = paid.index(incumbent) if incumbent and scores.get(incumbent, 0) > 0 else None
-    masses = shaping.masses([scores[miner] for miner in paid], holder)
-    parts = _floored(_capped(masses, bounds.max_share_ppm), bounds.floor_ppm)
-    return dict.fromkeys(scores, 0) | dict(zip(paid, parts, strict=True))
-
-
-def max_upscale(shares: Mapping[str, int]) -> dict[str, int]:
-    """Scale weights so that the greatest is 65535, as the chain stores them, and drop zeros.
-
-    Source: docs of set_weights, bittensor `convert_weights_and_uids_for_emit`: round(65535 * w / max).
-    """
-    greatest = max(shares.values(), default=0)
-    if greatest == 0:
-        return {}
-    double, whole = 2 * greatest, 2 * U16_MAX
-    return {
-        miner: weight
-        for miner, share in shares.items()
-        if (weight := (share * whole + greatest) // double)
-    }
-
-
-def _capped(masses: Sequence[int], max_share_ppm: int) -> list[int]:
-    """Share the whole by mass, no part above the cap; what is cut goes to the others by mass.
-
-    Source: water-filling, min(cap, level * mass) with the level at which the parts sum to the whole.
-    """
-    total = sum(masses)
-    assert total > 0
-    cap = SCALE * max_share_ppm // PPM
-    left, at_cap = SCALE, total + 1
-    # From the greatest down: whoever would pass the cap gets it and leaves the rest to the others.
-    for mass in sorted(masses, reverse=True) if cap < SCALE else ():
-        if mass * left <= cap * total:
-            break
-        if mass == total:  # the last of them: all are at the cap, and something is left
-            return _even(masses)
-        left, total, at_cap = left - cap, total - mass, mass
-    double, whole = 2 * total, 2 * left
-    return [cap if mass >= at_cap else (mass * whole + total) // double for mass in masses]
-
-
-def _even(masses: Sequence[int]) -> list[int]:
-    """Share the whole evenly among all with a mass."""
-    count = sum(1 for mass in masses if mass)
-    return [_rounded(SCALE, count) if mass else 0 for mass in masses]
-
-
-def _floored(parts: list[int], floor_ppm: int) -> list[int]:
-    """Give each part the floor and divide what is left as before."""
-    if floor_ppm == 0:
-        return parts
-    free_ppm = PPM - floor_ppm * len(parts)
-    assert free_ppm >= 0
-    return [_rounded(part * free_ppm + SCALE * floor_ppm, PPM) for part in parts]
-
-
 def _rungs(scores: Sequence[int], decay_ppm: int) -> dict[int, int]:
     """Return decay**(rank - 1) by score; scores that tie get the mean of their places."""
     rungs: dict[int, int] = {}
@@ -348,8 +276,3 @@ def _rungs(scores: Sequence[int], decay_ppm: int) -> dict[int, int]:
             rung = rung * decay_ppm // PPM
         rungs[score] = whole // tied
     return rungs
-
-
-def _rounded(numerator: int, denominator: int) -> int:
-    """Divide and round to the nearest integer, halves up."""
-    return (2 * numerator + denominator) // (2 * denominator)

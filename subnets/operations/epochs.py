@@ -25,6 +25,7 @@ from ledger.chart import Code
 from ledger.entries import MAX_STEPS, Entry, Move
 from subnets import bundle, clock, emission, evidence, packing, payroll, queries
 from subnets.commitments import NO_PROOF, Proof
+from subnets.grids import Grid
 from subnets.metrics import Delivery
 from subnets.models import Epoch, IncentiveRule, Network, Subnet
 from subnets.operations.epoch_facts import EpochFacts, write_epoch
@@ -119,7 +120,7 @@ def begin(
         seats=tuple(seats(found.neurons, found.stakes)),
         scores=scores,
         deliveries=tuple(deliveries),
-        smoothed=bundle.smoothed_read(previous.smoothed) if previous else {},
+        smoothed=Grid.read(previous.smoothed) if previous else {},
         incumbents=previous.incumbents if previous else {},
         results=proof.results,
         commitments=proof.commitments,

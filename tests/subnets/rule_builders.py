@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from subnets import rules
+from subnets import rules, sharing
 from subnets.errors import RuleInvalid
 from subnets.metrics import Metrics
+from subnets.shaping import UNBOUND
 
 METRIC = Metrics(
     quality=0.5,
@@ -49,3 +51,17 @@ def problems(source):
 
 def miner(quality=0.5, **changes):
     return replace(METRIC, quality=quality, **changes)
+
+
+def weights(shaping, scores, *, incumbent=None, bounds=UNBOUND):
+    """Shape the scores of one validator's miners, by name."""
+    row = np.array([list(scores.values())], dtype=np.int64)
+    holder = list(scores).index(incumbent) if incumbent in scores else None
+    shared = sharing.weights(shaping, row, holders=[holder], bounds=bounds)
+    return dict(zip(scores, shared[0].tolist(), strict=True))
+
+
+def max_upscaled(shares):
+    """Scale one validator's weights to u16, by name; zeros are dropped."""
+    scaled = sharing.max_upscaled(np.array([list(shares.values())], dtype=np.int64))[0].tolist()
+    return {name: weight for name, weight in zip(shares, scaled, strict=True) if weight}

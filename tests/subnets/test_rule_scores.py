@@ -25,7 +25,8 @@ def units(number):
 
 def scored(parsed, rows):
     scores = rule_scores.score(parsed, rows)
-    return scores.of(0, len(rows)), dict(scores.raw.faults)
+    said = zip(scores.units.tolist(), scores.is_valid.tolist(), strict=True)
+    return [unit if is_valid else None for unit, is_valid in said], dict(scores.raw.faults)
 
 
 @pytest.mark.parametrize(

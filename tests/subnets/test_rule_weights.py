@@ -1,21 +1,55 @@
 """From scores to weights: averages for newcomers, one miner an owner, floors and caps of a whole rule."""
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subnets import rules
-from subnets.rule_weights import BIAS_EPOCHS_MAX, History, corrected_alpha_ppm, weigh
+from subnets.grids import Grid
+from subnets.rule_weights import BIAS_EPOCHS_MAX, Brought, Known, corrected_alpha_ppm, weigh
 from subnets.shaping import PPM, SCALE
+from tests.subnets import slow_weights
 from tests.subnets.rule_builders import document, miner, rule
+from tests.subnets.test_shaping import ALL
 
 PER_OWNER = {"one_per_owner": True}
 OWNERS = {"a1": "ada", "a2": "ada", "a3": "ada", "b1": "bob"}
 names = st.text("abcde", min_size=1, max_size=3)
 
 
-def evaluated(parsed, metrics, **fields):
-    return rules.evaluate_windows(parsed, [rules.Window(metrics, **fields)])[0]
+def evaluated(parsed, metrics, *, owners=None, ages=None, **fields):
+    known = rules.Known(owners or {}, ages or {})
+    return rules.evaluate_windows(parsed, [rules.Window(metrics, **fields)], known)[0]
+
+
+def brought(scores, *, previous=(), incumbents=()):
+    """Return what validators bring, one of each: miner → score, None for one that is not valid."""
+    sampled = [tuple(sorted(own)) for own in scores]
+    told = [own[miner] for own, miners in zip(scores, sampled, strict=True) for miner in miners]
+    return Brought(
+        sampled=sampled,
+        units=np.array([score or 0 for score in told], dtype=np.int64),
+        is_valid=np.array([score is not None for score in told], dtype=np.bool_),
+        previous=Grid.of_rows(previous or [{}] * len(scores)),
+        incumbents=incumbents or [None] * len(scores),
+    )
+
+
+def told(weighed, row):
+    """Return what the table says of one validator, as the slow road does."""
+    return slow_weights.Weighed(
+        smoothed=dict(listed(weighed, weighed.smoothed, row)),
+        weights=dict(listed(weighed, weighed.weights, row)),
+        weights_u16=weighed.row(weighed.weights_u16[row]),
+        outdone=frozenset(weighed.names(weighed.is_outdone[row])),
+        winner=weighed.winners[row],
+    )
+
+
+def listed(weighed, numbers, row):
+    for column in weighed.is_listed[row].nonzero()[0].tolist():
+        yield weighed.miners[column], int(numbers[row, column])
 
 
 # --- one miner of each owner ---
@@ -114,14 +148,15 @@ def test_owners_weights_follow_scores_and_not_names(scores, owners, shift):
     parsed = rule(**PER_OWNER, floor_ppm=1_000, max_share_ppm=400_000)
     renamed = {name: f"{(ord(name[0]) + shift) % 7}{name[::-1]}!{name}" for name in scores}
 
-    plain = weigh(parsed, scores, History(owners=owners)).weights
+    plain = weigh(parsed, brought([scores]), Known(owners=owners))
     moved = weigh(
         parsed,
-        {renamed[name]: score for name, score in scores.items()},
-        History(owners={renamed[name]: owners[name] for name in scores if name in owners}),
-    ).weights
+        brought([{renamed[name]: score for name, score in scores.items()}]),
+        Known(owners={renamed[name]: owners[name] for name in scores if name in owners}),
+    )
 
-    assert moved == {renamed[name]: weight for name, weight in plain.items()}
+    found = {renamed[name]: weight for name, weight in told(plain, 0).weights.items()}
+    assert told(moved, 0).weights == found
 
 
 # --- averages for newcomers ---
@@ -185,3 +220,66 @@ def test_a_floor_pays_nobody_who_failed_a_gate():
     said = rules.evaluate(gated, {"a": miner(), "b": miner(sample_count=1)})
 
     assert said.weights_u16 == {"a": 65_535}
+
+
+# --- the tables and the slow road ---
+
+units = (
+    st.integers(0, 2**40) | st.integers(0, 2**63 - 1) | st.sampled_from([0, 1, SCALE, 2**63 - 1])
+)
+smoothings = st.none() | st.builds(
+    lambda alpha, keep, corrected: (
+        {"ema_alpha_ppm": alpha, "idle_keep_ppm": keep}
+        | ({"bias_corrected": True} if corrected else {})
+    ),
+    st.integers(1_000, PPM),
+    st.integers(0, PPM),
+    st.booleans(),
+)
+worlds = st.lists(
+    st.tuples(
+        st.dictionaries(names, units | st.none(), max_size=8),
+        st.dictionaries(names, units, max_size=8),
+        st.none() | names,
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(ALL),
+    smoothings,
+    st.booleans(),
+    st.sampled_from([{}, {"floor_ppm": 1_000}, {"max_share_ppm": 300_000}]),
+    worlds,
+    st.dictionaries(names, st.sampled_from(["x", "y", "a"])),
+    st.dictionaries(names, st.integers(-1, 6_000)),
+)
+def test_all_validators_at_once_are_weighed_like_each_in_python_integers(
+    shaping, smoothing, per_owner, within, world, owners, ages
+):
+    parsed = rule(
+        shaping=shaping.document(),
+        one_per_owner=per_owner or ...,
+        smoothing=smoothing or ...,
+        # No cap can divide what is paid to one.
+        **({} if shaping.pays_one and "max_share_ppm" in within else within),
+    )
+    scores, previous, incumbents = [*zip(*world, strict=True)] or [()] * 3
+
+    weighed = weigh(
+        parsed, brought(scores, previous=previous, incumbents=incumbents), Known(owners, ages)
+    )
+
+    for row, (own, earlier, incumbent) in enumerate(world):
+        history = slow_weights.History(earlier, incumbent, owners, ages)
+        assert told(weighed, row) == slow_weights.weigh(parsed, own, history)
+
+
+@pytest.mark.parametrize("earlier", [-1, 2**63])
+def test_a_previous_score_that_no_score_can_be_is_refused(earlier):
+    smooth = rule(smoothing={"ema_alpha_ppm": 250_000})
+
+    with pytest.raises(ValueError, match=r"below zero|past 64 bits"):
+        evaluated(smooth, {"a": miner()}, previous={"a": earlier})

@@ -225,7 +225,7 @@ def test_windows_of_many_validators_are_evaluated_as_if_alone():
 
     together = rules.evaluate_windows(smooth, windows)
 
-    assert together == tuple(
+    assert tuple(together) == tuple(
         rules.evaluate(smooth, window.metrics_by_miner, window.previous) for window in windows
     )
 

@@ -21,9 +21,8 @@ from subnets.shaping import (
     Softmax,
     TopK,
     WinnerTakesAll,
-    max_upscale,
-    weights,
 )
+from tests.subnets.rule_builders import max_upscaled, weights
 
 ALL = [
     Linear(),
@@ -107,7 +106,7 @@ def test_a_better_score_is_never_paid_less(shaping, scores, within):
 
 @given(shapings, tables)
 def test_the_greatest_weight_is_scaled_to_u16_max(shaping, scores):
-    scaled = max_upscale(weights(shaping, scores))
+    scaled = max_upscaled(weights(shaping, scores))
 
     assert max(scaled.values(), default=U16_MAX) == U16_MAX
     assert all(1 <= weight <= U16_MAX for weight in scaled.values())
@@ -271,7 +270,7 @@ def test_a_holder_that_is_gone_or_failed_defends_nothing(incumbent):
 
 
 def test_small_weights_are_dropped_when_scaled_to_u16():
-    assert max_upscale({"a": SCALE, "b": SCALE // 2, "c": 1, "d": 0}) == {"a": 65_535, "b": 32_768}
+    assert max_upscaled({"a": SCALE, "b": SCALE // 2, "c": 1, "d": 0}) == {"a": 65_535, "b": 32_768}
 
 
 def test_every_shaping_is_listed_under_its_kind():
