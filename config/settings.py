@@ -320,6 +320,9 @@ FRAUD_REFUNDS_ON = os.environ.get("FRAUD_REFUNDS", "1") == "1"
 FRAUD_REFUND_CENTS_MAX = int(os.environ.get("FRAUD_REFUND_CENTS_MAX", "50000"))
 FRAUD_REFUND_CENTS_A_DAY = int(os.environ.get("FRAUD_REFUND_CENTS_A_DAY", "500000"))
 
+# Above this a debt is forgiven by two people: together with what the owner was forgiven, or the asker had forgiven, lately.
+DEBT_TWO_PEOPLE_RAO = int(os.environ.get("DEBT_TWO_PEOPLE_RAO", str(10**9)))
+
 # Withdrawals. CHAIN names what sends TAO: nothing, or "rehearsal", which writes down what it would send.
 WITHDRAWALS_ON = os.environ.get("WITHDRAWALS", "1") == "1"
 PAYOUTS_ON = os.environ.get("PAYOUTS", "1") == "1"

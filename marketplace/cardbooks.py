@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from ledger.chart import Code
+
 # A fault seldom comes alone; the first twenty of a kind say where to look.
 FAULTS_SHOWN = 20
 
@@ -57,9 +59,32 @@ HAVING sum(carried_rao) <> coalesce(sum(granted_rao) FILTER (WHERE source NOT LI
 LIMIT %(limit)s
 """
 
+# A debt is given up only as it was agreed to, by as many as it needs, and to the rao.
+FORGIVEN = """
+SELECT coalesce('forgiveness ' || row.id, entry.key),
+       format('%%s rao were agreed to by %%s of %%s people and the ledger gave up %%s rao', coalesce(row.forgiven_rao, 0),
+              coalesce(row.agreed, 0), coalesce(row.approvals_needed, 1), coalesce(entry.rao, 0))
+FROM (
+    SELECT forgiveness.*, (SELECT count(DISTINCT approval.operator) FROM marketplace_forgivenessapproval AS approval
+                           WHERE approval.forgiveness_id = forgiveness.id AND approval.owner = forgiveness.owner
+                             AND approval.operator <> forgiveness.owner) AS agreed
+    FROM marketplace_forgiveness AS forgiveness WHERE state = 'forgiven'
+) AS row
+FULL JOIN (
+    SELECT entry.key, debt.owner, transfer.amount_rao AS rao
+    FROM ledger_entry AS entry
+    JOIN ledger_transfer AS transfer ON transfer.entry_id = entry.id
+    JOIN ledger_account AS debt ON debt.id = transfer.credit_id AND debt.kind = 'debt'
+    WHERE entry.code = %(forgiven)s
+) AS entry ON entry.key = 'forgiveness:' || row.id || ':forgiven'
+WHERE (entry.rao, entry.owner) IS DISTINCT FROM (row.forgiven_rao, row.owner) OR row.agreed < row.approvals_needed
+LIMIT %(limit)s
+"""
+
 CLAIMS = (
     ("a lien keeps what open claims on card payments took", LIENS),
     ("nobody is owed by a debt", DEBTS),
+    ("a debt is forgiven as it was agreed to", FORGIVEN),
     ("a sale carries restrictions on and makes none", CARRIED),
 )
 
@@ -68,6 +93,8 @@ def faults() -> Iterator[str]:
     """Yield what is wrong with card payments, one sentence a fault."""
     for claim, query in CLAIMS:
         with connection.cursor() as cursor:
-            cursor.execute(query, {"limit": FAULTS_SHOWN})
+            cursor.execute(
+                query, {"limit": FAULTS_SHOWN, "forgiven": Code.CARD_DEBT_FORGIVEN.value}
+            )
             for subject, difference in cursor.fetchall():
                 yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"

@@ -307,6 +307,14 @@ KINDS = {
             by_email=True,
             path="/wallet/",
         ),
+        Kind(
+            "debt_forgiven",
+            "debt",
+            "What you owed for a card payment was forgiven",
+            "{name} of {forgiven_rao} is forgiven: nothing is taken for it of what comes into your wallet.",
+            by_email=True,
+            path="/wallet/",
+        ),
         *SECURITY,
     )
 }

@@ -16,9 +16,11 @@ from marketplace.admin.cards import (
     CardFailureAdmin,
     ChargebackAdmin,
     DepositAdmin,
+    FraudRefundAdmin,
     RestrictionAdmin,
     WebhookEventAdmin,
 )
+from marketplace.admin.debts import ForgivenessAdmin
 from marketplace.admin.factors import AuthenticatorAdmin, SecurityChangeAdmin
 from marketplace.admin.withdrawals import (
     PayoutAccountAdmin,
@@ -50,6 +52,8 @@ __all__ = [
     "CardFailureAdmin",
     "ChargebackAdmin",
     "DepositAdmin",
+    "ForgivenessAdmin",
+    "FraudRefundAdmin",
     "PayoutAccountAdmin",
     "RehearsedBroadcastAdmin",
     "RestrictionAdmin",

@@ -6,11 +6,14 @@ from functools import partial
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils import timezone
 
 from ledger.admin import ReadOnlyAdmin
 from ledger.errors import DomainError
-from marketplace import operations
+from ledger.money import format_tao
+from marketplace import operations, queries
+from marketplace.admin import debts
 from marketplace.admin.auctions import staff
 from marketplace.models import (
     CardDifference,
@@ -37,7 +40,19 @@ class DepositAdmin(ReadOnlyAdmin):
     search_fields = ["id", "owner", "session_id", "payment_id", "card_fingerprint"]
     ordering = ["-created_at"]
     exclude = ["checkout_url"]
+    readonly_fields = ["owed"]
     actions = ["refund", "dismiss", "look"]
+    change_form_template = "admin/deposit_change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that asks why a debt is forgiven."""
+        view = self.admin_site.admin_view(debts.forgive_view)
+        return [path("<uuid:pk>/forgive/", view, name="deposit_forgive"), *super().get_urls()]
+
+    @admin.display(description="Owed, TAO")
+    def owed(self, row: Deposit) -> str:
+        """Show what its owner owes for this and other deposits."""
+        return format_tao(queries.owed_rao(row.owner))
 
     @admin.action(description="Refund to the card", permissions=["change_cards"])
     def refund(self, request: HttpRequest, chosen: QuerySet[Deposit]) -> None:

@@ -91,6 +91,30 @@ class NothingOwed(DomainError):
     message = "{owner} owes nothing for card payments."
 
 
+class OwnDebt(DomainError):
+    """Staff would forgive a debt of its own."""
+
+    code = "own_debt"
+    http_status = 403
+    message = "A debt is forgiven by others than who owes it, and by no account of theirs."
+
+
+class ForgivenessUnknown(DomainError):
+    """Nobody asked that a debt is forgiven under this id."""
+
+    code = "forgiveness_unknown"
+    http_status = 404
+    message = "Nobody asked for forgiveness {forgiveness_id}."
+
+
+class ForgivenessDecided(DomainError):
+    """Whether a debt is forgiven was decided before."""
+
+    code = "forgiveness_decided"
+    http_status = 409
+    message = "That was decided before: it is {state}."
+
+
 class DepositUnknown(DomainError):
     """No deposit of this owner has this id."""
 

@@ -15,6 +15,7 @@ Deposit       a card top-up from quote to credit, and what became of its payment
 FraudRefund   what the house does by itself about a deposit that its bank warned of
 Chargeback    a dispute of a card payment at the cardholder's bank; CardFailure, a card that did not pay: a fact
 CardDifference  where the books and Stripe do not agree, until it is resolved
+Forgiveness  a debt for a card payment that staff gives up; ForgivenessApproval, one of them agrees: a fact
 Restriction   what of a wallet came of a card and cannot be withdrawn yet
 Withdrawal    money on its way out, from request to arrival; WithdrawalApproval, one of staff lets it go: a fact
 WithdrawalAddress  where on the chain an owner's TAO may go; PayoutAccount, their account at Stripe
@@ -35,6 +36,7 @@ SavedSearch   a filter of the list of subnets that somebody keeps under a name
 from marketplace.models.api_keys import ApiKey
 from marketplace.models.auctions import Auction, Bid
 from marketplace.models.cards import CardDifference, CardFailure, Chargeback, Deposit, WebhookEvent
+from marketplace.models.debts import Forgiveness, ForgivenessApproval
 from marketplace.models.documents import Document, DocumentReading
 from marketplace.models.fraud import FraudRefund
 from marketplace.models.hammer import SecondChance, Strike
@@ -72,6 +74,8 @@ __all__ = [
     "Dispute",
     "Document",
     "DocumentReading",
+    "Forgiveness",
+    "ForgivenessApproval",
     "FraudRefund",
     "Letter",
     "NewsCursor",

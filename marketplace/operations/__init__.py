@@ -16,13 +16,17 @@ from marketplace.operations.auctions import (
 )
 from marketplace.operations.bids import Placed, place_bid
 from marketplace.operations.card_desk import (
-    collect_debt,
     dismiss_warning,
-    forgive_debt,
     look_again,
     refund_deposit,
 )
 from marketplace.operations.card_events import process_webhook_event, record_webhook_event
+from marketplace.operations.debts import (
+    approve_forgiveness,
+    collect_debt,
+    forgive_debt,
+    refuse_forgiveness,
+)
 from marketplace.operations.deliveries import deliver_due_webhooks
 from marketplace.operations.deposits import start_deposit
 from marketplace.operations.documents import (
@@ -113,6 +117,7 @@ __all__ = [
     "add_document",
     "add_endpoint",
     "add_withdrawal_address",
+    "approve_forgiveness",
     "approve_withdrawal",
     "buy_slot",
     "call_off_auction",
@@ -161,6 +166,7 @@ __all__ = [
     "record_webhook_event",
     "refund_deposit",
     "refund_warned_deposit",
+    "refuse_forgiveness",
     "refuse_withdrawal",
     "release_restriction",
     "remove_factors",

@@ -240,6 +240,11 @@ SELECT 'payment_refunded' AS kind, refund.deposit_id || ':' || refund.refunded_c
                           'refunded_cents', refund.refunded_cents) AS data
 FROM marketplace_fraudrefund AS refund JOIN marketplace_deposit AS deposit ON deposit.id = refund.deposit_id
 WHERE refund.refunded_at > %(since)s AND refund.refunded_at <= %(now)s
+UNION ALL
+SELECT 'debt_forgiven', row.id::text, row.owner, row.ended_at, NULL::int, NULL::uuid,
+       jsonb_build_object('name', 'Your debt', 'forgiven_rao', row.forgiven_rao::text)
+FROM marketplace_forgiveness AS row
+WHERE row.state = 'forgiven' AND row.ended_at > %(since)s AND row.ended_at <= %(now)s
 """
 
 SOURCES = {

@@ -69,6 +69,7 @@ def test_every_kind_says_a_whole_sentence_of_what_its_source_knows():
         "due_at": "2026-11-22T13:00:00+00:00",
         "offer_id": "1",
         "held_rao": "5",
+        "forgiven_rao": "5",
         "amount_cents": 2_500,
         "refunded_cents": 2_500,
         "label": "Cold wallet",

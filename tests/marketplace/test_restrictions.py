@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations, queries
-from marketplace.errors import CardsPaused, CardsSwitchedOff, DepositLimitReached, NothingOwed
+from marketplace.errors import CardsPaused, CardsSwitchedOff, DepositLimitReached
 from marketplace.invariants import check_books
 from marketplace.models import CardDifference, Deposit, Restriction
 from marketplace.offering import Backing
@@ -257,20 +257,6 @@ def test_a_debt_is_collected_of_what_comes_in(debtor):
 
     assert purse(ada) == (30 * TAO, 0, 0)
     assert leaves(ada) == 30 * TAO
-
-
-def test_staff_forgives_a_debt_at_the_houses_loss(debtor):
-    ada, deposit = debtor
-    treasury = world.treasury()
-    forgiven = {"deposit_id": deposit.id, "reason": "Ill.", "operator": ada.id, "now": NOW}
-
-    assert operations.forgive_debt(**forgiven) == 70 * TAO
-
-    assert purse(ada) == (0, 0, 0)
-    assert world.treasury() == treasury - 70 * TAO
-    assert dollars() == {"disputes-loss": -1_750, "fx": 1_750}
-    with pytest.raises(NothingOwed):
-        operations.forgive_debt(**forgiven)
 
 
 def test_an_account_pays_so_much_a_day(far_end, settings):
