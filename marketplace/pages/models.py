@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from django import forms
 from django.conf import settings
@@ -24,19 +25,31 @@ from marketplace.pages.refusals import answered, words
 from subnets import queries as subnets
 
 LIST_PRICES = Path(__file__).resolve().parents[1] / "data" / "list_prices.json"
+# Providers change prices a few times a year.
+STALE_AFTER = timedelta(days=180)
 RAO_HELP = "In rao for a million tokens; 1 TAO is 1 000 000 000 rao. At most 1 TAO."
 
 
 @dataclass(frozen=True, slots=True)
 class ListPrice:
-    """What somebody else asks, as its source says. microdollars: for one unit."""
+    """What somebody else asks, as its source says. microdollars: for one unit.  seen: the day on which it said so."""
 
     provider: str
     product: str
     unit: str
     microdollars: int
     source: str
-    date: str
+    url: str
+    seen: date
+
+    @classmethod
+    def read(cls, row: dict[str, Any]) -> Self:
+        """Read a row of the file."""
+        return cls(**row | {"seen": date.fromisoformat(row["seen"])})
+
+    def is_stale(self, today: date) -> bool:
+        """Say whether it was seen so long ago that the source may say something else by now."""
+        return today - self.seen > STALE_AFTER
 
     @property
     def dollars(self) -> str:
@@ -100,14 +113,19 @@ class ModelForm(forms.Form):
 @cache
 def list_prices() -> tuple[ListPrice, ...]:
     """Read what others ask; the file comes with the code."""
-    return tuple(ListPrice(**row) for row in json.loads(LIST_PRICES.read_text(encoding="utf-8")))
+    return tuple(ListPrice.read(row) for row in json.loads(LIST_PRICES.read_text(encoding="utf-8")))
+
+
+def list_price_lines(today: date) -> list[tuple[ListPrice, bool]]:
+    """Return what others ask, each with whether it was seen long ago."""
+    return [(price, price.is_stale(today)) for price in list_prices()]
 
 
 def prices(request: HttpRequest) -> HttpResponse:
     """Show what every model costs, beside what others ask."""
     page = {
         "models": compute.open_models(),
-        "list_prices": list_prices(),
+        "list_prices": list_price_lines(timezone.now().date()),
         "dollar_rao": settings.TOPUP_RAO_PER_CENT * 100,
     }
     return render(request, "models/prices.html", page)
@@ -125,6 +143,7 @@ def subnet_models(request: HttpRequest, netuid: int) -> HttpResponse:
         messages.success(request, f"{form.cleaned_data['name']} is served at these terms now.")
         return redirect("subnet_models", netuid)
     page = {"subnet": subnet, "rows": rows.values(), "form": form, "known": known}
+    page["list_prices"] = list_price_lines(timezone.now().date())
     return render(request, "models/subnet_models.html", page)
 
 

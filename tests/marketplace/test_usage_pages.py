@@ -1,6 +1,7 @@
 """Prices, an owner's models, and what a consumer used: pages of served models."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -138,7 +139,23 @@ def test_prices_stand_beside_those_of_others_with_their_sources(client, netuid, 
     assert "0.350005 USD" in said  # 0.001 TAO
     for price in models.list_prices():
         assert price.source in said.replace("&#x27;", "'")
+        assert price.url in said
         assert price.dollars in said
+    assert "may have changed" in said  # Chutes' were seen in October 2025
+
+
+def test_every_list_price_has_a_source_a_day_and_is_positive_and_old_ones_are_named():
+    today = timezone.now().date()
+    prices = models.list_prices()
+
+    assert {"AWS Bedrock", "Azure OpenAI", "Google Vertex AI"} <= {each.provider for each in prices}
+    for price in prices:
+        assert price.source
+        assert price.url.startswith("https://")
+        assert price.seen <= today
+        assert price.microdollars > 0
+        assert not price.is_stale(price.seen + models.STALE_AFTER)
+        assert price.is_stale(price.seen + models.STALE_AFTER + timedelta(days=1))
 
 
 def compute_owner(netuid):
