@@ -7,6 +7,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from marketplace.events import EventStreams  # noqa: E402  models can be imported once Django is set up
+from config.streaming import WatchedStreams  # noqa: E402  models can be imported once Django is set up
+from marketplace.events import EventStreams  # noqa: E402
 
-application = EventStreams()
+application = WatchedStreams(EventStreams())

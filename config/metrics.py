@@ -38,6 +38,18 @@ IN_FLIGHT = Gauge("snm_gateway_in_flight", "Requests under way.", multiprocess_m
 TUNNELS = Gauge("snm_gateway_tunnels", "Miners' connections.", multiprocess_mode="livesum")
 FIRST_S = Histogram("snm_gateway_first_token_seconds", "Until an answer began.", buckets=SLOW_S)
 ANSWERS = Counter("snm_gateway_answers_total", "Answers of the gateway.", ["status"])
+STREAMS = Gauge("snm_events_streams", "Event streams open.", multiprocess_mode="livesum")
+STREAM_ANSWERS = Counter("snm_events_answers_total", "Streams begun or refused.", ["status"])
+VERSIONS = Counter("snm_events_sent_total", "Messages that readers took.", ["about"])
+STREAM_LAG_S = Histogram(
+    "snm_events_lag_seconds",
+    "From having a message to a reader's taking it.",
+    ["about"],
+    buckets=FAST_S,
+)
+STREAMS_MEMORY = Gauge(
+    "snm_events_memory_bytes", "Resident memory of event processes.", multiprocess_mode="livesum"
+)
 
 BACKLOG = Backlog()
 

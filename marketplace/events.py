@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from typing import Any
@@ -41,6 +42,11 @@ STREAM_HEADERS = [
     (b"x-accel-buffering", b"no"),  # nginx would collect events otherwise
     OPEN_TO_ALL,
 ]
+
+
+# Told of each message that a reader took: what it is about, and how long after this process had it. Whoever measures
+# adds itself here (config.streaming).
+listeners: list[Callable[[str, float], None]] = []
 
 
 class EventStreams:
@@ -136,9 +142,12 @@ async def _send_all(stream: Stream, send: Send, *, name: str) -> None:
     await _send(send, _piece(f"retry: {RECONNECT_MS}\n\n".encode()))
     async with aclosing(stream.frames(silence_s=HEARTBEAT_S)) as frames:
         async for frame in frames:
-            await _send(
-                send, _piece(b": still here\n\n" if frame is None else sse(frame, name=name))
-            )
+            if frame is None:
+                await _send(send, _piece(b": still here\n\n"))
+                continue
+            await _send(send, _piece(sse(frame, name=name)))
+            for listener in listeners:
+                listener(name, time.monotonic() - frame.made_s)
     await _send(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
 

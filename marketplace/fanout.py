@@ -3,8 +3,9 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -38,10 +39,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message. Of two about the same thing the higher version is the newer."""
+    """One message. Of two about the same thing the higher version is the newer.  made_s: when this process had it."""
 
     version: int
     data: str
+    made_s: float = field(default_factory=time.monotonic, compare=False)
 
 
 class Stream:

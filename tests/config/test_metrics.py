@@ -7,11 +7,12 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client import REGISTRY
 
-from config import metrics, sweeping
+from config import metrics, streaming, sweeping
 from config.backlog import Backlog
 from config.watching import Watched
 from ledger import sweeps
 from ledger.errors import HoldUnknown
+from marketplace import events
 from tests import make
 
 
@@ -95,3 +96,28 @@ def test_a_gateways_request_is_in_flight_until_it_ends_and_its_first_piece_is_ti
 
     assert (during, value("snm_gateway_in_flight")) == ([1], 0)
     assert value("snm_gateway_first_token_seconds_count") == before + 1
+
+
+def test_an_event_stream_is_open_until_its_reader_goes_and_each_message_is_timed():
+    during = []
+
+    async def application(scope, receive, send):
+        during.append(value("snm_events_streams"))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for listener in events.listeners:
+            listener("auction", 0.2)
+
+    async def send(message):
+        pass
+
+    names = ["snm_events_sent_total", "snm_events_lag_seconds_count", "snm_events_lag_seconds_sum"]
+    before = [value(name, about="auction") for name in names]
+    begun = value("snm_events_answers_total", status="200")
+    streaming.measured_s.clear()
+    asyncio.run(streaming.WatchedStreams(application)({"type": "http"}, None, send))
+
+    assert (during, value("snm_events_streams")) == ([1], 0)
+    after = [value(name, about="auction") for name in names]
+    assert [b - a for a, b in zip(before, after, strict=True)] == pytest.approx([1, 1, 0.2])
+    assert value("snm_events_answers_total", status="200") == begun + 1
+    assert value("snm_events_memory_bytes") > 2**20
