@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from compute import queries as compute
+from compute.queries import Energy
 from ledger.invariants import check_all_books
 from marketplace import queries
 from marketplace.live import instant
@@ -19,6 +20,7 @@ from subnets import queries as subnets
 from subnets.api.authentication import receiver
 
 FIGURES_KEPT_S = 1
+ENERGY_KEPT_S = 60  # machines report twice a minute
 # The check reads the whole ledger: it is made every five seconds, and as that grows, for at most a
 # twentieth of the time.
 BOOKS_KEPT_S = 5
@@ -70,6 +72,15 @@ def network_figures(*, now: datetime) -> Figures:
     if kept is None:
         kept = _read(now)
         cache.set("network-figures", kept, FIGURES_KEPT_S)
+    return kept
+
+
+def energy_figures(*, now: datetime) -> Energy:
+    """Return what machines used lately and what came of it, at most ENERGY_KEPT_S old."""
+    kept: Energy | None = cache.get("energy-figures")
+    if kept is None:
+        kept = compute.energy(now)
+        cache.set("energy-figures", kept, ENERGY_KEPT_S)
     return kept
 
 

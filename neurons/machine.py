@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pynvml
 
-from neurons.wire import Gpu, MachineReport
+from neurons.energy import Meter
+from neurons.wire import EnergyUsed, Gpu, MachineReport
 
 CPU_MODEL_MAX = 120  # The server stores as much.
 
 
 def machine_report(
-    *, name: str, blueprints: tuple[str, ...], concurrency: int = 1
+    *, name: str, blueprints: tuple[str, ...], meter: Meter, concurrency: int = 1
 ) -> MachineReport:
     """Describe this computer for POST machines/."""
+    used_mj = meter.used_mj()
     return MachineReport(
         name=name,
         cpu_model=cpu_model(),
@@ -23,6 +25,7 @@ def machine_report(
         gpus=gpus(),
         blueprints=blueprints,
         concurrency=concurrency,
+        energy=None if used_mj is None else EnergyUsed(meter.run_id, used_mj),
     )
 
 

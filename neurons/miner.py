@@ -10,6 +10,7 @@ from typing import Any
 from neurons import protocol
 from neurons.amounts import format_tao
 from neurons.client import RESULTS_MAX, Client, Refused
+from neurons.energy import Meter
 from neurons.joining import Membership, join
 from neurons.machine import machine_report
 from neurons.outbox import Outbox, OutboxFull, Waiting
@@ -61,6 +62,7 @@ class Miner:
         self._machine_id: str | None = None
         self._reported_s = 0.0
         self._told_s: float | None = None
+        self._meter = Meter()
 
     def run(self) -> None:
         """Work until stopped. Raises: Refused when only the operator can help."""
@@ -115,6 +117,7 @@ class Miner:
             report = machine_report(
                 name=self.plan.machine_name,
                 blueprints=self.plan.workloads,
+                meter=self._meter,
                 concurrency=self.plan.jobs_at_once,
             )
             machine_id = self.client.report_machine(report)

@@ -149,8 +149,16 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True)
+class EnergyUsed:
+    """What a computer used since the program began. run_id: of the program's run, by which it is counted on."""
+
+    run_id: str
+    used_mj: int
+
+
+@dataclass(frozen=True, slots=True)
 class MachineReport:
-    """What a miner says of the computer it runs on."""
+    """What a miner says of the computer it runs on. energy: None where it cannot be read."""
 
     name: str
     cpu_model: str
@@ -159,6 +167,7 @@ class MachineReport:
     gpus: tuple[Gpu, ...]
     blueprints: tuple[str, ...]
     concurrency: int
+    energy: EnergyUsed | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Write POST machines/."""

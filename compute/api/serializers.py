@@ -18,6 +18,7 @@ GPUS_MAX = 16  # the largest single machines carry as many
 CPU_COUNT_MAX = 4_096
 MEMORY_BYTES_MAX = 2**50  # a petabyte: far above any machine, far below the column's limit
 CONCURRENCY_MAX = 64
+ENERGY_MJ_MAX = 2**60  # a rack of 20 kW for 1 800 years
 WAIT_S_MAX = 20  # proxies give up on a silent request after 30 s
 HOLDING_MAX = 256  # what a miner keeps of results on their way
 ORDERS_MAX = 50  # a fifth of what one consumer may have waiting on a subnet
@@ -47,6 +48,13 @@ class GpuInput(serializers.Serializer):
     uuid = serializers.CharField(max_length=64)
 
 
+class EnergyInput(serializers.Serializer):
+    run_id = serializers.RegexField(r"^[0-9a-f]{32}$", help_text="Of the program's run.")
+    used_mj = serializers.IntegerField(
+        min_value=0, max_value=ENERGY_MJ_MAX, help_text="Millijoules since that run began."
+    )
+
+
 class MachineInput(serializers.Serializer):
     name = serializers.CharField(max_length=40)
     cpu_model = serializers.CharField(max_length=120)
@@ -59,6 +67,9 @@ class MachineInput(serializers.Serializer):
         max_length=len(Blueprint),
     )
     concurrency = serializers.IntegerField(min_value=1, max_value=CONCURRENCY_MAX)
+    energy = EnergyInput(
+        allow_null=True, default=None, help_text="Null where the machine cannot read its own."
+    )
 
 
 class MachineOutput(serializers.Serializer):

@@ -34,6 +34,7 @@ from compute.errors import (
     TooManyMachines,
 )
 from compute.operations.jobs import Order
+from compute.operations.machines import EnergyRead
 from compute.operations.results import ResultInput
 from compute.operations.scores import ScoreInput
 from ledger.errors import InsufficientFunds
@@ -78,10 +79,12 @@ class MachinesView(SignedView):
         given = wire.MachineInput(data=request.data)
         given.is_valid(raise_exception=True)
         caller = signed_caller(request)
+        energy = given.validated_data.pop("energy")
         machine = operations.report_machine(
             hotkey=caller.hotkey,
             owner=caller.linked_owner,
             now=timezone.now(),
+            energy=EnergyRead(**energy) if energy else None,
             **given.validated_data,
         )
         return Response(wire.MachineOutput(machine).data)

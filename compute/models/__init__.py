@@ -1,6 +1,7 @@
 """The work and its proof.
 
 Machine  a computer that a hotkey reported: its processors, its GPUs, the blueprints it can run
+EnergyDay  what a machine says it used on one day
 TrackRecord  what a machine did lately in one blueprint
 Job      one piece of work on one subnet, from submission to settlement
 Lease    one offer of a job to one machine, with a deadline
@@ -16,7 +17,7 @@ AnswerReport  what a consumer says of a bad answer: a fact; ReportedChat its con
 """
 
 from compute.models.jobs import Job, Lease
-from compute.models.machines import Machine, TrackRecord
+from compute.models.machines import EnergyDay, Machine, TrackRecord
 from compute.models.reports import AnswerReport, ReportedChat
 from compute.models.results import Comparison, Result, Score, ScoreCommitment
 from compute.models.serving import PriceChange, Repeat, ServedModel, Tab, Usage
@@ -24,6 +25,7 @@ from compute.models.serving import PriceChange, Repeat, ServedModel, Tab, Usage
 __all__ = [
     "AnswerReport",
     "Comparison",
+    "EnergyDay",
     "Job",
     "Lease",
     "Machine",

@@ -25,6 +25,9 @@ class Machine(models.Model):
     # When a gateway last held its tunnel, and of which subnets it answers the chats there.
     tunneled_at = models.DateTimeField(null=True, blank=True)
     tunnel_netuids = models.JSONField(default=list, blank=True)
+    # Of the program's run that reported energy last: its id, and what it had used by then.
+    energy_run = models.CharField(max_length=32, blank=True, default="")
+    energy_run_mj = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -35,6 +38,27 @@ class Machine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.hotkey[:8]}…"
+
+
+class EnergyDay(models.Model):
+    """What a machine says it used on one day (UTC), where it can read that."""
+
+    machine = models.ForeignKey(Machine, on_delete=models.PROTECT, related_name="energy_days")
+    day = models.DateField()
+    used_mj = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "machine"], name="compute_energyday_one_per_machine"
+            ),
+            models.CheckConstraint(
+                condition=Q(used_mj__gte=0), name="compute_energyday_is_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.machine_id} on {self.day}"
 
 
 class TrackRecord(models.Model):

@@ -1,20 +1,31 @@
 """Machines: what a miner says it brings, and that it is still there."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from compute.errors import MachineUnknown, TooManyMachines
-from compute.models import Machine
+from compute.models import EnergyDay, Machine
 from subnets import naming
 
 MACHINES_PER_HOTKEY_MAX = 64  # a rack; more is somebody filling the table
 
 NAME_MAX, CPU_MODEL_MAX = 40, 120  # what the columns hold
 GPU_NAME_MAX = 120
+POWER_MAX_W = 20_000  # a server of eight large cards and its fans takes about 10 kW
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyRead:
+    """What a machine used since its program began. run_id: of that run."""
+
+    run_id: str
+    used_mj: int
 
 
 @transaction.atomic
@@ -30,8 +41,11 @@ def report_machine(  # noqa: PLR0913  a machine has that many facts
     blueprints: Sequence[str],
     concurrency: int,
     now: datetime,
+    energy: EnergyRead | None = None,
 ) -> Machine:
     """Record a machine under its hotkey and name; a later report replaces what was said before.
+
+    energy: what its program says it used, counted on from report to report; None where it cannot be read.
 
     Raises: TextRefused, TooManyMachines.
     """
@@ -40,8 +54,8 @@ def report_machine(  # noqa: PLR0913  a machine has that many facts
     for gpu in gpus:
         naming.read_prose(gpu["name"], field="gpus", length_max=GPU_NAME_MAX)
     known = Machine.objects.filter(hotkey=hotkey)
-    is_new = not known.filter(name=name).exists()
-    if is_new and known.count() >= MACHINES_PER_HOTKEY_MAX:
+    before = known.select_for_update(of=("self",), no_key=True).filter(name=name).first()
+    if before is None and known.count() >= MACHINES_PER_HOTKEY_MAX:
         raise TooManyMachines(limit=MACHINES_PER_HOTKEY_MAX)
     machine, _ = Machine.objects.update_or_create(
         hotkey=hotkey,
@@ -56,9 +70,30 @@ def report_machine(  # noqa: PLR0913  a machine has that many facts
             "concurrency": concurrency,
             "reported_at": now,
             "last_seen_at": now,
+            "energy_run": energy.run_id if energy else "",
+            "energy_run_mj": energy.used_mj if energy else None,
         },
     )
+    if energy is not None and before is not None:
+        note_energy(machine, used_since(before, energy, now=now), now=now)
     return machine
+
+
+def note_energy(machine: Machine, used_mj: int, *, now: datetime) -> None:
+    """Add what a machine used to its day."""
+    EnergyDay.objects.get_or_create(machine=machine, day=now.date(), defaults={"used_mj": 0})
+    EnergyDay.objects.filter(machine=machine, day=now.date()).update(used_mj=F("used_mj") + used_mj)
+
+
+def used_since(before: Machine, energy: EnergyRead, *, now: datetime) -> int:
+    """Return what was used since the report before, in millijoules: a report that came twice adds nothing.
+
+    A program that was started again counts from zero. More than POWER_MAX_W cannot have been used in the time.
+    """
+    is_same_run = before.energy_run == energy.run_id and before.energy_run_mj is not None
+    counted_mj = (before.energy_run_mj or 0) if is_same_run else 0
+    elapsed_ms = max(0, (now - before.reported_at) // timedelta(milliseconds=1))
+    return min(max(0, energy.used_mj - counted_mj), POWER_MAX_W * elapsed_ms)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from compute.queries.commitments import (
     window_commitments,
 )
 from compute.queries.earnings import WorkFigures, job_shares, job_shares_between, work_figures
+from compute.queries.energy import ENERGY_DAYS, Capacity, Energy, capacity, energy
 from compute.queries.held import lock_leases_with_jobs, lock_next_leases
 from compute.queries.jobs import (
     JobLine,
@@ -107,10 +108,13 @@ from compute.queries.windows import (
 
 __all__ = [
     "DAYS_SHOWN",
+    "ENERGY_DAYS",
+    "Capacity",
     "Case",
     "CommitmentLine",
     "ComputeFigures",
     "Debt",
+    "Energy",
     "Gathered",
     "JobLine",
     "Queue",
@@ -125,9 +129,11 @@ __all__ = [
     "awaited_chats",
     "canaries_since",
     "candidates",
+    "capacity",
     "compute_figures",
     "debts_of",
     "due_lease_ids",
+    "energy",
     "free_tokens_used",
     "gather",
     "job_of",

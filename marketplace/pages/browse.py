@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from compute import queries as compute
 from compute.models import Job
+from ledger.money import RAO_PER_TAO
 from marketplace import queries as market
 from marketplace.browsing import Wanted, chosen, yield_days
 from marketplace.catalogue import catalogue
+from marketplace.figures import energy_figures
 from marketplace.models import Auction
 from marketplace.pages import wording
 from marketplace.pages.explaining import why_paid
@@ -53,17 +55,28 @@ def home(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     auctions, asks = market.auctions(state=Auction.State.OPEN), market.asks()
     listings = catalogue(now=now, asks=asks)
-    figures = network_figures(now)
+    figures, work = network_figures(now), compute.compute_figures(now)
     page = {
         "figures": figures,
         "slot_cost": figures and market.slot_cost(now, lock_rao=figures.lock_cost_rao),
-        "work": compute.compute_figures(now),
+        "work": work,
+        "capacity": compute.capacity(now),
+        "energy": energy_figures(now=now),
+        "energy_days": compute.ENERGY_DAYS,
+        "jobs_per_tao": jobs_per_tao(work.jobs_verified_count, figures),
         "auctions": auctions,
         "rows": written_rows(chosen(listings, Wanted(), sort="emission")[:TOP_SUBNETS]),
         "sales": market.recent_sales(SALES_SHOWN),
         "floor": market.floor_ask(asks),
     }
     return render(request, "pages/home.html", page)
+
+
+def jobs_per_tao(jobs_count: int, figures: subnets.NetworkFigures | None) -> float | None:
+    """Return verified jobs for each TAO that epochs paid; None before they paid any."""
+    if figures is None or not figures.paid_out_rao:
+        return None
+    return jobs_count * RAO_PER_TAO / figures.paid_out_rao
 
 
 @answered

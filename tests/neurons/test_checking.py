@@ -119,6 +119,21 @@ def test_energy_is_read_where_the_system_allows_it(tmp_path):
     assert energy.rapl_uj(tmp_path / "nothing") is None
 
 
+def test_a_meter_counts_from_where_it_began_and_over_the_counters_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(energy, "cards_mj", lambda: 0)
+    zone = tmp_path / "intel-rapl:0"
+    zone.mkdir()
+    (zone / "max_energy_range_uj").write_text("10000000\n")
+    (zone / "energy_uj").write_text("9000000\n")
+    meter = energy.Meter(tmp_path)
+
+    for now_uj, used_mj in ((9_500_000, 500), (9_500_000, 500), (1_000_000, 2_000)):
+        (zone / "energy_uj").write_text(f"{now_uj}\n")
+        assert meter.used_mj() == used_mj
+
+    assert energy.Meter(tmp_path / "nothing").used_mj() is None
+
+
 def test_a_check_prints_json_for_programs(monkeypatch, capsys):
     monkeypatch.setenv("NEURON_SEED", "22" * 32)
     monkeypatch.setattr("neurons.client.PAUSE_FIRST_S", 0.001)

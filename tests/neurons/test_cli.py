@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from neurons import arguments, cli, machine, wallet
 from neurons.amounts import format_tao, parse_tao
+from neurons.energy import Meter
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +120,7 @@ def test_a_server_that_does_not_answer_ends_a_check_with_its_own_status(monkeypa
 
 
 def test_the_machine_is_described_with_facts():
-    report = machine.machine_report(name="box", blueprints=("matmul",))
+    report = machine.machine_report(name="box", blueprints=("matmul",), meter=Meter())
 
     assert report.cpu_model
     assert report.cpu_count >= 1
