@@ -12,7 +12,7 @@ from uuid import UUID
 
 from ledger import prepared
 from ledger.chart import AccountKind, Address
-from ledger.entries import Entry, Move
+from ledger.entries import Entry, Move, PlaceHold
 from ledger.postings import HoldStanding, Posting, Standing
 from ledger.states import HoldState
 
@@ -152,6 +152,14 @@ SELECT ledger_post_moves(
     %(debits)s::int[], %(credits)s::int[], %(amounts_rao)s::bigint[])
 """
 
+# ledger/migrations/0011_post_holds.sql: no answer travels at all.
+POST_HOLDS = """
+SELECT ledger_post_holds(
+    %(key)s::text, %(code)s::text, %(at)s::timestamptz, %(note)s::text, %(digest)s::text, %(voided)s::uuid[],
+    %(codes)s::text[], %(kinds)s::text[], %(owners)s::uuid[], %(assets)s::int[],
+    %(placed)s::uuid[], %(placed_in)s::int[], %(amounts_rao)s::bigint[])
+"""
+
 WRITE_NEW = WRITE.replace("    ON CONFLICT (key) DO NOTHING\n", "")
 
 
@@ -229,25 +237,50 @@ def post_moves(entry: Entry) -> int | None:
     """Let the database post a few moves, and return the entry's id: none where something is in their way."""
     moves = [step for step in entry.steps if isinstance(step, Move)]
     assert len(moves) == len(entry.steps), "a hold has to be looked at"
-    named = {address.code: address for address in entry.addresses()}
-    places = {code: place for place, code in enumerate(named, 1)}
-    accounts = named.values()
+    places, said = _said(entry)
     [[entry_id]] = _rows(
         POST_MOVES,
-        key=entry.key,
-        code=entry.code.value,
-        at=entry.at,
-        note=entry.note,
-        digest=entry.digest(),
-        codes=prepared.texts(named),
-        kinds=prepared.texts(account.kind.value for account in accounts),
-        owners=prepared.texts(account.owner for account in accounts),
-        assets=prepared.numbers(account.asset for account in accounts),
+        **said,
         debits=prepared.numbers(places[move.debit.code] for move in moves),
         credits=prepared.numbers(places[move.credit.code] for move in moves),
         amounts_rao=prepared.numbers(move.amount_rao for move in moves),
     )
     return None if entry_id is None else int(entry_id)
+
+
+def send_holds(entry: Entry) -> None:
+    """Let the database release holds and set amounts aside; what is in the way is found at the commit, which fails."""
+    assert entry.only_sets_aside, "what else a step does has to be decided about"
+    placed = [step for step in entry.steps if isinstance(step, PlaceHold)]
+    places, said = _said(entry)
+    prepared.send(
+        POST_HOLDS,
+        {
+            **said,
+            "voided": prepared.texts(entry.resolves()),
+            "placed": prepared.texts(step.hold for step in placed),
+            "placed_in": prepared.numbers(places[step.account.code] for step in placed),
+            "amounts_rao": prepared.numbers(step.amount_rao for step in placed),
+        },
+    )
+
+
+def _said(entry: Entry) -> tuple[dict[str, int], dict[str, object]]:
+    """Return the place of every account that is named, from 1, and what an entry says of itself and of them."""
+    named = {address.code: address for address in entry.addresses()}
+    accounts = named.values()
+    said = {
+        "key": entry.key,
+        "code": entry.code.value,
+        "at": entry.at,
+        "note": entry.note,
+        "digest": entry.digest(),
+        "codes": prepared.texts(named),
+        "kinds": prepared.texts(account.kind.value for account in accounts),
+        "owners": prepared.texts(account.owner for account in accounts),
+        "assets": prepared.numbers(account.asset for account in accounts),
+    }
+    return {code: place for place, code in enumerate(named, 1)}, said
 
 
 def write(entry: Entry, posting: Posting, accounts: dict[str, LockedAccount]) -> int | None:

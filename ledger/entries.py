@@ -136,6 +136,17 @@ class Entry:
             isinstance(step, Move) for step in self.steps
         )
 
+    @property
+    def only_sets_aside(self) -> bool:
+        """Tell whether the entry releases holds and then places some that never expire, and nothing else."""
+        placed = [step for step in self.steps if isinstance(step, PlaceHold)]
+        voided = self.steps[: len(self.steps) - len(placed)]
+        return (
+            bool(placed)
+            and all(isinstance(step, VoidHold) for step in voided)
+            and all(step.expires_at is None for step in placed)
+        )
+
     def addresses(self) -> Iterator[Address]:
         """Yield every account the steps name; a hold that is posted or voided has one more."""
         for step in self.steps:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
 from ledger import books, postings, queries
 from ledger.chart import Code
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # lock_not_available, deadlock_detected, serialization_failure: the same posting may succeed at once.
 BUSY_STATES = frozenset({"55P03", "40P01", "40001"})
+# Raised by ledger/migrations/0011_post_holds.sql.
+OVERTAKEN_STATE = "SN001"
 
 # What the database refuses although the decision let it pass, in words. None of these is reached through
 # post() alone; they stand against code that goes around it.
@@ -105,6 +107,23 @@ def post_at_last(entry: Entry) -> None:
             post(entry)
         else:
             books.send(entry, _decide(entry, accounts, holds), accounts)
+
+
+def post_unheard(entry: Entry) -> None:
+    """Release holds and set amounts aside as `post_at_last` does, without a word of how the books stand.
+
+    Within `prepared.atomic` nothing is waited for. Where anything is in the way the commit fails, and `was_overtaken`
+    knows its error: do all of it again with `post_at_last`, which says what it was.
+    Raises: ValueError for an entry that does anything else.
+    """
+    if not entry.only_sets_aside:
+        raise ValueError("an entry that moves money is posted by one who listens")
+    books.send_holds(entry)
+
+
+def was_overtaken(error: DatabaseError) -> bool:
+    """Tell whether a transaction failed since the books did not stand as `post_unheard` took for granted."""
+    return getattr(error.__cause__, "sqlstate", None) == OVERTAKEN_STATE
 
 
 def _attempt(entry: Entry) -> Posted | None:

@@ -1,6 +1,6 @@
 """What the books say."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import F, Q, Sum
 
+from ledger import prepared
 from ledger.chart import (
     ISSUANCE,
     AccountKind,
@@ -102,6 +103,30 @@ def balances(addresses: Iterable[Address]) -> dict[Address, Balance]:
         else Balance(posted_rao=balance_of_system(address))
         for address in wanted
     }
+
+
+ASK_BALANCES = """
+SELECT code, credits_posted - debits_posted, debits_held FROM ledger_account WHERE code = ANY(%(codes)s::text[])
+"""
+
+
+def asked_balances(addresses: Iterable[Address]) -> Callable[[], dict[Address, Balance]]:
+    """Ask for the balances of counted accounts, and return what waits for the answer: for `prepared.atomic`."""
+    wanted = set(addresses)
+    assert all(address.kind.is_counted for address in wanted), (
+        "a system account has to be counted up"
+    )
+    answer = prepared.send(
+        ASK_BALANCES, {"codes": prepared.texts(address.code for address in wanted)}
+    )
+
+    def heard() -> dict[Address, Balance]:
+        found = {
+            code: Balance(posted_rao, held_rao) for code, posted_rao, held_rao in answer.rows()
+        }
+        return {address: found.get(address.code, Balance()) for address in wanted}
+
+    return heard
 
 
 def balance_of_system(address: Address) -> int:

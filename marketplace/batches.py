@@ -44,8 +44,7 @@ def decide(
 ) -> list[Outcome]:
     """Decide about bids one after the other; the refusal of one touches no other.
 
-    sequence: of the newest bid there is.  funds_rao: asked of whoever did not simply come alone and lead: then money is
-    about to be set aside, and the ledger asks.
+    sequence: of the newest bid there is.
     """
     outcomes: list[Outcome] = []
     taken: dict[str, int] = {}
@@ -61,8 +60,7 @@ def decide(
                 sequence=sequence + 1,
                 now=request.now,
             )
-            if len(requests) > 1 or not accepted.leads:
-                _require_funds(request, funds_rao)
+            _require_funds(request, funds_rao)
         except DomainError as refusal:
             outcomes.append(refusal)
             continue
@@ -76,7 +74,8 @@ def _require_funds(request: Request, funds_rao: Funds) -> None:
     """Refuse a bid that could not have been paid.
 
     A bid that is beaten at once is never held, but it moves the price that somebody else will pay:
-    without this check anybody could drive a price up with money they do not have.
+    without this check anybody could drive a price up with money they do not have. Of one that leads the ledger asks
+    again when it is set aside.
     """
     available_rao = funds_rao(request.bidder)
     if available_rao < request.needed_rao:

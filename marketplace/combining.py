@@ -2,7 +2,8 @@
 
 Who finds nobody at work begins at once, alone. Who comes meanwhile leaves what they ask in a line and waits; when the
 work is done, the first of the line answers for all who stand in it by then, in the order in which they came. So N who
-want the same lock take it once and not N times, and one who comes alone pays nothing for it.
+want the same lock take it once and not N times, and one who comes alone pays nothing for it. Whoever has sent their
+last word may let the next begin before the answer is there, and leave for later what nobody waits for (`Turn`).
 
 Nothing is kept outside the process: a request that dies with it was either answered by what its leader committed, or
 by nothing.
@@ -22,6 +23,29 @@ class LineFull(Exception):
     """More wait than the line takes: an answer between two functions, never shown."""
 
 
+class Turn:
+    """What whoever leads may do with their turn, beside deciding."""
+
+    def __init__(self, pass_on: Callable[[], None] = lambda: None) -> None:
+        self._pass_on: Callable[[], None] | None = pass_on
+        self._errands: list[Callable[[], None]] = []
+
+    def pass_on(self) -> None:
+        """Let the next begin, where they have not begun yet: nothing that is done from now on is in their way."""
+        if self._pass_on is not None:
+            pass_on, self._pass_on = self._pass_on, None
+            pass_on()
+
+    def leave(self, errand: Callable[[], None]) -> None:
+        """Leave something to be done once everybody has their answer. It may not raise."""
+        self._errands.append(errand)
+
+    def end(self) -> None:
+        """Do what was left."""
+        while self._errands:
+            self._errands.pop(0)()
+
+
 @dataclass(slots=True, eq=False)
 class _Place(Generic[Asked, Answer]):
     """Where somebody stands: waiting until called, either to hear what became of their request or to lead."""
@@ -36,13 +60,13 @@ class _Place(Generic[Asked, Answer]):
 class Combiner(Generic[Asked, Answer]):
     """Lines of those who wait, one for each thing that is asked for.
 
-    decide: answers requests for one thing, in their order, an answer each. What it raises, all of them raise; it may
-    not ask the same combiner.  batch_max: how many it is given at once.  waiting_max: how many may wait for one thing.
+    decide: answers requests for one thing, in their order, an answer each, and has the turn meanwhile. What it raises,
+    all of them raise; it may not ask the same combiner.  batch_max: how many it is given at once.  waiting_max: how many may wait for one thing.
     """
 
     def __init__(
         self,
-        decide: Callable[[Sequence[Asked]], Sequence[Answer]],
+        decide: Callable[[Sequence[Asked], Turn], Sequence[Answer]],
         *,
         batch_max: int,
         waiting_max: int,
@@ -86,19 +110,21 @@ class Combiner(Generic[Asked, Answer]):
             line = self._lines[thing]
             while line and len(batch) < self._batch_max:
                 batch.append(line.popleft())
+        turn = Turn(lambda: self._call_next(thing))
         try:
-            answers = self._decide([place.asked for place in batch])
+            answers = self._decide([place.asked for place in batch], turn)
             for place, answer in zip(batch, answers, strict=True):
                 place.answers.append(answer)
         except Exception as fault:  # noqa: BLE001  it is each asker's to handle, and they raise it
             for place in batch:
                 place.fault = fault
         finally:
-            self._pass_on(thing)
+            turn.pass_on()
             for place in batch[1:]:
                 place.called.set()
+        turn.end()
 
-    def _pass_on(self, thing: Hashable) -> None:
+    def _call_next(self, thing: Hashable) -> None:
         with self._lock:
             line = self._lines[thing]
             if not line:

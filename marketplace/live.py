@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from marketplace import queries
+from marketplace.combining import Turn
 from marketplace.models import Auction
 from marketplace.queries import AuctionView
 
@@ -36,10 +37,10 @@ def announce(auction_id: UUID) -> None:
     )
 
 
-def announce_bid(auction: Auction, *, now: datetime) -> None:
-    """Tell everybody about an open auction as a bid has left it, from the row in hand: a bidder waits meanwhile."""
+def announce_bid(auction: Auction, *, now: datetime, turn: Turn) -> None:
+    """Tell everybody about an open auction as a bid has left it, from the row in hand, once the bidders know."""
     message = bid_message(auction, now=now)
-    transaction.on_commit(lambda: _publish(message), robust=True)
+    transaction.on_commit(lambda: turn.leave(lambda: _publish(message)), robust=True)
 
 
 def auction_message(view: AuctionView) -> dict[str, object]:

@@ -4,17 +4,15 @@ Whoever finds nobody of this process at work on the auction bids at once. Who co
 all who came meanwhile: one lock, one statement for all bids, one entry, one commit (`combining`, `batches`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from uuid import UUID
 
-from django.db import IntegrityError, connection
+from django.db import DatabaseError, IntegrityError, connection
 
 from ledger import chart, prepared
 from ledger import operations as ledger
-from ledger import queries as books
 from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, Step, VoidHold, hold_id
 from ledger.errors import DomainError, IdempotencyConflict
@@ -22,7 +20,7 @@ from ledger.idempotency import stored_key
 from marketplace import batches, bidding, hammer, live, queries
 from marketplace.batches import Outcome, Repeated, Request
 from marketplace.bidding import Accepted
-from marketplace.combining import Combiner, LineFull
+from marketplace.combining import Combiner, LineFull, Turn
 from marketplace.errors import (
     AuctionBusy,
     AuctionClosed,
@@ -85,7 +83,9 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
     asked = _Asked(auction_id, bidder, max_rao, key, stored_key("bid", caller=bidder, key=key), now)
     if connection.in_atomic_block:
         # What the caller has not committed nobody else can see, nor wait for without a ring.
-        (answer,) = _place_all([asked])
+        turn = Turn()
+        (answer,) = _place_all([asked], turn)
+        turn.end()
     else:
         try:
             answer = _waiting.ask(auction_id, asked)
@@ -96,15 +96,13 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
     return answer
 
 
-def _place_all(all_asked: Sequence[_Asked]) -> list[_Answer]:
+def _place_all(all_asked: Sequence[_Asked], turn: Turn) -> list[_Answer]:
     """Place bids on one auction, each as if it had come alone; what fails for all of them is tried with each alone."""
     try:
-        # A loser of a race for the row is told so without a place among those who may yet win it. Only an operator can
-        # lower a price: should one have done so since the row was asked, the bids are placed after all.
-        return _place(all_asked, is_patient=False) or _place_patiently(all_asked)
+        return _place_eagerly(all_asked, turn)
     except (DomainError, IntegrityError) as fault:
         if len(all_asked) > 1:
-            return [answer for asked in all_asked for answer in _place_all([asked])]
+            return [answer for asked in all_asked for answer in _place_all([asked], turn)]
         # The key was used at this very moment, on another auction.
         if earlier := queries.bid_by_key(all_asked[0].stored_key):
             return [_replay(all_asked[0], earlier)]
@@ -118,19 +116,30 @@ _waiting: Combiner[_Asked, _Answer] = Combiner(
 )
 
 
-def _place_patiently(all_asked: Sequence[_Asked]) -> list[_Answer]:
-    answers = _place(all_asked, is_patient=True)
+def _place_eagerly(all_asked: Sequence[_Asked], turn: Turn) -> list[_Answer]:
+    """Place bids as if nothing else happened; should it turn out that something did, with an eye on it."""
+    try:
+        # A loser of a race for the row is told so without a place among those who may yet win it.
+        if answers := _place(all_asked, turn, is_patient=False):
+            return answers
+        # Only an operator can lower a price: one has done so since the row was asked.
+    except DatabaseError as fault:
+        if not ledger.was_overtaken(fault):
+            raise
+        # The money went elsewhere, or an account is new.
+    answers = _place(all_asked, turn, is_patient=True)
     assert answers is not None, "who is patient gets the lock"
     return answers
 
 
 @prepared.atomic()
-def _place(all_asked: Sequence[_Asked], *, is_patient: bool) -> list[_Answer] | None:
+def _place(all_asked: Sequence[_Asked], turn: Turn, *, is_patient: bool) -> list[_Answer] | None:
     """Place bids on one auction, in their order; None when one could be placed and the row is not locked.
 
     Everybody wants the auction's row, so little is sent under its lock, and nothing is waited for but what the next
-    step needs: two statements lock and read, one writes all bids, two post.
-    Raises: AuctionUnknown; InsufficientFunds when the money went elsewhere at this very moment.
+    step needs: three statements lock and read, one writes all bids, one posts.
+    Whoever is patient waits for the lock whatever the row says, and hears how the books stand.
+    Raises: AuctionUnknown; InsufficientFunds; a database's error that `ledger.was_overtaken` knows.
     """
     auction, bidders, is_locked = queries.look_for_bids(
         all_asked[0].auction_id,
@@ -139,7 +148,10 @@ def _place(all_asked: Sequence[_Asked], *, is_patient: bool) -> list[_Answer] | 
     )
     known = [_known(auction, *pair) for pair in zip(all_asked, bidders, strict=True)]
     fresh = [asked for asked, answer in zip(all_asked, known, strict=True) if answer is None]
-    outcomes = _decide(auction, fresh)
+    purses_rao = {
+        one.bidder: seen.available_rao for one, seen in zip(all_asked, bidders, strict=True)
+    }
+    outcomes = _decide(auction, fresh, purses_rao)
     if not is_locked and any(isinstance(outcome, Accepted) for outcome in outcomes):
         return None
 
@@ -150,8 +162,10 @@ def _place(all_asked: Sequence[_Asked], *, is_patient: bool) -> list[_Answer] | 
         _record(auction, list(bids.values()))
         if auction.lead_bid != outbid:
             newest = next(bid for bid in bids.values() if bid.id == auction.lead_bid)
-            _set_aside(auction, newest, outbid=outbid)
-        live.announce_bid(auction, now=max(bid.placed_at for bid in bids.values()))
+            _set_aside(auction, newest, outbid=outbid, is_patient=is_patient)
+        live.announce_bid(auction, now=max(bid.placed_at for bid in bids.values()), turn=turn)
+    # What is left is the commit, which gives the row to the next who wait for it.
+    turn.pass_on()
     decided = iter(_answers(fresh, outcomes, bids))
     return [next(decided) if answer is None else answer for answer in known]
 
@@ -202,18 +216,15 @@ def _require_few_strikes(bidder: UUID, *, now: datetime) -> None:
         raise TooManyStrikes(strikes=strikes, days=hammer.STRIKES_COUNT_FOR.days)
 
 
-def _decide(auction: Auction, fresh: Sequence[_Asked]) -> list[Outcome]:
-    """Decide about bids that may be made, one after the other. What is there to spend is read once, where it is asked."""
+def _decide(
+    auction: Auction, fresh: Sequence[_Asked], purses_rao: Mapping[UUID, int]
+) -> list[Outcome]:
+    """Decide about bids that may be made, one after the other. purses_rao: what each can set aside."""
     leader = auction.leader
     freed_rao = held_rao(auction, auction.lead_rao) if auction.lead_rao else 0
 
-    @cache
-    def balances() -> dict[chart.Address, books.Balance]:
-        return books.balances({chart.wallet(asked.bidder) for asked in fresh})
-
     def funds_rao(bidder: UUID) -> int:
-        available_rao = balances()[chart.wallet(bidder)].available_rao
-        return available_rao + (freed_rao if bidder == leader else 0)
+        return purses_rao[bidder] + (freed_rao if bidder == leader else 0)
 
     requests = [
         Request(
@@ -329,15 +340,14 @@ def _record(auction: Auction, bids: Sequence[Bid]) -> None:
     )
 
 
-def _set_aside(auction: Auction, lead: Bid, *, outbid: UUID | None) -> None:
+def _set_aside(auction: Auction, lead: Bid, *, outbid: UUID | None, is_patient: bool) -> None:
     """Set aside what backs the bid that leads now, and free what backed the lead before."""
+    post = ledger.post_at_last if is_patient else ledger.post_unheard
     steps: list[Step] = [] if outbid is None else [VoidHold(hold_named(outbid))]
     held = PlaceHold(
         hold_named(lead.id), chart.wallet(lead.bidder), held_rao(auction, lead.max_rao)
     )
-    ledger.post_at_last(
-        Entry(key=f"bid:{lead.id}", code=Code.BID_PLACED, at=lead.placed_at, steps=(*steps, held))
-    )
+    post(Entry(key=f"bid:{lead.id}", code=Code.BID_PLACED, at=lead.placed_at, steps=(*steps, held)))
 
 
 def hold_named(lead_bid: UUID) -> UUID:

@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from ledger import prepared
+from ledger import chart, prepared
+from ledger import queries as books
 from ledger.rows import columns_of, named, row_of
 from marketplace.errors import AuctionUnknown
 from marketplace.models import Auction, Bid
@@ -18,11 +19,13 @@ class Bidder:
     """What is known of somebody who asks to bid.
 
     dealing: how they and the seller stand to each other.  place: the number they appear under, None before their first
-    bid.  earlier: the bid that was placed under the key they name now.
+    bid.  available_rao: what they can set aside, beside what they have set aside.  earlier: the bid that was placed
+    under the key they name now.
     """
 
     dealing: Dealing
     place: int | None
+    available_rao: int
     earlier: Bid | None
 
 
@@ -38,7 +41,7 @@ class Sought:
 def look_for_bids(
     auction_id: UUID, sought: Sequence[Sought], *, is_patient: bool
 ) -> tuple[Auction, list[Bidder], bool]:
-    """Lock an auction's row and look at it and at everybody who bids, in two planned statements that travel together.
+    """Lock an auction's row and look at it and at everybody who bids, in three planned statements that travel together.
 
     The lock is given, which the last of the answer says, unless the row refuses every maximum already: then nothing is
     waited for, and it is given up if the row moved on meanwhile. Whoever is patient waits for it whatever the row says.
@@ -62,23 +65,32 @@ def look_for_bids(
             "keys": prepared.texts(one.key for one in sought),
         },
     )
+    wallets = [chart.wallet(one.bidder) for one in sought]
+    asked = books.asked_balances(wallets)
     is_locked, found = bool(lock.rows()), look.rows()
     if not found:
         raise AuctionUnknown(auction_id=auction_id)
     auction = row_of(Auction, found[0][: len(columns_of(Auction))])
+    balances = asked()
     seen = [
-        _bidder(values[len(columns_of(Auction)) :], is_seller=one.bidder == auction.seller)
-        for one, values in zip(sought, found, strict=True)
+        _bidder(
+            values[len(columns_of(Auction)) :],
+            is_seller=one.bidder == auction.seller,
+            available_rao=balances[wallet].available_rao,
+        )
+        for one, wallet, values in zip(sought, wallets, found, strict=True)
     ]
     return auction, seen, is_locked
 
 
-def _bidder(values: tuple[Any, ...], *, is_seller: bool) -> Bidder:
+def _bidder(values: tuple[Any, ...], *, is_seller: bool, available_rao: int) -> Bidder:
     place, bidder_email, seller_email, is_verified, is_linked, *earlier = values
     dealing = dealing_of(
         bidder_email, seller_email, is_verified=is_verified, is_linked=is_linked or is_seller
     )
-    return Bidder(dealing, place, None if earlier[0] is None else row_of(Bid, earlier))
+    return Bidder(
+        dealing, place, available_rao, None if earlier[0] is None else row_of(Bid, earlier)
+    )
 
 
 # PostgreSQL asks the conditions before it waits for the lock, and of the newest row after it. They are enough to refuse

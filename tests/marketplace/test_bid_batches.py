@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from django.db import connection, transaction
 
-from ledger import queries as books
 from ledger.errors import DomainError, IdempotencyConflict, InsufficientFunds
 from ledger.models import Entry
 from ledger.money import RAO_PER_TAO as TAO
+from ledger.queries import Balance
 from marketplace import operations, queries
+from marketplace.combining import Turn
 from marketplace.errors import AuctionClosed, BidTooLow, SellerCannotBid
 from marketplace.models import Auction, Bid
 from marketplace.offering import Backing
 from marketplace.operations import HouseTerms, bids
+from marketplace.queries import asking
 from tests.marketplace import world
 from tests.marketplace.conftest import NOW
 
@@ -34,8 +36,15 @@ def asked(on, who, tao, key, now=NOW):
     return bids._Asked(on.id, who.id, tao * TAO, key, f"bid:{who.id}:{on.id}:{key}", now)
 
 
+def place(all_asked):
+    turn = Turn()
+    answers = bids._place_all(all_asked, turn)
+    turn.end()
+    return answers
+
+
 def one_by_one(all_asked):
-    return [bids._place_all([one])[0] for one in all_asked]
+    return [place([one])[0] for one in all_asked]
 
 
 def outcome(answer, placed):
@@ -92,7 +101,7 @@ def test_a_batch_leaves_what_its_bids_leave_one_by_one(seed):
         operator=seller.id,
         now=NOW,
     )
-    batch = left_by(second, bids._place_all(drawn(second, people, seed)), people)
+    batch = left_by(second, place(drawn(second, people, seed)), people)
 
     assert batch == single
     assert len(single["log"]) > 3
@@ -102,7 +111,7 @@ def test_only_who_leads_in_the_end_has_money_set_aside_by_one_entry():
     on, ada, bob, eve = world.auction(), *(world.person(tao=100) for _ in range(3))
     before = Entry.objects.count()
 
-    led, raised, best = bids._place_all(
+    led, raised, best = place(
         [asked(on, ada, 40, "a"), asked(on, bob, 50, "b"), asked(on, eve, 60, "c")]
     )
 
@@ -121,7 +130,7 @@ def test_only_who_leads_in_the_end_has_money_set_aside_by_one_entry():
 def test_one_key_twice_in_a_batch_is_one_bid():
     on, ada, bob = world.auction(), world.person(tao=100), world.person(tao=100)
 
-    first, again, other, beaten = bids._place_all(
+    first, again, other, beaten = place(
         [
             asked(on, ada, 40, "one"),
             asked(on, ada, 40, "one"),
@@ -134,7 +143,7 @@ def test_one_key_twice_in_a_batch_is_one_bid():
     assert (type(other), other.fields["field"]) == (IdempotencyConflict, "max_rao")
     assert (beaten.is_leading, beaten.replayed) == (False, False)
     assert Bid.objects.count() == 2
-    assert bids._place_all([asked(on, ada, 40, "one"), asked(on, bob, 20, "one")])[0].replayed
+    assert place([asked(on, ada, 40, "one"), asked(on, bob, 20, "one")])[0].replayed
 
 
 def test_refusals_in_a_batch_are_each_their_own():
@@ -142,7 +151,7 @@ def test_refusals_in_a_batch_are_each_their_own():
     on = world.auction(seller=seller, duration_s=3_600, house=HouseTerms(0, 0, 250))
     ada, bob, poor = world.person(tao=100), world.person(tao=100), world.person(tao=5)
 
-    answers = bids._place_all(
+    answers = place(
         [
             asked(on, poor, 30, "a"),
             asked(on, seller, 40, "b"),
@@ -168,11 +177,13 @@ def test_refusals_in_a_batch_are_each_their_own():
 
 def test_a_batch_that_the_ledger_refuses_is_decided_one_by_one(monkeypatch):
     on, ada, poor = world.auction(), world.person(tao=100), world.person(tao=5)
-    rich = books.Balance(posted_rao=1_000 * TAO)
+    rich = Balance(posted_rao=1_000 * TAO)
     # As if the money had been there when it was looked at, and went elsewhere before it was set aside.
-    monkeypatch.setattr(bids.books, "balances", lambda wallets: dict.fromkeys(wallets, rich))
+    monkeypatch.setattr(
+        asking.books, "asked_balances", lambda wallets: lambda: dict.fromkeys(wallets, rich)
+    )
 
-    placed, refused = bids._place_all([asked(on, ada, 40, "a"), asked(on, poor, 50, "b")])
+    placed, refused = place([asked(on, ada, 40, "a"), asked(on, poor, 50, "b")])
 
     assert (placed.is_leading, placed.version) == (True, 1)
     assert (type(refused), refused.fields["available_rao"]) == (InsufficientFunds, 5 * TAO)

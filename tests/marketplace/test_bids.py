@@ -299,12 +299,12 @@ def test_a_bid_costs_the_same_few_statements_whatever_went_before(earlier_count)
     with CaptureQueriesContext(connection) as captured:
         world.bid(on, ada, 1_000)
 
-    # Lock, read, write bid and auction, lock accounts and holds, post; around them this test's savepoint.
+    # Lock, read, read the purse, write bid and auction, post; around them this test's savepoint.
     words = [query["sql"].split()[0] for query in captured.captured_queries]
-    assert words == ["SAVEPOINT", "SELECT", "SELECT", "WITH", "WITH", "WITH", "RELEASE"]
+    assert words == ["SAVEPOINT", "SELECT", "SELECT", "SELECT", "WITH", "SELECT", "RELEASE"]
 
 
-def test_a_hopeless_bid_costs_two_statements():
+def test_a_hopeless_bid_costs_three_statements():
     on, ada = world.auction(), world.person(tao=10_000)
     for tao in (20, 30):
         world.bid(on, world.person(tao=10_000), tao)
@@ -312,9 +312,9 @@ def test_a_hopeless_bid_costs_two_statements():
     with CaptureQueriesContext(connection) as captured, pytest.raises(BidTooLow):
         world.bid(on, ada, 20)
 
-    # Ask the row for its lock, which it does not give; look why; around them this test's savepoint.
+    # Ask the row for its lock, which it does not give; look why, and what could be spent; around them this test's savepoint.
     words = [query["sql"].split()[0] for query in captured.captured_queries]
-    assert words == ["SAVEPOINT", "SELECT", "SELECT", "RELEASE"]
+    assert words == ["SAVEPOINT", "SELECT", "SELECT", "SELECT", "RELEASE"]
 
 
 def test_a_bid_that_an_operator_made_possible_again_is_placed_after_all(monkeypatch):

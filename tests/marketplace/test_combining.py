@@ -18,7 +18,7 @@ class Work:
         self.fault = fault
         self.combiner = Combiner(self.decide, **{"batch_max": 10, "waiting_max": 10} | limits)
 
-    def decide(self, words):
+    def decide(self, words, turn=None):
         self.batches.append(list(words))
         if len(self.batches) == 1:
             self.begun.set()
@@ -114,7 +114,7 @@ def test_what_fails_fails_for_its_own_batch_alone(pool):
 def test_whoever_waited_for_one_that_was_interrupted_asks_again(pool):
     work = Work(batch_max=3)
 
-    def decide(words):
+    def decide(words, turn):
         work.batches.append(list(words))
         if len(work.batches) == 1:
             work.begun.set()
@@ -139,3 +139,27 @@ def test_a_crowd_is_answered_once_each(pool):
 
     assert list(pool.map(work.ask, words)) == [word.upper() for word in words]
     assert sorted(word for batch in work.batches for word in batch) == sorted(words)
+
+
+def test_the_next_may_begin_before_the_answer_and_errands_are_run_after_it(pool):
+    said, passed, let_go = [], Event(), Event()
+
+    def decide(words, turn):
+        turn.leave(lambda: said.append(f"errand of {words[0]}"))
+        turn.pass_on()
+        if words == ["a"]:
+            passed.set()
+            assert let_go.wait(WAIT_S)
+        said.append(words[0])
+        return words
+
+    combiner = Combiner(decide, batch_max=10, waiting_max=10)
+    first = pool.submit(combiner.ask, "auction", "a")
+    assert passed.wait(WAIT_S)
+
+    assert combiner.ask("auction", "b") == "b"
+    let_go.set()
+
+    assert first.result(WAIT_S) == "a"
+    assert said == ["b", "errand of b", "a", "errand of a"]
+    assert combiner._lines == {}
