@@ -9,14 +9,15 @@ from subnets.admin import owner_site
 
 urlpatterns = [
     path("metrics", metrics, name="metrics"),
+    # Programs ask most often, and each pattern above theirs would be tried at every request.
+    path("api/v1/", include("marketplace.api.urls")),
+    path("api/v1/", include("compute.api.urls")),
+    path("api/v1/", include("subnets.api.urls")),
+    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("", include("marketplace.pages.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("owner/", owner_site.urls),
-    path("api/v1/", include("subnets.api.urls")),
-    path("api/v1/", include("compute.api.urls")),
-    path("api/v1/", include("marketplace.api.urls")),
-    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
 ]
 
 handler400 = "config.problems.bad_request"

@@ -269,7 +269,7 @@ def _said(entry: Entry) -> tuple[dict[str, int], dict[str, object]]:
     """Return the place of every account that is named, from 1, and what an entry says of itself and of them."""
     named = {address.code: address for address in entry.addresses()}
     accounts = named.values()
-    said = {
+    said: dict[str, object] = {
         "key": entry.key,
         "code": entry.code.value,
         "at": entry.at,

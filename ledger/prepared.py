@@ -66,6 +66,15 @@ def atomic() -> Iterator[None]:
 
 
 @contextmanager
+def together() -> Iterator[None]:
+    """Let statements travel together that are no transaction; each sees what was committed when it began."""
+    connection.ensure_connection()
+    driver: Any = connection.connection
+    with connection.wrap_database_errors, driver.pipeline():
+        yield
+
+
+@contextmanager
 def _plans_kept(driver: Any) -> Iterator[None]:  # noqa: ANN401  a driver's connection
     """Roll back by the word alone: psycopg's rollback forgets what was prepared, which no statement of ours makes stale."""
     try:

@@ -16,6 +16,9 @@ KEEP = """
 INSERT INTO ledger_refusedkey (key, asked, problem)
 VALUES (%(key)s::text, %(asked)s::jsonb, %(problem)s::jsonb) RETURNING id
 """
+# Copies of one request wait for each other, so that none is refused while another succeeds.
+CLAIM = "SELECT pg_advisory_lock(%(lock)s::bigint)"
+RELEASE = "SELECT pg_advisory_unlock(%(lock)s::bigint)"
 FIND = "SELECT asked::text, problem::text FROM ledger_refusedkey WHERE key = %(key)s::text"
 
 
@@ -27,10 +30,20 @@ class Kept:
     problem: Mapping[str, Any]
 
 
-def find(key: str) -> Kept | None:
-    """Find what a stored key was refused."""
-    rows = prepared.rows(FIND, {"key": key})
+def claim(key: str, *, lock: int) -> Kept | None:
+    """Wait for a lock, and find what a stored key was refused until then."""
+    with prepared.together():
+        claimed = prepared.send(CLAIM, {"lock": lock})
+        # A statement of its own: it sees what the copy that was waited for has kept.
+        found = prepared.send(FIND, {"key": key})
+        claimed.rows()
+        rows = found.rows()
     return Kept(json.loads(rows[0][0]), json.loads(rows[0][1])) if rows else None
+
+
+def release(lock: int) -> None:
+    """Let the next copy of a request begin."""
+    prepared.rows(RELEASE, {"lock": lock})
 
 
 def keep(key: str, refused: Kept) -> None:

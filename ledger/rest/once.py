@@ -21,7 +21,7 @@ from django.db import DatabaseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import prepared, refusals
+from ledger import refusals
 from ledger.errors import DomainError, IdempotencyConflict
 from ledger.idempotency import stored_key
 from ledger.refusals import Kept
@@ -30,10 +30,6 @@ from ledger.rest.problems import members
 
 # Refusals by how things stood: no money, not allowed, not there, not possible now, gone.
 LASTING = frozenset({402, 403, 404, 409, 410})
-
-# Copies of one request wait for each other, so that none is refused while another succeeds.
-CLAIM = "SELECT pg_advisory_lock(%(lock)s::bigint)"
-RELEASE = "SELECT pg_advisory_unlock(%(lock)s::bigint)"
 
 
 View = TypeVar("View")
@@ -62,9 +58,8 @@ def once(
         if key is None:
             return method(view, request, *args, **path)
         asked = _digests({**path, **_fields(request)})
-        with _claimed(key):
-            # A statement of its own: it sees what the copy that was waited for has kept.
-            if (earlier := refusals.find(key)) is not None:
+        with _claimed(key) as earlier:
+            if earlier is not None:
                 _refuse_again(request, asked, earlier)
             try:
                 return method(view, request, *args, **path)
@@ -105,15 +100,15 @@ def _digests(fields: Mapping[str, object]) -> dict[str, str]:
 
 
 @contextmanager
-def _claimed(key: str) -> Iterator[None]:
-    """Hold a key while its request is worked on. A lost connection lets go."""
+def _claimed(key: str) -> Iterator[Kept | None]:
+    """Hold a key while its request is worked on; what was it refused before? A lost connection lets go."""
     lock = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True)
-    prepared.rows(CLAIM, {"lock": lock})
+    earlier = refusals.claim(key, lock=lock)
     try:
-        yield
+        yield earlier
     finally:
         with suppress(DatabaseError):
-            prepared.rows(RELEASE, {"lock": lock})
+            refusals.release(lock)
 
 
 def _refuse_again(request: Request, asked: Mapping[str, str], earlier: Kept) -> None:
