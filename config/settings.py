@@ -301,6 +301,8 @@ VERIFY_S = float(os.environ.get("VERIFY_S", "120"))
 CARDS_ON = os.environ.get("CARDS", "1") == "1"
 STRIPE_SECRET_KEY = os.environ.get("STRIPE_SECRET_KEY", "")
 STRIPE_WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
+# Of events about accounts that people connect: Stripe signs them with another secret, to an address of their own.
+STRIPE_CONNECT_WEBHOOK_SECRET = os.environ.get("STRIPE_CONNECT_WEBHOOK_SECRET", "")
 STRIPE_API_BASE = os.environ.get("STRIPE_API_BASE", "")  # empty: Stripe's own
 STRIPE_PAYOUT_COUNTRY = os.environ.get("STRIPE_PAYOUT_COUNTRY", "us")
 TOPUP_RAO_PER_CENT = int(os.environ.get("TOPUP_RAO_PER_CENT", "28571"))  # 350 USD per TAO

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from marketplace.bankpayouts import BankPayout
 from marketplace.cardpayment import Chargeback, FraudWarning, Movement, Payment, Refund
 from marketplace.reconciling import Line, Transit
 from marketplace.withdrawing import Reversal, Transfer
@@ -17,6 +18,7 @@ Fields = dict[str, Any]
 METADATA_DEPOSIT = "deposit_id"
 METADATA_WITHDRAWAL = "withdrawal_id"
 METADATA_REFUND = "asked_as"
+FAULT_LENGTH_MAX = 60  # of a code; Stripe's are half as long
 # Where a stored event keeps whose it is, if not the house's.
 ACCOUNT = "connected_account"
 ABOUT_AN_ACCOUNT = ("account.", "capability.", "v2.core.account")
@@ -93,6 +95,28 @@ def transfer_in(fields: Fields) -> str:
     """Return the transfer that a balance transaction of a connected account came of; "" where it came of none."""
     source = fields["source"] if isinstance(fields["source"], dict) else {}
     return str(source.get("source_transfer") or "")
+
+
+def payout_that_failed(fields: Fields) -> str:
+    """Return the payout that a balance transaction brought back from a bank; "" where it is another one."""
+    if fields["type"] not in {"payout_failure", "payout_cancel"}:
+        return ""
+    return str(fields["source"]["id"] if isinstance(fields["source"], dict) else fields["source"])
+
+
+def bank_payout(fields: Fields, *, transfer_ids: Iterable[str]) -> BankPayout:
+    """Read a payout of a connected account."""
+    made_at = instant(fields["created"])
+    assert made_at is not None
+    fault = str(fields.get("failure_code") or "")[:FAULT_LENGTH_MAX]
+    return BankPayout(fields["id"], made_at, fields["status"], fault, tuple(transfer_ids))
+
+
+def is_account_stopped(fields: Fields) -> bool:
+    """Say whether Stripe pays nothing out of a connected account; one that says nothing of it pays out."""
+    recipient = (fields.get("configuration") or {}).get("recipient") or {}
+    balance = (recipient.get("capabilities") or {}).get("stripe_balance") or {}
+    return (balance.get("payouts") or {}).get("status") in {"restricted", "unsupported"}
 
 
 def account_state(fields: Fields) -> str:

@@ -275,6 +275,24 @@ KINDS = {
             path="/wallet/withdrawals/{withdrawal_id}/",
         ),
         Kind(
+            "withdrawal_bank_refused",
+            "withdrawal",
+            "A bank sent your dollars back to Stripe",
+            "{name} of {arrives_cents} reached Stripe, and your bank sent it back there. It is in your account at Stripe: "
+            "name another bank there, and Stripe pays it out again.",
+            by_email=True,
+            path="/wallet/withdrawals/{withdrawal_id}/",
+        ),
+        Kind(
+            "withdrawal_account_stopped",
+            "withdrawal",
+            "Stripe pays nothing out of your account",
+            "{name} pays nothing out to your bank for now, because Stripe needs something of you. Go on at Stripe to see what; "
+            "dollars wait until then.",
+            by_email=True,
+            path="/wallet/places/",
+        ),
+        Kind(
             "withdrawal_refused",
             "withdrawal",
             "A withdrawal was refused",

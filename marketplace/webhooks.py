@@ -14,6 +14,7 @@ from marketplace.errors import CardsSwitchedOff, WebhookPayloadInvalid, WebhookS
 class StripeWebhookView(APIView):
     authentication_classes = ()
     permission_classes = ()
+    inbox = payments.Inbox.HOUSE
     refusals: Refusals = {
         "POST": (WebhookSignatureInvalid, WebhookPayloadInvalid, CardsSwitchedOff)
     }
@@ -27,6 +28,19 @@ class StripeWebhookView(APIView):
         event = payments.read_event(
             request._request.body,  # noqa: SLF001  the raw bytes are what was signed
             signature=request.headers.get("Stripe-Signature", ""),
+            inbox=self.inbox,
         )
         operations.record_webhook_event(event, now=timezone.now())
         return Response({"received": True})
+
+
+class StripeConnectWebhookView(StripeWebhookView):
+    inbox = payments.Inbox.CONNECTED
+
+    @extend_schema(
+        request={"application/json": {"type": "object"}},
+        responses={200: {"type": "object", "properties": {"received": {"type": "boolean"}}}},
+    )
+    def post(self, request: Request) -> Response:
+        """Take an event of an account connected to the house, signed with a secret of its own. The same event counts once."""
+        return super().post(request)

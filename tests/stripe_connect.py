@@ -26,7 +26,10 @@ class Connect:
         self.accounts: dict[str, Fields] = {}
         self.transfers: dict[str, Fields] = {}
         self.reversals: dict[str, Fields] = {}
-        self.paid_out: dict[str, list[str]] = {}  # payout of a connected account → transfers
+        self.bank_payouts: dict[str, Fields] = {}  # of connected accounts
+        self.paid_out: dict[
+            str, list[str]
+        ] = {}  # each of them → transfers, and payouts that came back
 
     # The API ---------------------------------------------------------------------------------------
 
@@ -45,6 +48,8 @@ class Connect:
             ("GET", "v1/transfers/(tr_[^/]+)", lambda id_: found(self.transfers, id_, "transfer")),
             ("GET", "v1/transfers/(tr_[^/]+)/reversals", self._list_reversals),
             ("GET", "v1/balance_transactions", lambda: self._lines_of(params["payout"])),
+            ("GET", "v1/payouts", lambda: self._list_payouts(params)),
+            ("GET", "v1/payouts/(po_[^/]+)", lambda id_: found(self.bank_payouts, id_, "payout")),
         ):
             match = re.fullmatch(pattern, path.strip("/"))
             if method == asked and match:
@@ -111,12 +116,23 @@ class Connect:
             {
                 "id": identifier("txn"),
                 "object": "balance_transaction",
-                "type": "payment",
-                "source": {"id": identifier("py"), "object": "charge", "source_transfer": id_},
+                "type": "payment" if id_.startswith("tr_") else "payout_failure",
+                "source": {"id": identifier("py"), "object": "charge", "source_transfer": id_}
+                if id_.startswith("tr_")
+                else {"id": id_, "object": "payout"},
             }
             for id_ in self.paid_out[payout_id]
         ]
         return self._page(lines, "/v1/balance_transactions")
+
+    def _list_payouts(self, params: Fields) -> Fields:
+        since = int((params.get("created") or {}).get("gte", 0))
+        rows = [
+            {name: value for name, value in row.items() if name != "_account"}
+            for row in self.bank_payouts.values()
+            if row["_account"] == self.asked_for and row["created"] >= since
+        ]
+        return self._page(rows, "/v1/payouts")
 
     def _page(self, rows: list[Fields], path: str) -> Fields:
         return {"object": "list", "url": path, "has_more": False, "data": list(reversed(rows))}
@@ -163,17 +179,43 @@ class Connect:
         transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
         return self.emit("transfer.reversed", transfer)
 
-    def pay_out_connected(self, account_id: str) -> Fields:
-        """Let a connected account pay all it has out to its bank."""
-        id_ = identifier("po")
-        done = {transfer for paid in self.paid_out.values() for transfer in paid}
-        self.paid_out[id_] = [
+    def start_payout(self, account_id: str, *, automatic: bool = True) -> Fields:
+        """Let a connected account pay all it has out to its bank; it is on its way."""
+        done = {taken for paid in self.paid_out.values() for taken in paid}
+        mine = [row["id"] for row in self.transfers.values() if row["destination"] == account_id]
+        back = [
             row["id"]
-            for row in self.transfers.values()
-            if row["destination"] == account_id and row["id"] not in done
+            for row in self.bank_payouts.values()
+            if (row["_account"], row["status"]) == (account_id, "failed")
         ]
-        payout = {"id": id_, "object": "payout", "status": "paid"}
+        # A second apart: nobody pays out twice within one, and the later one decides.
+        created = int(self.clock()) + len(self.bank_payouts)  # type: ignore[attr-defined]  # the server's
+        payout = self._made(
+            self.bank_payouts, "po", "payout", automatic=automatic, failure_code=None, status="in_transit",
+            _account=account_id,
+        )  # fmt: skip
+        payout["created"] = created
+        self.paid_out[payout["id"]] = [id_ for id_ in (*mine, *back) if id_ not in done]
+        return self.emit_of("payout.created", payout, account_id)
+
+    def pay_out_connected(self, account_id: str, **how: Any) -> Fields:
+        """Let a connected account pay all it has out to its bank, and the bank take it."""
+        payout = self.bank_payouts[self.start_payout(account_id, **how)["data"]["object"]["id"]]
+        payout["status"] = "paid"
         return self.emit_of("payout.paid", payout, account_id)
+
+    def refuse_payout(self, payout_id: str, code: str = "account_closed") -> Fields:
+        """Let a bank send a connected account's payout back, whatever Stripe has said of it before."""
+        payout = self.bank_payouts[payout_id]
+        payout |= {"status": "failed", "failure_code": code}
+        return self.emit_of("payout.failed", payout, payout["_account"])
+
+    def stop_payouts(self, account_id: str, *, status: str = "restricted") -> Fields:
+        """Let Stripe pay nothing out of an account any more, or "active", again."""
+        account = self.accounts[account_id]
+        balance = account["configuration"]["recipient"]["capabilities"]["stripe_balance"]
+        balance["payouts"] = {"status": status, "status_details": []}
+        return self.emit_of("account.updated", account, account_id)
 
     def emit_of(self, type_: str, about: Fields, account: str) -> Fields:
         """Make an event of a connected account."""

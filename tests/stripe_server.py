@@ -48,11 +48,15 @@ class StripeServer(Connect, Money):
         secret_key: str = "sk_test_far_end",
         webhook_secret: str = "whsec_far_end",
         webhook_url: str = "",
+        connect_secret: str = "whsec_of_connected",
+        connect_url: str = "",
         port: int = 0,
     ) -> None:
         self.secret_key = secret_key
         self.webhook_secret = webhook_secret
         self.webhook_url = webhook_url  # "" keeps every event until it is delivered by hand
+        self.connect_secret = connect_secret  # what happens to connected accounts goes elsewhere
+        self.connect_url = connect_url
         super().__init__()
         self.sessions: dict[str, Fields] = {}
         self.events: list[Fields] = []  # every event ever made, oldest first
@@ -297,7 +301,7 @@ class StripeServer(Connect, Money):
         for event in events:
             payload, signature = self.signed(event, secret=secret, age_s=age_s)
             request = urllib.request.Request(
-                self.webhook_url,
+                self.connect_url if event.get("account") else self.webhook_url,
                 data=payload,
                 headers={"Content-Type": "application/json", "Stripe-Signature": signature},
             )
@@ -316,8 +320,9 @@ class StripeServer(Connect, Money):
     def signed(self, event: Fields, *, secret: str = "", age_s: int = 0) -> tuple[bytes, str]:
         """Return an event's body and its Stripe-Signature header, for a view called without HTTP."""
         payload = json.dumps(event, indent=2)
+        usual = self.connect_secret if "account" in event else self.webhook_secret
         header = stripe.WebhookSignature.generate_signature_header(
-            payload, secret or self.webhook_secret, int(time.time()) - age_s
+            payload, secret or usual, int(time.time()) - age_s
         )
         return payload.encode(), header
 
@@ -328,6 +333,8 @@ def main() -> None:
     arguments.add_argument("--secret-key", default="sk_test_far_end")
     arguments.add_argument("--webhook-secret", default="whsec_far_end")
     arguments.add_argument("--webhook-url", default="")
+    arguments.add_argument("--connect-secret", default="whsec_of_connected")
+    arguments.add_argument("--connect-url", default="")
     with StripeServer(**vars(arguments.parse_args())) as far_end:
         print(f"STRIPE_API_BASE={far_end.url}", flush=True)  # noqa: T201  a program's own line
         threading.Event().wait()

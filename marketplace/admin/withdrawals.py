@@ -59,7 +59,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     """Withdrawals, the oldest that waits first once filtered. Above a limit two people have to approve."""
 
     list_display = [
-        "requested_at", "state", "amount", "rail", "approvals_so_far", "owner", "destination", "waits_for",
+        "requested_at", "state", "amount", "rail", "approvals_so_far", "owner", "destination", "waits_for", "bank_fault",
     ]  # fmt: skip
     list_filter = ["state", "rail"]
     search_fields = ["id", "owner", "destination", "reference"]
@@ -161,7 +161,9 @@ class WithdrawalAddressAdmin(ReadOnlyAdmin):
 class PayoutAccountAdmin(ReadOnlyAdmin):
     """Accounts at Stripe, the newest first."""
 
-    list_display = ["created_at", "owner", "account_id", "state", "changed_at", "seen_at"]
+    list_display = [
+        "created_at", "owner", "account_id", "state", "stopped_at", "changed_at", "seen_at",
+    ]  # fmt: skip
     list_filter = ["state"]
     search_fields = ["owner", "account_id"]
     ordering = ["-created_at"]

@@ -15,7 +15,7 @@ from marketplace.api import (
     webhooks,
     withdrawals,
 )
-from marketplace.webhooks import StripeWebhookView
+from marketplace.webhooks import StripeConnectWebhookView, StripeWebhookView
 
 urlpatterns = [
     path("network/", views.NetworkView.as_view(), name="api-network"),
@@ -116,4 +116,9 @@ urlpatterns = [
         name="api-delivery-again",
     ),
     path("webhooks/stripe/", StripeWebhookView.as_view(), name="api-stripe-webhook"),
+    path(
+        "webhooks/stripe/connect/",
+        StripeConnectWebhookView.as_view(),
+        name="api-stripe-connect-webhook",
+    ),
 ]

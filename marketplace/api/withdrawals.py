@@ -31,6 +31,9 @@ class WithdrawalOutput(serializers.Serializer):
     arrives_cents = serializers.IntegerField(allow_null=True, help_text="What arrives in dollars.")
     waits_for = serializers.CharField(help_text="Why it was not sent yet, in words.")
     reason = serializers.CharField(help_text="Why it was refused, or came back, in words.")
+    bank_fault = serializers.CharField(
+        help_text="Why the bank sent the dollars back, in Stripe's word; they are at Stripe, and `state` is `sent`. Else empty."
+    )
     reference = serializers.CharField(
         allow_null=True, help_text="The extrinsic, or Stripe's transfer."
     )

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from ledger.triggers import append_only, never_removed
+from marketplace.bankpayouts import News, Word
 from marketplace.chain import Fate
 from marketplace.withdrawing import Rail
 
@@ -64,6 +65,9 @@ class PayoutAccount(models.Model):
         help_text="When it was made, or its bank last changed: dollars wait from then on."
     )
     seen_at = models.DateTimeField(null=True, blank=True)
+    stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when Stripe pays nothing out of it to the bank."
+    )
 
     class Meta:
         constraints = [
@@ -76,6 +80,11 @@ class PayoutAccount(models.Model):
 
     def __str__(self) -> str:
         return f"payout account {self.account_id}"
+
+    @property
+    def pays_out(self) -> bool:
+        """Say whether dollars that are sent to it go on to the bank."""
+        return self.state == self.State.ACTIVE and self.stopped_at is None
 
     def move_to(self, state: "PayoutAccount.State") -> None:
         """Take what Stripe says now; staying where it is is no move."""
@@ -126,8 +135,8 @@ class Withdrawal(models.Model):
         State.APPROVED: {State.SENDING, State.REFUSED},
         State.SENDING: {State.SENT, State.RETURNED},
         State.SENT: {State.ARRIVED, State.RETURNED},
-        # Dollars that were paid out may come back from the bank weeks later.
-        State.ARRIVED: {State.RETURNED},
+        # Dollars that were paid out may come back from the bank weeks later: to Stripe, or even here.
+        State.ARRIVED: {State.SENT, State.RETURNED},
         State.RETURNED: set(),
         State.REFUSED: set(),
         State.CANCELLED: set(),
@@ -164,6 +173,14 @@ class Withdrawal(models.Model):
         blank=True,
         help_text="The extrinsic, or Stripe's transfer.",
     )
+    payout = models.CharField(
+        max_length=200, blank=True, help_text="Stripe's payout that took the dollars last."
+    )
+    payout_made_at = models.DateTimeField(null=True, blank=True)
+    bank_fault = models.CharField(
+        max_length=60, blank=True, help_text="Why the bank sent the dollars back to Stripe."
+    )
+    bank_refused_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(
@@ -208,10 +225,21 @@ class Withdrawal(models.Model):
                 condition=~Q(state__in=["refused", "returned"]) | ~Q(reason=""),
                 name="marketplace_withdrawal_that_failed_says_why",
             ),
+            models.CheckConstraint(
+                condition=Q(payout="", payout_made_at__isnull=True)
+                | Q(~Q(payout=""), payout_made_at__isnull=False),
+                name="marketplace_withdrawal_payout_has_instant",
+            ),
+            models.CheckConstraint(
+                condition=Q(bank_fault="")
+                | Q(state__in=["sent", "returned"], bank_refused_at__isnull=False) & ~Q(payout=""),
+                name="marketplace_withdrawal_bank_refused_what_was_paid_out",
+            ),
         ]
         indexes = [
             models.Index(fields=["owner", "-requested_at"], name="marketplace_withdrawal_newest"),
             models.Index(fields=["ended_at"], name="marketplace_withdrawal_ended"),
+            models.Index(fields=["bank_refused_at"], name="marketplace_withdrawal_refused"),
             models.Index(
                 fields=["next_at"],
                 condition=Q(state__in=["approved", "sending", "sent"]),
@@ -240,6 +268,19 @@ class Withdrawal(models.Model):
         return self.state in open_states or (
             self.state == self.State.SENT and self.rail == Rail.CHAIN
         )
+
+    @property
+    def heard_of_bank(self) -> News | None:
+        """Return what is known of the payout that took the dollars last; None before there was one."""
+        if self.payout_made_at is None:
+            return None
+        word = Word.ARRIVED if self.state == self.State.ARRIVED else Word.UNDER_WAY
+        return News(self.payout_made_at, self.payout, Word.REFUSED if self.bank_fault else word)
+
+    def reopen(self) -> None:
+        """Take back that dollars arrived: they are at Stripe again. The caller saves it."""
+        assert self.state in {self.State.SENT, self.State.ARRIVED}
+        self.state, self.ended_at = self.State.SENT, None
 
     def move_to(self, state: "Withdrawal.State", now: datetime) -> None:
         """Move on, and note when; the caller saves it."""

@@ -9,11 +9,12 @@ from uuid import UUID
 from django.db import transaction
 
 from marketplace import card_shapes, payments, queries
+from marketplace.bankpayouts import BankPayout
 from marketplace.errors import CardLookOvertaken, CardsRefused
 from marketplace.models import CardFailure, Deposit, WebhookEvent
-from marketplace.operations import card_books, withdrawal_transfers
+from marketplace.operations import card_books, withdrawal_banks, withdrawal_transfers
 from marketplace.operations.card_books import Look
-from marketplace.operations.withdrawal_transfers import PaidOut, SeenAccount
+from marketplace.operations.withdrawal_transfers import SeenAccount
 from marketplace.payments import payouts
 from marketplace.reconciling import Transit
 from marketplace.withdrawing import Transfer
@@ -46,7 +47,7 @@ class Moved:
     transit: Transit
 
 
-Outgoing = Transfer | SeenAccount | PaidOut
+Outgoing = Transfer | SeenAccount | BankPayout
 News = Look | PageEnded | Moved | Outgoing | Nothing
 
 
@@ -110,9 +111,9 @@ def _news_of_connected(event: WebhookEvent) -> News:
     if account_id:
         account = payouts.retrieve_account(account_id)
         return SeenAccount(account, card_shapes.tells_of_new_bank(event.type))
-    if event.type == "payout.paid":
+    if event.type.startswith("payout."):
         whose = event.payload[card_shapes.ACCOUNT]
-        return PaidOut(payouts.transfers_paid_out(event.payload["id"], account_id=whose))
+        return payouts.retrieve_payout(event.payload["id"], account_id=whose)
     return Nothing("ignored")
 
 
@@ -142,7 +143,7 @@ def _act(event_id: str, news: News, *, now: datetime) -> str:
             outcome = _end(news)
         case Moved():
             outcome = card_books.post_transit(news.transit, now=now)
-        case Transfer() | SeenAccount() | PaidOut():
+        case Transfer() | SeenAccount() | BankPayout():
             outcome = _take_up_outgoing(news, now=now)
         case Nothing():
             outcome = news.outcome
@@ -161,8 +162,8 @@ def _take_up_outgoing(news: Outgoing, *, now: datetime) -> str:
             return withdrawal_transfers.take_up_transfer(news, now=now)
         case SeenAccount():
             return withdrawal_transfers.note_account(news, now=now)
-        case PaidOut():
-            return withdrawal_transfers.note_paid_out(news, now=now)
+        case BankPayout():
+            return withdrawal_banks.note_payout(news, now=now)
         case _:
             assert_never(news)
 

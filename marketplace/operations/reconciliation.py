@@ -11,7 +11,7 @@ from ledger import queries as books
 from ledger import sweeps
 from marketplace import payments, queries, reconciling
 from marketplace.models import CardDifference, WebhookEvent
-from marketplace.operations import card_books, card_events, withdrawal_transfers
+from marketplace.operations import card_books, card_events, withdrawal_banks, withdrawal_transfers
 from marketplace.payments import payouts
 from marketplace.reconciling import Difference, Found, Line
 
@@ -31,6 +31,7 @@ def reconcile_cards(*, since: datetime | None, now: datetime) -> list[Difference
     """
     since = since or now - BY_DEFAULT
     _make_up_for_events(since, now=now)
+    withdrawal_banks.look_at_banks(since=since - LINES_BEFORE, now=now)
     lines = payments.lines_since(since - LINES_BEFORE)
     sweeps.each(_unbooked(lines), lambda line: _mend(line, now=now))
     found = _compare(lines, since=since, now=now)

@@ -5,7 +5,6 @@ gains reversals, so an older look that comes late finds everything posted and ch
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,13 +32,6 @@ class SeenAccount:
 
     account: ConnectedAccount
     has_new_bank: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PaidOut:
-    """Transfers whose dollars have reached their owners' banks."""
-
-    transfer_ids: Sequence[str]
 
 
 @transaction.atomic
@@ -73,20 +65,6 @@ def lock_withdrawal_of(seen: Transfer) -> Withdrawal | None:
 
 
 @transaction.atomic
-def note_paid_out(paid: PaidOut, *, now: datetime) -> str:
-    """Note that dollars have reached their banks. Again changes nothing."""
-    rows = Withdrawal.objects.select_for_update(of=("self",)).filter(
-        reference__in=list(paid.transfer_ids), state=State.SENT
-    )
-    sent = list(rows.order_by("pk"))
-    for row in sent:
-        row.move_to(State.ARRIVED, now)
-        row.save(update_fields=["state", "ended_at"])
-        logger.warning("withdrawal:arrived withdrawal=%s", row.id)
-    return f"{len(sent)} arrived"
-
-
-@transaction.atomic
 def note_account(seen: SeenAccount, *, now: datetime) -> str:
     """Write what Stripe says of a connected account; dollars wait anew where its bank may have changed."""
     rows = PayoutAccount.objects.select_for_update(of=("self",))
@@ -94,12 +72,15 @@ def note_account(seen: SeenAccount, *, now: datetime) -> str:
     if row is None:
         return "no account of ours"
     row.seen_at = now
+    if seen.account.is_stopped != (row.stopped_at is not None):
+        row.stopped_at = now if seen.account.is_stopped else None
+        logger.warning("withdrawal:account stopped owner=%s at=%s", row.owner, row.stopped_at)
     row.move_to(PayoutAccount.State(seen.account.state))
     if seen.has_new_bank:
         row.changed_at = max(row.changed_at, now)
-    row.save(update_fields=["state", "seen_at", "changed_at"])
+    row.save(update_fields=["state", "seen_at", "changed_at", "stopped_at"])
     logger.info("withdrawal:account owner=%s state=%s", row.owner, row.state)
-    return row.state
+    return f"{row.state}, stopped" if row.stopped_at else row.state
 
 
 def send(row: Withdrawal) -> Transfer:
@@ -118,6 +99,8 @@ def why_wait(row: Withdrawal, allowed: withdrawing.Rules, *, now: datetime) -> s
     account = outgoing.payout_account(row.owner)
     if account is None or account.state != PayoutAccount.State.ACTIVE:
         return "Stripe takes no money for this account now."
+    if not account.pays_out:
+        return "Stripe pays nothing out of this account to its bank now."
     until = allowed.until({withdrawing.Changed.ACCOUNT: account.changed_at})
     return "The bank account at Stripe is new." if until and until[1] > now else ""
 

@@ -25,7 +25,7 @@ from marketplace.errors import (
     WithdrawalsSwitchedOff,
     WithdrawalUnknown,
 )
-from marketplace.models import PayoutAccount, Withdrawal
+from marketplace.models import Withdrawal
 from marketplace.models.withdrawals import REASON_LENGTH_MAX
 from marketplace.queries import withdrawals as outgoing
 from marketplace.withdrawing import Changed, Quote, Rail, Rules, hold_named, key_named
@@ -183,7 +183,7 @@ def _destination(owner: UUID, asked: Asked, allowed: Rules, *, now: datetime) ->
             destination = address.ss58
         case Rail.STRIPE:
             account = outgoing.payout_account(owner)
-            if account is None or account.state != PayoutAccount.State.ACTIVE:
+            if account is None or not account.pays_out:
                 raise PayoutAccountNotReady
             assert account.account_id is not None
             destination = account.account_id

@@ -143,6 +143,7 @@ def places_of(owner: User, *, now: datetime) -> dict[str, Any]:
         "wait": waits[Changed.ADDRESS],
         "account": account,
         "is_active": bool(account and account.state == PayoutAccount.State.ACTIVE),
+        "pays_out": bool(account and account.pays_out),
         "account_waits_until": usable_at if usable_at and usable_at > now else None,
         "stripe_is_on": is_open(Rail.STRIPE),
     }

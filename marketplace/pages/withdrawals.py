@@ -21,7 +21,8 @@ from ledger.errors import DomainError
 from ledger.money import RAO_PER_TAO
 from marketplace import operations as marketplace
 from marketplace import queries as market
-from marketplace.models import PayoutAccount, User, Withdrawal, WithdrawalAddress
+from marketplace.bankpayouts import fault_words
+from marketplace.models import User, Withdrawal, WithdrawalAddress
 from marketplace.operations.rehearsal import rehearse
 from marketplace.operations.withdrawals import Asked, is_open, rules
 from marketplace.pages import kept, wording
@@ -143,12 +144,17 @@ def withdrawal_list(request: HttpRequest) -> HttpResponse:
 def withdrawal(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Show how far a withdrawal is, and what comes next."""
     row = outgoing.withdrawal(pk, owner=reader(request).id)
+    is_at_stripe = row.rail == Rail.STRIPE and row.state == State.SENT
+    account = outgoing.payout_account(row.owner) if is_at_stripe else None
     page = {
         "line": line(row),
         "steps": steps_of(row),
         "is_rehearsed": row.rail == Rail.CHAIN and settings.CHAIN == "rehearsal",
         "is_cancellable": row.state == State.REQUESTED,
         "is_on_its_way": row.ended_at is None,
+        "bank_said": fault_words(row.bank_fault) if is_at_stripe and row.bank_fault else "",
+        "is_at_stripe": is_at_stripe,
+        "is_stopped": bool(account and account.stopped_at),
     }
     return render(request, "pages/withdrawal.html", page)
 
@@ -177,7 +183,7 @@ def ways_out(owner: User, *, now: datetime) -> dict[str, Any]:
         "is_rehearsed": settings.CHAIN == "rehearsal",
         "book": outgoing.withdrawal_addresses(owner.id),
         "account": account,
-        "takes_dollars": bool(account and account.state == PayoutAccount.State.ACTIVE),
+        "takes_dollars": bool(account and account.pays_out),
     }
 
 
@@ -284,6 +290,8 @@ def steps_of(row: Withdrawal) -> list[Step]:
     if row.state == State.REFUSED:
         return [*steps, Step("Refused", row.ended_at)]
     steps.append(Step("Sent", row.sent_at))
+    if row.bank_refused_at:
+        steps.append(Step("Sent back to Stripe by the bank", row.bank_refused_at))
     if row.state == State.RETURNED:
         return [*steps, Step("Returned to your wallet", row.ended_at)]
     return [*steps, Step("Arrived", row.ended_at)]

@@ -27,6 +27,7 @@ from marketplace.errors import (
 )
 from marketplace.payments.door import HANGING_MAX as HANGING_MAX
 from marketplace.payments.door import NETWORK_RETRIES as NETWORK_RETRIES
+from marketplace.payments.door import Inbox as Inbox
 from marketplace.payments.door import can_ask as can_ask
 from marketplace.payments.door import client, dicts, faults_named, listed, webhook_secrets
 
@@ -193,19 +194,24 @@ def refund(payment_id: str, *, key: str, amount_cents: int | None = None) -> Non
         v1.refunds.create(params=params, options={"idempotency_key": key})
 
 
-def read_event(payload: bytes, *, signature: str) -> CardEvent:
+def read_event(payload: bytes, *, signature: str, inbox: Inbox = Inbox.HOUSE) -> CardEvent:
     """Verify and read a webhook's body. During a rotation either of two secrets is good.
+
+    An event of a connected account is believed by the secret of that inbox alone, and of the house by the house's.
 
     signature: the Stripe-Signature header, "" where there is none.
     Raises: WebhookSignatureInvalid, WebhookPayloadInvalid (signed, but not an event about an object).
     """
-    _check_signature(payload, signature)
+    _check_signature(payload, signature, webhook_secrets(inbox))
     try:
         event = _event(json.loads(payload))
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise WebhookPayloadInvalid(reason=type(fault).__name__) from fault
     if not all(isinstance(word, str) and word for word in (event.id, event.type, event.object_id)):
         raise WebhookPayloadInvalid(reason="an id or the type is not a word")
+    if bool(event.account_id) != (inbox is Inbox.CONNECTED) and not event.type.startswith("v2."):
+        whose = "a connected account" if event.account_id else "the house"
+        raise WebhookPayloadInvalid(reason=f"it is of {whose}, and has an address of its own")
     return event
 
 
@@ -260,9 +266,8 @@ def _event(body: dict[str, Any]) -> CardEvent:
     )
 
 
-def _check_signature(payload: bytes, signature: str) -> None:
-    """Pass when any secret of the house made the signature."""
-    secrets = webhook_secrets()
+def _check_signature(payload: bytes, signature: str, secrets: list[str]) -> None:
+    """Pass when any of some secrets made the signature."""
     if not secrets:
         raise WebhookSignatureInvalid(reason="no webhook secret is set")
     if not signature.isascii():  # the library would compare it all the same, and fall over

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -25,8 +26,22 @@ def can_ask() -> bool:
     return bool(settings.STRIPE_SECRET_KEY and webhook_secrets())
 
 
-def webhook_secrets() -> list[str]:
-    return [word for word in map(str.strip, settings.STRIPE_WEBHOOK_SECRET.split(",")) if word]
+class Inbox(StrEnum):
+    """Where Stripe's events come in: each has an address and secrets of its own."""
+
+    HOUSE = "house"
+    """What happens to the house's own account."""
+    CONNECTED = "connected"
+    """What happens to accounts that people have connected."""
+
+
+def webhook_secrets(inbox: Inbox = Inbox.HOUSE) -> list[str]:
+    """Return the secrets that are good for an inbox: two during a rotation."""
+    told = {
+        Inbox.HOUSE: settings.STRIPE_WEBHOOK_SECRET,
+        Inbox.CONNECTED: settings.STRIPE_CONNECT_WEBHOOK_SECRET,
+    }[inbox]
+    return [word for word in map(str.strip, told.split(",")) if word]
 
 
 def client() -> stripe.StripeClient:

@@ -7,6 +7,7 @@ balance is short, and asked for again later.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ import stripe
 from django.conf import settings
 
 from marketplace import card_shapes as shapes
+from marketplace.bankpayouts import BankPayout
 from marketplace.errors import PayoutAccountNotReady, RailShort
 from marketplace.payments.door import HANGING_MAX, client, dicts, faults_named, listed
 from marketplace.withdrawing import Transfer
@@ -22,15 +24,21 @@ CURRENCY = "usd"
 # Why Stripe refuses a transfer whole, and may take it another day.
 SHORT = "balance_insufficient"
 NOT_READY = {"insufficient_capabilities_for_transfer", "transfers_not_allowed", "account_invalid"}
+# Payouts that a bank sent back one after the other: after the first, Stripe makes none until there is another bank.
+PAYOUTS_FOLLOWED = 20
 SEEN_OF_ACCOUNT = ["configuration.recipient"]
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectedAccount:
-    """An account connected to the house, as Stripe has it now. state: a word of PayoutAccount.State."""
+    """An account connected to the house, as Stripe has it now. state: a word of PayoutAccount.State.
+
+    is_stopped: Stripe pays nothing out of it to its bank.
+    """
 
     id: str
     state: str
+    is_stopped: bool = False
 
 
 def create_account(*, owner: UUID, email: str) -> ConnectedAccount:
@@ -99,7 +107,8 @@ def create_transfer(
     key, and a repeat of one that was lost has the old one.
     Raises: RailShort, PayoutAccountNotReady, CardsSwitchedOff, CardsUnavailable, CardsRefused.
     """
-    if retrieve_account(account_id).state != "active":
+    account = retrieve_account(account_id)
+    if account.state != "active" or account.is_stopped:
         raise PayoutAccountNotReady
     params: Any = {
         "amount": amount_cents,
@@ -128,11 +137,37 @@ def retrieve_transfer(transfer_id: str) -> Transfer:
     return _transfer(fields)
 
 
-def transfers_paid_out(payout_id: str, *, account_id: str) -> list[str]:
-    """Name the transfers whose dollars a payout of a connected account took to its bank. Raises: as `create_account`."""
-    asked = {"payout": payout_id, "expand": ["data.source"]}
-    lines = listed(client().v1.balance_transactions, asked, account_id=account_id)
-    return [transfer_id for fields in lines if (transfer_id := shapes.transfer_in(fields))]
+def retrieve_payout(payout_id: str, *, account_id: str) -> BankPayout:
+    """Fetch a payout of a connected account, with the transfers whose dollars it took. Raises: as `create_account`.
+
+    Stripe tells what a payout took of those alone that it makes by itself; of one that the owner asked for, nobody knows.
+    """
+    v1 = client().v1
+    with faults_named():
+        fields = v1.payouts.retrieve(payout_id, options={"stripe_account": account_id}).to_dict()
+    took = _taken_by(payout_id, account_id=account_id) if fields["automatic"] else []
+    return shapes.bank_payout(fields, transfer_ids=took)
+
+
+def payouts_since(since: datetime, *, account_id: str) -> list[str]:
+    """Name a connected account's payouts since an instant, the earliest first. Raises: as `create_account`."""
+    asked = {"created": {"gte": int(since.timestamp())}}
+    found = [fields["id"] for fields in listed(client().v1.payouts, asked, account_id=account_id)]
+    return found[::-1]
+
+
+def _taken_by(payout_id: str, *, account_id: str) -> list[str]:
+    """Name the transfers that a payout took; those of a payout that came back before are in it again."""
+    found, payout_ids = [], [payout_id]
+    for taken in payout_ids:  # it grows while it is walked
+        asked = {"payout": taken, "expand": ["data.source"]}
+        for fields in listed(client().v1.balance_transactions, asked, account_id=account_id):
+            came_back = shapes.payout_that_failed(fields)
+            if came_back and came_back not in payout_ids and len(payout_ids) < PAYOUTS_FOLLOWED:
+                payout_ids.append(came_back)
+            elif transfer_id := shapes.transfer_in(fields):
+                found.append(transfer_id)
+    return found
 
 
 def _transfer(fields: dict[str, Any]) -> Transfer:
@@ -147,7 +182,9 @@ def _transfer(fields: dict[str, Any]) -> Transfer:
 
 
 def _account(fields: dict[str, Any]) -> ConnectedAccount:
-    return ConnectedAccount(fields["id"], shapes.account_state(fields))
+    return ConnectedAccount(
+        fields["id"], shapes.account_state(fields), is_stopped=shapes.is_account_stopped(fields)
+    )
 
 
 def _group(withdrawal_id: UUID) -> str:

@@ -197,15 +197,18 @@ WHERE offer.ended_at > %(since)s AND offer.ended_at <= %(now)s AND offer.state I
 
 # Each step of a withdrawal; and what decides where money goes, so that whoever did not change it can still stop it.
 WITHDRAWALS = """
-SELECT step.kind, row.id::text AS about, row.owner AS person, step.at, NULL::int AS netuid, NULL::uuid AS auction_id,
+SELECT step.kind, row.id || step.again AS about, row.owner AS person, step.at, NULL::int AS netuid, NULL::uuid AS auction_id,
        jsonb_build_object('name', 'Your withdrawal', 'withdrawal_id', row.id, 'held_rao', row.held_rao::text,
-                          'reason', nullif(row.reason, '')) AS data
+                          'arrives_cents', row.arrives_cents, 'reason', nullif(row.reason, '')) AS data
 FROM marketplace_withdrawal AS row
-JOIN LATERAL (VALUES ('withdrawal_requested', row.requested_at), ('withdrawal_approved', row.approved_at),
-                     ('withdrawal_sent', row.sent_at),
+JOIN LATERAL (VALUES ('withdrawal_requested', row.requested_at, ''), ('withdrawal_approved', row.approved_at, ''),
+                     ('withdrawal_sent', row.sent_at, ''),
+                     ('withdrawal_bank_refused', row.bank_refused_at, ':' || row.payout),
                      (CASE row.state WHEN 'arrived' THEN 'withdrawal_arrived' WHEN 'returned' THEN 'withdrawal_returned'
-                                     WHEN 'refused' THEN 'withdrawal_refused' END, row.ended_at)) AS step (kind, at)
-  ON step.kind IS NOT NULL
+                                     WHEN 'refused' THEN 'withdrawal_refused' END, row.ended_at,
+                      CASE WHEN row.state = 'arrived' AND row.bank_refused_at IS NOT NULL THEN ':' || row.payout ELSE '' END)
+                    ) AS step (kind, at, again)
+  ON step.kind IS NOT NULL AND (step.kind <> 'withdrawal_bank_refused' OR row.bank_fault <> '')
 WHERE (row.ended_at IS NULL OR row.ended_at > %(since)s) AND step.at > %(since)s AND step.at <= %(now)s
 UNION ALL
 SELECT 'withdrawal_address_added', place.id::text, place.owner, place.added_at, NULL::int, NULL::uuid,
@@ -217,6 +220,11 @@ SELECT 'withdrawal_account_changed', account.owner || ':' || account.changed_at,
        NULL::int, NULL::uuid, jsonb_build_object('name', 'Your account at Stripe')
 FROM marketplace_payoutaccount AS account
 WHERE account.changed_at > %(since)s AND account.changed_at <= %(now)s
+UNION ALL
+SELECT 'withdrawal_account_stopped', account.owner || ':' || account.stopped_at, account.owner, account.stopped_at,
+       NULL::int, NULL::uuid, jsonb_build_object('name', 'Your account at Stripe')
+FROM marketplace_payoutaccount AS account
+WHERE account.stopped_at > %(since)s AND account.stopped_at <= %(now)s
 """
 
 # The device that an account was opened on is news to nobody.

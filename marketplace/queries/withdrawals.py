@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from marketplace.errors import WithdrawalAddressUnknown, WithdrawalUnknown
@@ -102,6 +102,14 @@ def gone_to_chain(*, since: datetime, requests: Iterable[UUID]) -> list[Gone]:
         )
         for row in rows
     ]
+
+
+def accounts_paid(*, since: datetime, limit: int) -> list[str]:
+    """Name the accounts at Stripe that dollars were sent to since an instant, or are still at, the latest first."""
+    rows = Withdrawal.objects.filter(rail=Rail.STRIPE, state__in=[State.SENT, State.ARRIVED])
+    recent = rows.filter(Q(state=State.SENT) | Q(sent_at__gte=since))
+    accounts = recent.values("destination").annotate(last=Max("sent_at")).order_by("-last")
+    return list(accounts.values_list("destination", flat=True)[:limit])
 
 
 def withdrawal_addresses(owner: UUID) -> list[WithdrawalAddress]:

@@ -32,5 +32,6 @@ def town(transactional_db, settings, one_connection):
     with StripeServer() as server:
         settings.STRIPE_SECRET_KEY = server.secret_key
         settings.STRIPE_WEBHOOK_SECRET = server.webhook_secret
+        settings.STRIPE_CONNECT_WEBHOOK_SECRET = server.connect_secret
         settings.STRIPE_API_BASE = server.url
         yield towns.built(now=timezone.now())

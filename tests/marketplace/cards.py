@@ -35,7 +35,9 @@ def paid(far_end, *, owner=None, cents=CENTS, key="one", card="a card"):
 def hear(far_end, event, *, now=NOW):
     """Take an event in as the webhook does, and act on it as the sweep does."""
     payload, signature = far_end.signed(event)
-    operations.record_webhook_event(payments.read_event(payload, signature=signature), now=now)
+    inbox = payments.Inbox.CONNECTED if event.get("account") else payments.Inbox.HOUSE
+    read = payments.read_event(payload, signature=signature, inbox=inbox)
+    operations.record_webhook_event(read, now=now)
     return operations.process_webhook_event(event_id=event["id"], now=now)
 
 

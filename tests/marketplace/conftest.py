@@ -15,5 +15,6 @@ def far_end(settings):
         server.clock = NOW.timestamp
         settings.STRIPE_SECRET_KEY = server.secret_key
         settings.STRIPE_WEBHOOK_SECRET = server.webhook_secret
+        settings.STRIPE_CONNECT_WEBHOOK_SECRET = server.connect_secret
         settings.STRIPE_API_BASE = server.url
         yield server

@@ -70,6 +70,7 @@ def test_every_kind_says_a_whole_sentence_of_what_its_source_knows():
         "offer_id": "1",
         "held_rao": "5",
         "forgiven_rao": "5",
+        "arrives_cents": 2_500,
         "amount_cents": 2_500,
         "refunded_cents": 2_500,
         "label": "Cold wallet",

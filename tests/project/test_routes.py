@@ -43,6 +43,7 @@ ONCE_ANYWAY = {
     "PATCH /api/v1/webhook-endpoints/{endpoint_id}/": "says what shall hold",
     "POST /api/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/send-again/": "what waits waits",
     "POST /api/v1/webhooks/stripe/": "Stripe's event is the key",
+    "POST /api/v1/webhooks/stripe/connect/": "Stripe's event is the key",
 }
 
 
