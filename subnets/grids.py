@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Self, TypeAlias
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from neurons.protocol import canonical_json
@@ -98,19 +99,23 @@ class Grid(Mapping[str, Mapping[str, int]]):
 
     def spelled(self) -> bytes:
         """Return the canonical JSON of the mapping, its numbers as decimal strings."""
-        names = [canonical_json(miner).replace(b"%", b"%%") for miner in self.miners]
-        pieces = [name + b':"%d"' for name in names]
-        form, shape = b"", b""
-        rows: list[bytes] = []
-        for place in sorted(range(len(self)), key=self.validators.__getitem__):
-            entries = self.has_entry[place]
-            # As a rule every validator knows the same miners.
-            if not rows or entries.tobytes() != shape:
-                shape = entries.tobytes()
-                form = b"{" + b",".join([pieces[one] for one in entries.nonzero()[0]]) + b"}"
-            said = form % tuple(self.numbers[place, entries].tolist())
-            rows.append(canonical_json(self.validators[place]) + b":" + said)
+        names = [canonical_json(miner) + b':"' for miner in self.miners]
+        order = sorted(range(len(self)), key=self.validators.__getitem__)
+        rows = [
+            canonical_json(self.validators[place]) + b":{" + self._row_spelled(place, names) + b"}"
+            for place in order
+        ]
         return b"{" + b",".join(rows) + b"}"
+
+    def _row_spelled(self, place: int, names: Sequence[bytes]) -> bytes:
+        """Return what stands between a row's braces: names and numbers by turns, the numbers spelled all at once."""
+        columns = np.flatnonzero(self.has_entry[place])
+        if not len(columns):
+            return b""
+        parts = [b'",'] * (3 * len(columns))
+        parts[0::3] = [names[column] for column in columns.tolist()]
+        parts[1::3] = orjson.dumps(self.numbers[place, columns].tolist())[1:-1].split(b",")
+        return b"".join(parts[:-1]) + b'"'
 
     def __getitem__(self, validator: str) -> "Row":
         """Return what a validator holds. Raises: KeyError."""

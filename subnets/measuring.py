@@ -6,7 +6,7 @@ An epoch has tens of thousands of scores, so they are measured in columns; sums 
 holds exactly are Python's own integers.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Self, TypeAlias
@@ -98,16 +98,24 @@ def measured(
     _refuse_repeated(given)
     cells = given.judge * len(miners) + judged[given.places]
     columns = _columns(given, cells)
-    pairs = np.unique(cells)
+    is_judged = np.bincount(cells, minlength=len(validators) * len(miners)) > 0
+    pairs = np.flatnonzero(is_judged)
     columns |= _delivered(counts, miners, pairs % len(miners))
     stops = np.searchsorted(pairs, np.arange(1, len(validators) + 1) * len(miners)).tolist()
+    named = _named(miners, is_judged.reshape(len(validators), -1))
     return {
-        validator: Table(
-            tuple(miners[place] for place in (pairs[start:stop] % len(miners)).tolist()),
-            {name: column[start:stop] for name, column in columns.items()},
-        )
-        for validator, start, stop in zip(validators, [0, *stops], stops, strict=False)
+        validator: Table(own, {name: column[start:stop] for name, column in columns.items()})
+        for validator, own, start, stop in zip(validators, named, [0, *stops], stops, strict=False)
     }
+
+
+def _named(miners: Sequence[str], rows: NDArray[np.bool_]) -> Iterator[tuple[str, ...]]:
+    """Yield the miners that are set in each row; as a rule every validator has scored the same."""
+    last, names = b"", tuple[str, ...]()
+    for row in rows:
+        if (shape := row.tobytes()) != last:
+            last, names = shape, tuple(miners[place] for place in np.flatnonzero(row).tolist())
+        yield names
 
 
 def _columns(given: Given, cells: Column) -> dict[str, Column]:

@@ -4,12 +4,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import numpy as np
-import orjson
 from django.db import connection, transaction
 
 from compute.blueprints import blueprint
@@ -25,14 +23,14 @@ from subnets.signed_scores import Column, ScoredResult, SignedScores, Texts, pla
 
 # The first half of an advisory lock's name ("SCOR"), so that no other use of such locks meets this one.
 SCORE_WRITERS = 0x53434F52
-# A row a validator, and in it a value a field: twelve thousand rows take longer to be sent and made than to be found.
-# Aggregates of one statement take a group's scores in one order, that in which they lie.
+# A row for each validator and reason, and in it a value a field: twelve thousand rows take longer to be sent and made
+# than to be found. Aggregates of one statement take a group's scores in one order, that in which they lie.
 GIVEN = """
-SELECT validator, string_agg(timestamptz_send(scored_at), ''), string_agg(uuid_send(result_id), ''),
-       string_agg(int4send(score_ppm), ''), json_agg(reason)::text, string_agg(signature, '')
+SELECT validator, reason, string_agg(timestamptz_send(scored_at), ''), string_agg(uuid_send(result_id), ''),
+       string_agg(int4send(score_ppm), ''), string_agg(signature, '')
 FROM compute_score
 WHERE netuid = %(netuid)s::int AND scored_at >= %(starts_at)s::timestamptz AND scored_at < %(ends_at)s::timestamptz
-GROUP BY validator
+GROUP BY validator, reason
 """
 RETURNED = """
 SELECT result.id::text, lease_id::text, job_id::text, request_id::text, hotkey, output_digest, signature, latency_ms,
@@ -50,10 +48,12 @@ WHERE netuid = %(netuid)s::int AND ended_at >= %(starts_at)s::timestamptz AND en
 GROUP BY hotkey ORDER BY hotkey
 """
 SIGNATURE_LENGTH = 2 + 2 * SIGNATURE_BYTES  # nothing else is taken for a score's
-# One epoch is one of many that are closed at once: helpers would take the processors from each other.
+# One epoch is one of many that are closed at once: helpers would take the processors from each other. And nobody has
+# counted what was scored since the tables were last looked over: taken for few, scores would be sorted into groups.
 ONE_INSTANT = """
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
-SET LOCAL max_parallel_workers_per_gather = 0
+SET LOCAL max_parallel_workers_per_gather = 0;
+SET LOCAL enable_sort = off
 """
 
 
@@ -121,31 +121,34 @@ def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathere
 class Given:
     """The scores that GIVEN sends, validator by validator: a column a field, one value a score.
 
-    validators: sorted. scored_at: in microseconds. result_ids: sixteen bytes each.
+    validators, reasons: each that occurs, sorted; validator_at, reason_at: places in them. scored_at: in
+    microseconds. result_ids: sixteen bytes each.
     """
 
     validators: Sequence[str]
+    reasons: Sequence[str]
     validator_at: Column
+    reason_at: Column
     scored_at: Column
     result_ids: Sequence[bytes]
     scores_ppm: Column
-    reasons: Sequence[str]
     signatures: Texts
 
     @classmethod
     def read(cls, rows: Iterable[tuple[Any, ...]]) -> Self:
-        """Lay the validators' columns under each other; numbers come as PostgreSQL sends them in binary."""
+        """Lay the groups' columns under each other; numbers come as PostgreSQL sends them in binary."""
         columns = [*zip(*sorted(rows), strict=True)] or [()] * 6
-        validators, scored_at, result_ids, scores_ppm, reasons, signatures = columns
+        judges, said, scored_at, result_ids, scores_ppm, signatures = columns
+        validators, reasons = sorted(set(judges)), sorted(set(said))
+        counts = [len(own) // 4 for own in scores_ppm]
         return cls(
             validators=validators,
-            validator_at=np.repeat(
-                np.arange(len(validators)), [len(own) // 4 for own in scores_ppm]
-            ),
+            reasons=reasons,
+            validator_at=np.repeat(places(judges, validators), counts),
+            reason_at=np.repeat(places(said, reasons), counts),
             scored_at=np.frombuffer(b"".join(scored_at), dtype=">i8").astype(np.int64),
             result_ids=np.frombuffer(b"".join(result_ids), dtype="V16").tolist(),
             scores_ppm=np.frombuffer(b"".join(scores_ppm), dtype=">i4").astype(np.int64),
-            reasons=[*chain.from_iterable(map(orjson.loads, reasons))],
             signatures=np.frombuffer("".join(signatures).encode(), dtype=f"S{SIGNATURE_LENGTH}"),
         )
 
@@ -154,15 +157,14 @@ class Given:
 
         Within an instant scores come by result id, as they were committed to.
         """
-        reasons = sorted(set(self.reasons))
         scored = [UUID(result.result_id).bytes for result in results]
         found = SignedScores(
             results=results,
             validators=self.validators,
-            reasons=reasons,
+            reasons=self.reasons,
             result_at=places(self.result_ids, scored),
             validator_at=self.validator_at,
-            reason_at=places(self.reasons, reasons),
+            reason_at=self.reason_at,
             scores_ppm=self.scores_ppm,
             signatures=self.signatures,
         )

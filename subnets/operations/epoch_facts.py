@@ -1,16 +1,14 @@
 """The rows of a closed epoch: itself, a term a neuron, what a replay needs. Facts, written once.
 
 The ORM would write a bundle of megabytes into its statement as text of twice the length, and make a row of every
-neuron. Here PostgreSQL gets the bytes as they are (`ledger.prepared`), and the terms by COPY. Constraints and
-triggers hold for both as for any row.
+neuron. Here PostgreSQL gets the bytes as they are, and the terms as an array a column (`ledger.prepared`), which unlike
+COPY need not be waited for. Constraints and triggers hold for both as for any row.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
-
-from django.db import connection
 
 from ledger import prepared
 from subnets.payroll import Term
@@ -32,12 +30,24 @@ WITH epoch AS (
 INSERT INTO subnets_epochevidence (epoch_id, packed) SELECT id, %(evidence)s::bytea FROM epoch
 """
 
+WRITE_TERMS = """
+INSERT INTO subnets_epochterm (
+    epoch_id, uid, hotkey, owner, stake_rao, is_active, has_permit, consensus_u16, incentive_u16,
+    dividends_u16, validator_trust_u16, miner_rao, validator_rao
+)
+SELECT %(epoch_id)s::uuid, term.*
+FROM unnest(
+    %(uid)s::smallint[], %(hotkey)s::text[], %(owner)s::uuid[], %(stake_rao)s::bigint[],
+    %(is_active)s::bool[], %(has_permit)s::bool[], %(consensus_u16)s::int[], %(incentive_u16)s::int[],
+    %(dividends_u16)s::int[], %(validator_trust_u16)s::int[], %(miner_rao)s::bigint[], %(validator_rao)s::bigint[]
+) AS term
+"""
 # What a row says of its neuron, by the names that terms and columns share.
-SAID = (
-    "uid", "hotkey", "owner", "stake_rao", "is_active", "has_permit", "consensus_u16", "incentive_u16",
-    "dividends_u16", "validator_trust_u16", "miner_rao", "validator_rao",
+NUMBERS = (
+    "uid", "stake_rao", "consensus_u16", "incentive_u16", "dividends_u16", "validator_trust_u16", "miner_rao",
+    "validator_rao",
 )  # fmt: skip
-COPY_TERMS = f"COPY subnets_epochterm (epoch_id, {', '.join(SAID)}) FROM STDIN"
+TEXTS = ("hotkey", "owner", "is_active", "has_permit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,6 @@ class EpochFacts:
 def write_epoch(facts: EpochFacts, terms: Sequence[Term]) -> None:
     """Write the epoch and its terms, with the bundle that proves them and what a replay needs."""
     prepared.send(WRITE_EPOCH, asdict(facts))
-    with connection.cursor() as cursor, cursor.copy(COPY_TERMS) as rows:
-        for term in terms:
-            rows.write_row((facts.id, *(getattr(term, name) for name in SAID)))
+    numbers = {name: prepared.numbers(getattr(term, name) for term in terms) for name in NUMBERS}
+    texts = {name: prepared.texts(getattr(term, name) for term in terms) for name in TEXTS}
+    prepared.send(WRITE_TERMS, {"epoch_id": facts.id} | numbers | texts)

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from ledger import chart, receipts
+from ledger import chart, prepared, receipts
 from ledger import operations as ledger
 from ledger import queries as books
 from ledger.chart import Code
@@ -240,16 +240,20 @@ def prove(
 
 @transaction.atomic(durable=True)
 def conclude(begun: Begun, paid: payroll.Payroll, facts: EpochFacts, *, now: datetime) -> Epoch:
-    """Write the epoch and pay everyone it names, all or nothing. A closed one is returned as it is."""
+    """Write the epoch and pay everyone it names, all or nothing. A closed one is returned as it is.
+
+    While PostgreSQL stores the bundle, what follows is put into words here (`prepared.atomic`).
+    """
     record = begun.record
     subnet = queries.lock_subnet(record.netuid)
     closed = queries.closed_epoch(record.netuid, record.number)
     if closed is not None:
         return closed
-    write_epoch(facts, paid.terms)
-    hand_on(begun.neurons, paid.terms)
     advance(subnet, record, paid)
-    pay(record, paid, now=now)
+    with prepared.atomic():
+        write_epoch(facts, paid.terms)
+        hand_on(begun.neurons, paid.terms)
+        pay(record, paid, now=now)
     written = queries.closed_epoch(record.netuid, record.number)
     assert written is not None, "this transaction wrote it"
     return written
@@ -293,7 +297,8 @@ def pay(record: Record, paid: payroll.Payroll, *, now: datetime) -> None:
     key = f"epoch:{record.netuid}:{record.number}"
     for start in range(0, len(moves), MAX_STEPS):
         part = start // MAX_STEPS + 1
-        ledger.post(
+        # Its key is new: the subnet is locked, and the epoch was not closed.
+        ledger.post_at_last(
             Entry(
                 key=key if part == 1 else f"{key}:{part}",
                 code=Code.EPOCH_PAID,

@@ -14,6 +14,8 @@ from ledger import queries as books
 from subnets.errors import NotRegistered, SubnetUnknown
 from subnets.models import Epoch, EpochTerm, Hotkey, Neuron, Subnet
 
+# Names are text in JSON. A subnet's uids, which the database bounds, are found here sooner than they are read.
+UID_OF = {str(uid): uid for uid in range(256)}
 PAGE_MAX = 100  # rows of any list that a caller can ask for at once
 
 
@@ -61,9 +63,8 @@ class Seated(NamedTuple):
 
     @property
     def bonds(self) -> dict[int, int]:
-        """Read the bonds: miner uid → u16. Names are text in JSON."""
-        bonds = orjson.loads(self.bonds_json)
-        return dict(zip(map(int, bonds), bonds.values(), strict=True))
+        """Read the bonds: miner uid → u16."""
+        return {UID_OF[uid]: u16 for uid, u16 in orjson.loads(self.bonds_json).items()}
 
 
 def seated(netuid: int) -> list[Seated]:

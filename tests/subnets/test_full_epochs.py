@@ -83,7 +83,7 @@ def test_more_payees_than_an_entry_has_steps_are_paid_in_parts_and_at_once_or_no
     keys = _crowd.hotkeys()
     _crowd.founded(range(1, 2), keys)
     monkeypatch.setattr("subnets.operations.epochs.MAX_STEPS", FEW_STEPS)
-    post, issued_rao = ledger.post, books.issued_rao()
+    post, issued_rao = ledger.post_at_last, books.issued_rao()
 
     def refuse_the_second(entry):
         if entry.key.endswith(":2"):
@@ -91,7 +91,7 @@ def test_more_payees_than_an_entry_has_steps_are_paid_in_parts_and_at_once_or_no
         return post(entry)
 
     with monkeypatch.context() as patch:
-        patch.setattr("subnets.operations.epochs.ledger.post", refuse_the_second)
+        patch.setattr("subnets.operations.epochs.ledger.post_at_last", refuse_the_second)
         with pytest.raises(ConnectionError):
             closed(1, keys)
     assert books.issued_rao() == issued_rao
