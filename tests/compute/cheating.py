@@ -267,6 +267,45 @@ def _earned(kind, *, is_busy, seed):
     }
 
 
+@dataclass(frozen=True)
+class OnPaper:
+    """What a calculation says instead of draws, for each hundred of an honest miner. spread: one standard deviation of a run."""
+
+    percent: float
+    spread: float
+
+
+def halves_on_paper(kind):
+    """Calculate what a busy subnet pays from epochs who does half of the work, and every canary, in a share of the time.
+
+    Of n jobs, c are canaries and right, the others by a coin. The default rule of `language` pays quality times credited
+    work, which is the part that is right, squared; a mean of squares is the square of the mean and its variance. What an
+    honest text loses by parting, both lose. Its smoothing keeps much of the first epoch: that is most of a run's spread.
+    """
+    miner, rule = MINERS["lazy, knowing canaries"], DEFAULT_RULES[kind]
+    n = round(JOBS * min(4, 1 / miner.cost))
+    c = -(-n // CANARY_EVERY)
+    right, variance = (c + (n - c) * HALF) / n, (n - c) * HALF * (1 - HALF) / n**2
+    units = [
+        blueprint(kind).work_units(job.payload) for job in pool(kind, np.random.default_rng(1))
+    ]
+    size = np.mean(np.square(units)) / np.mean(units) ** 2
+    # Relative variances of quality, of credited work, and twice what they share, in one epoch.
+    epoch = variance / right**2 + (size / right - 1) / n + 2 * (1 - right) / (right * n)
+    kept = weights_of_epochs(rule["smoothing"]["ema_alpha_ppm"] / 1_000_000)
+    percent = 100 * n / JOBS * (right**2 + variance)
+    return OnPaper(percent, percent * float(np.sqrt(epoch * np.sum(np.square(kept)))))
+
+
+def weights_of_epochs(alpha):
+    """Return how much of what a run pays each epoch's score decides, where each is smoothed into the next."""
+    smoothed = np.zeros((EPOCHS, EPOCHS))
+    for epoch in range(EPOCHS):
+        smoothed[epoch] = smoothed[epoch - 1] * (1 - alpha) if epoch else 0
+        smoothed[epoch, epoch] = alpha if epoch else 1
+    return smoothed.mean(axis=0)
+
+
 def groups():
     """Return group → its miners."""
     alone = {name: (name,) for name in MINERS if name not in (*HONEST, *RING)}

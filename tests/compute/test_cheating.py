@@ -31,8 +31,13 @@ def test_doing_half_of_the_work_earns_less_than_half(kind, who):
 def test_where_work_waits_doing_half_of_it_twice_as_fast_still_earns_less_than_half(kind, who):
     found = cheating.earned(kind, is_busy=True)[who]
 
-    # Of language, no canary can be known: they come as chats. Whoever knew them would be near a half.
-    assert found.epochs_percent < (50 + LUCK if kind == "language" else 50)
+    if kind == "language" and who == "lazy, knowing canaries":
+        # Nobody can know canaries of language: they come as chats. Whoever could would have a little over a half.
+        paper = cheating.halves_on_paper(kind)
+        assert paper.percent == pytest.approx(53.7, abs=0.1)
+        assert found.epochs_percent == pytest.approx(paper.percent, abs=2 * paper.spread)
+    else:
+        assert found.epochs_percent < 50
 
 
 def test_a_ring_s_validator_with_thirty_percent_of_the_stake_loses_its_dividends(kind):

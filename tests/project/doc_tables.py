@@ -233,7 +233,27 @@ def cheats():
     return rows(["who", *(f"{kind}{', busy' if busy else ''}" for kind, busy in worlds)], body)
 
 
+def halves():
+    """What doing half of the work pays on a busy subnet that could be told canaries: calculated, and drawn once."""
+    from tests.compute import cheating
+
+    who, kind = "lazy, knowing canaries", "language"
+    paper, drawn = cheating.halves_on_paper(kind), cheating.earned(kind, is_busy=True)[who]
+    return rows(
+        ["who", "on paper", "one run's spread", "drawn in the table above"],
+        [
+            [
+                f"{who}, {kind}, busy",
+                f"{paper.percent:.1f}",
+                f"{paper.spread:.1f}",
+                f"{drawn.epochs_percent:.0f}",
+            ]
+        ],
+    )
+
+
 TABLES = {
+    "halves": halves,
     "misses": misses,
     "cheats": cheats,
     "replicas": replicas,
