@@ -118,6 +118,20 @@ def match(
     return matches
 
 
+def within_places(
+    matches: Iterable[Match], candidates: Iterable[Candidate], open_counts: Mapping[UUID, int]
+) -> list[Match]:
+    """Keep the matches for which their machines have places, in order. open_counts: machine → leases open by now."""
+    places = {each.machine_id: each.concurrency for each in candidates}
+    taken = dict(open_counts)
+    kept = []
+    for one in matches:
+        taken[one.machine_id] = taken.get(one.machine_id, 0) + 1
+        if taken[one.machine_id] <= places[one.machine_id]:
+            kept.append(one)
+    return kept
+
+
 def _fairness(candidates: Iterable[Candidate]) -> dict[UUID, float]:
     """Return owner → the time it held leases lately per place, against everybody's; 1 is its part."""
     busy: dict[UUID, int] = {}

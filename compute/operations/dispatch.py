@@ -29,8 +29,9 @@ NUDGE_KEPT_S = 30  # a nudge nobody waits for is stale by the next poll
 def dispatch_queued(*, now: datetime, limit: int) -> int:
     """Offer up to `limit` queued jobs to machines; return how many found one.
 
-    Jobs are locked and those of another worker's batch passed over, so sweeps may run side by side.
-    Two sweeps may offer one machine a lease more than it asked for; the machine takes them in turn.
+    Jobs are locked and those of another worker's batch passed over, so sweeps may run side by side. One that filled a
+    machine which this one chose too is waited for: a job whose place is gone stays queued, and no machine gets more
+    leases than it has places.
     """
     candidates = queries.candidates(now=now)
     free = [each for each in candidates if each.open_count < each.concurrency]
@@ -38,7 +39,9 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
     jobs = {job.pk: job for job in queries.lock_queued(limit, netuids=netuids, now=now)}
     if not jobs:
         return 0
-    matches = scheduling.match(queries.wishes(jobs.values()), candidates, now=now)
+    chosen = scheduling.match(queries.wishes(jobs.values()), candidates, now=now)
+    open_counts = queries.lock_places({each.machine_id for each in chosen})
+    matches = scheduling.within_places(chosen, candidates, open_counts)
     hardware = {each.machine_id: each.hardware for each in candidates}
     for match in matches:
         jobs[match.job_id].turn_to(Job.State.LEASED, now=now)
@@ -65,7 +68,7 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
         "job:offered job=%s lease=%s machine=%s hotkey=%s",
         [(each.job_id, each.pk, each.machine_id, each.hotkey) for each in leases],
     )
-    set_aside(jobs, matches, candidates, now=now)
+    set_aside(jobs, chosen, candidates, now=now)
     # A poll that ended early for a job that comes as a chat would tell the miner which chat that is.
     rung = [each.machine_id for each in matches if jobs[each.job_id].blueprint not in TUNNELED]
     transaction.on_commit(lambda: nudge(rung))

@@ -24,7 +24,7 @@ from compute.errors import (
 from compute.models import Job, Lease, Result
 from compute.operations import logbook
 from compute.operations.leases import take
-from compute.operations.moves import write_jobs, write_leases
+from compute.operations.moves import write_leases_and_jobs
 from ledger import prepared
 from ledger.errors import DomainError
 from neurons import keys, protocol
@@ -179,8 +179,7 @@ def hand_over(results: Collection[Result], *, now: datetime) -> None:
         result.lease.turn_to(Lease.State.RETURNED, now=now)
         result.job.verify_by_at = now + timedelta(seconds=settings.VERIFY_S)
         result.job.turn_to(Job.State.RETURNED, now=now)
-    write_leases([result.lease for result in results])
-    write_jobs([result.job for result in results])
+    write_leases_and_jobs([result.lease for result in results], [result.job for result in results])
     logbook.note(
         "job:returned job=%s lease=%s result=%s hotkey=%s latency_ms=%s",
         [(each.job_id, each.lease_id, each.pk, each.hotkey, each.latency_ms) for each in results],

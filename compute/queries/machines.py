@@ -9,6 +9,7 @@ from operator import or_
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
@@ -22,6 +23,7 @@ from subnets.models import Neuron
 
 LIVE_WITHIN = timedelta(seconds=60)  # a long-poll asks again at least every 20 s
 TUNNELED_WITHIN = timedelta(seconds=30)  # gateways say every 10 s which tunnels they hold
+PLACES = 0x504C4143  # "PLAC": no other advisory lock meets this one
 CANDIDATES_MAX = 2_000  # machines looked at by one sweep; 1 000 idle miners are the target
 
 
@@ -68,6 +70,25 @@ def candidates(*, now: datetime) -> list[scheduling.Candidate]:
         for machine in machines
         if machine.hotkey in registered
     ]
+
+
+def lock_places(machine_ids: Collection[UUID]) -> Counter[UUID]:
+    """Let no other sweep give these machines leases until this transaction ends; return how many each has open. Two statements.
+
+    The second sees what whoever was waited for has committed. Machines' own requests do not wait: rows are not locked.
+    """
+    if not machine_ids:
+        return Counter()
+    with connection.cursor() as cursor:
+        # In one order, so that two sweeps never wait in a ring.
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, part) FROM"
+            " (SELECT DISTINCT hashtext(id::text) AS part FROM unnest(%s::uuid[]) AS id ORDER BY part) AS parts",
+            [PLACES, list(machine_ids)],
+        )
+    still_open = [Lease.State.OFFERED, Lease.State.TAKEN]
+    rows = Lease.objects.filter(machine__in=machine_ids, state__in=still_open)
+    return Counter(rows.values_list("machine", flat=True))
 
 
 def _open_netuids(machine: Machine, kinds: dict[int, str], *, now: datetime) -> frozenset[int]:
