@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from compute import operations, scheduling
+from compute import operations
 from compute.errors import MachineUnknown, TooManyMachines
 from compute.models import Job, Lease, Machine, TrackRecord
 from compute.operations import dispatch, machines
@@ -312,66 +312,6 @@ def test_a_nudge_ends_the_wait_of_its_machine(netuid):
     dispatch.await_nudge(miner.machine_id, wait_s=20)
 
     assert dispatch.connection().llen(dispatch.bell(miner.machine_id)) == 0
-
-
-@pytest.mark.django_db(transaction=True)
-def test_sweeps_side_by_side_give_every_job_to_one_machine(transactional_db):
-    netuid, owner = make.subnet(), make.rich_owner(10)
-    make.miner(netuid, concurrency=64)
-    for number in range(12):
-        make.job(netuid, owner, key=f"job:{number}")
-    start = threading.Barrier(3)
-
-    def sweep():
-        try:
-            start.wait()
-            operations.dispatch_queued(now=NOW, limit=6)
-        finally:
-            connection.close()
-
-    sweeps = [threading.Thread(target=sweep) for _ in range(3)]
-    for each in sweeps:
-        each.start()
-    for each in sweeps:
-        each.join()
-    make.dispatched()
-
-    leased = list(Lease.objects.values_list("job_id", flat=True))
-    assert len(leased) == len(set(leased)) == 12
-
-
-@pytest.mark.django_db(transaction=True)
-def test_sweeps_that_choose_one_machine_at_once_give_it_no_more_than_its_places(
-    transactional_db, monkeypatch
-):
-    netuid, owner = make.subnet(), make.rich_owner(10)
-    make.miner(netuid, concurrency=3)
-    for number in range(8):
-        make.job(netuid, owner, key=f"job:{number}")
-    both_have_chosen, choose = threading.Barrier(2), scheduling.match
-
-    def chosen_together(*given, **named):
-        found = choose(*given, **named)
-        both_have_chosen.wait(timeout=10)
-        return found
-
-    monkeypatch.setattr(scheduling, "match", chosen_together)
-    offered = []
-
-    def sweep():
-        try:
-            offered.append(operations.dispatch_queued(now=NOW, limit=4))
-        finally:
-            connection.close()
-
-    sweeps = [threading.Thread(target=sweep) for _ in range(2)]
-    for each in sweeps:
-        each.start()
-    for each in sweeps:
-        each.join()
-
-    assert sorted(offered) == [0, 3]
-    assert Lease.objects.count() == Job.objects.filter(state=Job.State.LEASED).count() == 3
 
 
 @pytest.mark.django_db(transaction=True)
