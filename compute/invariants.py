@@ -1,8 +1,7 @@
 """What must always hold between jobs, leases, tabs and the ledger, asked of the database in one statement."""
 
-from django.db import connection
-
 from ledger.chart import Code
+from ledger.invariants import asked
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
 FAULTS_SHOWN = 20
@@ -142,9 +141,7 @@ def check_books() -> list[str]:
         for claim, query in CLAIMS.items()
     ]
     codes = {"placed": Code.JOB_PLACED.value, "settled": Code.JOB_SETTLED.value}
-    with connection.cursor() as cursor:
-        cursor.execute(SUBJECTS + "\nUNION ALL\n".join(parts), codes)
-        return [
-            f"compute: {subject} breaks the rule that {claim}: {difference}"
-            for claim, subject, difference in cursor.fetchall()
-        ]
+    return [
+        f"compute: {subject} breaks the rule that {claim}: {difference}"
+        for claim, subject, difference in asked(SUBJECTS + "\nUNION ALL\n".join(parts), codes)
+    ]

@@ -28,7 +28,7 @@ class Answer:
         return list(self._cursor.fetchall())
 
 
-def send(sql: str, parameters: Mapping[str, Any]) -> Answer:
+def send(sql: str, parameters: Mapping[str, Any] | None = None) -> Answer:
     """Send a statement on Django's connection, in its transaction.
 
     Within `atomic` it is not waited for: what it refuses is raised by whatever waits next, the commit at the latest.
@@ -39,7 +39,7 @@ def send(sql: str, parameters: Mapping[str, Any]) -> Answer:
     return Answer(cursor)
 
 
-def rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def rows(sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
     """Send a statement and return its rows."""
     return send(sql, parameters).rows()
 

@@ -5,9 +5,8 @@
 
 from collections.abc import Iterator
 
-from django.db import connection
-
 from ledger.chart import Code
+from ledger.invariants import asked
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
 FAULTS_SHOWN = 20
@@ -91,10 +90,7 @@ CLAIMS = (
 
 def faults() -> Iterator[str]:
     """Yield what is wrong with card payments, one sentence a fault."""
+    said = {"limit": FAULTS_SHOWN, "forgiven": Code.CARD_DEBT_FORGIVEN.value}
     for claim, query in CLAIMS:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                query, {"limit": FAULTS_SHOWN, "forgiven": Code.CARD_DEBT_FORGIVEN.value}
-            )
-            for subject, difference in cursor.fetchall():
-                yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"
+        for subject, difference in asked(query, said):
+            yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"

@@ -4,11 +4,9 @@
 """
 
 from collections.abc import Iterator
-from typing import Any
-
-from django.db import connection
 
 from ledger.chart import Code
+from ledger.invariants import asked
 from marketplace import queries, sealed
 from marketplace.models import Auction
 
@@ -66,12 +64,10 @@ CLAIMS = (
 
 def faults() -> Iterator[str]:
     """Yield what is wrong with sealed bids, one sentence a fault."""
-    asked: dict[str, Any] = {"placed": Code.SEALED_BID_PLACED, "limit": FAULTS_SHOWN}
+    said: dict[str, object] = {"placed": Code.SEALED_BID_PLACED, "limit": FAULTS_SHOWN}
     for claim, query in CLAIMS:
-        with connection.cursor() as cursor:
-            cursor.execute(query, asked)
-            for subject, difference in cursor.fetchall():
-                yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"
+        for subject, difference in asked(query, said):
+            yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"
     yield from _not_as_committed()
 
 

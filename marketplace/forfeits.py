@@ -4,11 +4,9 @@
 """
 
 from collections.abc import Iterator
-from typing import Any
-
-from django.db import connection
 
 from ledger.chart import FEES, FORFEITS, Code
+from ledger.invariants import asked
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
 FAULTS_SHOWN = 20
@@ -66,14 +64,12 @@ CLAIMS = (
 
 def faults() -> Iterator[str]:
     """Yield what is wrong with deposits and second chances, one sentence a fault."""
-    asked: dict[str, Any] = {
+    said: dict[str, object] = {
         "forfeited": Code.DEPOSIT_FORFEITED,
         "forfeits": FORFEITS.code,
         "fees": FEES.code,
         "limit": FAULTS_SHOWN,
     }
     for claim, query in CLAIMS:
-        with connection.cursor() as cursor:
-            cursor.execute(query, asked)
-            for subject, difference in cursor.fetchall():
-                yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"
+        for subject, difference in asked(query, said):
+            yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"

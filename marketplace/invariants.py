@@ -6,10 +6,10 @@ Each claim is asked in one statement, and so of one instant: bids may come in wh
 from collections.abc import Iterator
 from itertools import groupby
 
-from django.db import connection
 from django.db.models import OuterRef, Subquery
 
 from ledger.chart import TAO, Code
+from ledger.invariants import asked
 from marketplace import bidding, cardbooks, covers, forfeits, promises, queries, withdrawalbooks
 from marketplace.models import Auction, Bid, BidVoid, Deposit, Sale
 
@@ -90,6 +90,18 @@ WHERE said.rao <> coalesce(moved.rao, 0)
 
 def check_books() -> list[str]:
     """Return what is wrong with the marketplace, one sentence a fault; empty means all is well."""
+    said = {
+        "live": LIVE,
+        "bid_codes": [Code.BID_PLACED.value, Code.BID_VOIDED.value],
+        "sale_settled": Code.SALE_SETTLED,
+        "card_credited": Code.CARD_CREDITED,
+        "premium_paid": Code.PREMIUM_PAID,
+        "by_slot": Sale.Kind.SLOT,
+        "by_auction": Sale.Kind.AUCTION,
+        "credited": Deposit.State.CREDITED,
+        "tao": TAO,
+        "limit": FAULTS_SHOWN,
+    }
     faults = [
         f"marketplace: {subject} breaks the rule that {claim}: {difference}"
         for claim, query in (
@@ -97,7 +109,7 @@ def check_books() -> list[str]:
             ("who was taken out of an auction bids there no more", VOIDS),
             ("every sale and deposit was paid once", SUMS),
         )
-        for subject, difference in _asked(query)
+        for subject, difference in asked(query, said)
     ]
     return [
         *faults,
@@ -108,26 +120,6 @@ def check_books() -> list[str]:
         *promises.faults(),
         *withdrawalbooks.faults(),
     ]
-
-
-def _asked(query: str) -> list[tuple[str, str]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            query,
-            {
-                "live": LIVE,
-                "bid_codes": [Code.BID_PLACED.value, Code.BID_VOIDED.value],
-                "sale_settled": Code.SALE_SETTLED,
-                "card_credited": Code.CARD_CREDITED,
-                "premium_paid": Code.PREMIUM_PAID,
-                "by_slot": Sale.Kind.SLOT,
-                "by_auction": Sale.Kind.AUCTION,
-                "credited": Deposit.State.CREDITED,
-                "tao": TAO,
-                "limit": FAULTS_SHOWN,
-            },
-        )
-        return [(subject, difference) for subject, difference in cursor.fetchall()]
 
 
 def _unlike_their_bids() -> Iterator[str]:

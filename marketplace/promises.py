@@ -3,11 +3,8 @@
 `invariants.check_books` asks it along with the rest of the marketplace.
 """
 
-from typing import Any
-
-from django.db import connection
-
 from ledger.chart import Code
+from ledger.invariants import asked
 from marketplace.models import Sale
 from marketplace.models.offers import OPEN_STATES
 
@@ -82,19 +79,15 @@ CLAIMS = {
 
 def faults() -> list[str]:
     """Return what is wrong with offers, one sentence a fault; empty means all is well."""
-    asked: dict[str, Any] = {
+    said: dict[str, object] = {
         "open": OPEN_STATES,
         "offer_placed": Code.OFFER_PLACED,
         "offer_settled": Code.OFFER_SETTLED,
         "by_offer": Sale.Kind.OFFER,
         "limit": FAULTS_SHOWN,
     }
-    found = []
-    with connection.cursor() as cursor:
-        for claim, query in CLAIMS.items():
-            cursor.execute(query, asked)
-            found += [
-                f"marketplace: {subject} breaks the rule that {claim}: {difference}"
-                for subject, difference in cursor.fetchall()
-            ]
-    return found
+    return [
+        f"marketplace: {subject} breaks the rule that {claim}: {difference}"
+        for claim, query in CLAIMS.items()
+        for subject, difference in asked(query, said)
+    ]

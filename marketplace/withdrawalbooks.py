@@ -5,9 +5,8 @@
 
 from collections.abc import Iterator
 
-from django.db import connection
-
 from ledger.chart import CHAIN_HOT, NETWORK_FEES, Code
+from ledger.invariants import asked
 
 # A fault seldom comes alone; the first twenty of a kind say where to look.
 FAULTS_SHOWN = 20
@@ -80,7 +79,7 @@ CLAIMS = (
 
 def faults() -> Iterator[str]:
     """Yield what is wrong with withdrawals, one sentence a fault."""
-    asked: dict[str, str | int] = {
+    said: dict[str, object] = {
         "requested": Code.WITHDRAWAL_REQUESTED.value,
         "paid": Code.WITHDRAWAL_PAID.value,
         "hot": CHAIN_HOT.code,
@@ -88,7 +87,5 @@ def faults() -> Iterator[str]:
         "limit": FAULTS_SHOWN,
     }
     for claim, query in CLAIMS:
-        with connection.cursor() as cursor:
-            cursor.execute(query, asked)
-            for subject, difference in cursor.fetchall():
-                yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"
+        for subject, difference in asked(query, said):
+            yield f"marketplace: {subject} breaks the rule that {claim}: {difference}"

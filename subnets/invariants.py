@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection
-
 from ledger.chart import BURNED, Code
+from ledger.invariants import asked
 from subnets.hyperparameters import BY_NAME, EMISSION_FLAGS
 from subnets.models import Epoch
 
@@ -222,22 +221,18 @@ def check_books() -> list[str]:
         for claim, query in CLAIMS.items()
     ]
     read = list(newest_bundles())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            EPOCHS + "\nUNION ALL\n".join(parts),
-            {
-                "burned": BURNED.code,
-                "epoch_paid": Code.EPOCH_PAID.value,
-                "ids": [one.id for one in read],
-                "digests": [one.digest for one in read],
-                "previous": [one.previous_digest for one in read],
-                "payouts": [one.payouts for one in read],
-                "same": [one.hands_on_its_own for one in read],
-                "seals": [one.head_seal for one in read],
-                "hashes": [one.head_hash for one in read],
-            },
-        )
-        return [
-            f"subnets: {subject} breaks the rule that {claim}: {difference}"
-            for claim, subject, difference in cursor.fetchall()
-        ]
+    said = {
+        "burned": BURNED.code,
+        "epoch_paid": Code.EPOCH_PAID.value,
+        "ids": [one.id for one in read],
+        "digests": [one.digest for one in read],
+        "previous": [one.previous_digest for one in read],
+        "payouts": [one.payouts for one in read],
+        "same": [one.hands_on_its_own for one in read],
+        "seals": [one.head_seal for one in read],
+        "hashes": [one.head_hash for one in read],
+    }
+    return [
+        f"subnets: {subject} breaks the rule that {claim}: {difference}"
+        for claim, subject, difference in asked(EPOCHS + "\nUNION ALL\n".join(parts), said)
+    ]
