@@ -15,8 +15,6 @@ from django.db import connection, transaction
 from ledger.chart import Address, spoken
 from ledger.queries import Balance
 
-# Lines on a page of a statement; a file has all of them.
-PAGE_LINES = 100
 # Rows that are read at a time for a file: it is written while it is read, and nothing grows with its length.
 CHUNK = 2_000
 
@@ -111,8 +109,7 @@ FROM (
     WHERE entry.{clock} < %(end)s
 ) AS line JOIN ledger_account AS other ON other.id = line.other_id
 WHERE line.{clock} >= %(begin)s
-ORDER BY line.{clock} {order}, line.id {order}
-LIMIT %(limit)s OFFSET %(offset)s
+ORDER BY line.{clock}, line.id
 """
 )
 TRIAL = """
@@ -146,28 +143,13 @@ def summary(
     return Summary(*_rows(SUMMARY, by, code=address.code, begin=begin, end=end)[0])
 
 
-def lines(
-    address: Address,
-    *,
-    begin: datetime,
-    end: datetime,
-    page: int = 1,
-    by: Clock = Clock.HAPPENED,
-) -> list[DatedLine]:
-    """Return a page of an account's changes between two instants, the latest first, in one statement."""
-    sought = {"code": address.code, "begin": begin, "end": end}
-    window = {"limit": PAGE_LINES, "offset": (page - 1) * PAGE_LINES}
-    return [_line(row) for row in _rows(LINES, by, order="DESC", **sought, **window)]
-
-
 def all_lines(
     address: Address, *, begin: datetime, end: datetime, by: Clock = Clock.HAPPENED
 ) -> Iterator[DatedLine]:
     """Yield every change of an account between two instants, the earliest first, as the database reads them."""
     sought: dict[str, Any] = {"code": address.code, "begin": begin, "end": end}
-    sought |= {"limit": None, "offset": 0}
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.execute(LINES.format(clock=by.value, order="ASC"), sought)
+        cursor.execute(LINES.format(clock=by.value), sought)
         while rows := cursor.fetchmany(CHUNK):
             yield from map(_line, rows)
 
@@ -184,7 +166,7 @@ def _line(row: tuple[Any, ...]) -> DatedLine:
     )
 
 
-def _rows(sql: str, by: Clock, *, order: str = "", **parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  what SQL takes
+def _rows(sql: str, by: Clock, **parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  what SQL takes
     with connection.cursor() as cursor:
-        cursor.execute(sql.format(clock=by.value, order=order), parameters)
+        cursor.execute(sql.format(clock=by.value), parameters)
         return list(cursor.fetchall())

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
-from ledger import chart, history, receipts
+from ledger import booked, chart, history, receipts
 from ledger.errors import EntryNotSealed
 from ledger.history import Clock, DatedLine
 from ledger.money import format_tao
@@ -25,7 +25,6 @@ from marketplace.pages.refusals import answered
 
 DAYS_SHOWN = 30  # until the reader chooses: a month is what a statement of a bank has
 FIRST_DAY = date(2000, 1, 1)  # no books were kept before, and arithmetic on dates ends at year 1
-PAGES_MAX = 10_000
 HEADER = (
     "at", "recorded_at", "reason", "code", "counterpart", "note", "in_tao", "out_tao", "balance_tao",
     "change_rao", "balance_rao", "entry", "transfer",
@@ -33,17 +32,10 @@ HEADER = (
 
 
 class SpanForm(forms.Form):
-    """From when to when, by which clock. Days are UTC, and both are within."""
+    """From when to when. Days are UTC, and both are within."""
 
     begin = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
     end = forms.DateField(label="To", widget=forms.DateInput(attrs={"type": "date"}))
-    by = forms.ChoiceField(
-        label="Dated by",
-        choices=[
-            (Clock.HAPPENED.value, "when it happened"),
-            (Clock.RECORDED.value, "when it was booked"),
-        ],
-    )
 
     def clean(self) -> dict[str, Any]:
         """Refuse an end before its beginning, and days of no calendar of ours."""
@@ -56,6 +48,17 @@ class SpanForm(forms.Form):
         if end and end.year >= date.max.year:
             self.add_error("end", "Choose an earlier day.")
         return given
+
+
+class FileForm(SpanForm):
+    """From when to when, and by which clock: a file is summed up anew, so it can be had by either."""
+
+    by = forms.ChoiceField(
+        choices=[
+            (Clock.HAPPENED.value, "when it happened"),
+            (Clock.RECORDED.value, "when it was booked"),
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +78,17 @@ class Span:
 @login_required
 @answered
 def statement(request: HttpRequest) -> HttpResponse:
-    """Show the reader's wallet between two days."""
-    form, span = asked(request, now=timezone.now())
+    """Show what was booked in the reader's wallet in some days, in the order of the books."""
+    form, span = asked(request, SpanForm, now=timezone.now())
     page: dict[str, Any] = {"form": form}
     if span is not None:
-        number = page_number(request)
-        account = chart.wallet(reader(request).id)
-        told = history.summary(account, **span.words)
+        account, before = chart.wallet(reader(request).id), last_shown(request)
+        told = booked.stretch(account, begin=span.begin, end=span.end)
         page |= {
             "told": told,
-            "lines": history.lines(account, page=number, **span.words),
-            "newer": number - 1,
-            "older": number + 1 if told.line_count > number * history.PAGE_LINES else None,
-            "span": urlencode(form.data),
-            "is_recorded": span.by is Clock.RECORDED,
+            "page": booked.page(account, told, before=before),
+            "is_first": before is None,
+            "span": urlencode({name: form.data[name] for name in form.fields}),
         }
     return render(request, "pages/statement.html", page)
 
@@ -98,7 +98,7 @@ def statement(request: HttpRequest) -> HttpResponse:
 @answered
 def csv_statement(request: HttpRequest) -> HttpResponseBase:
     """Hand out the reader's statement as CSV, the earliest line first."""
-    _, span = asked(request, now=timezone.now())
+    _, span = asked(request, FileForm, now=timezone.now())
     if span is None:
         return statement(request)
     found = history.all_lines(chart.wallet(reader(request).id), **span.words)
@@ -110,7 +110,7 @@ def csv_statement(request: HttpRequest) -> HttpResponseBase:
 @answered
 def json_statement(request: HttpRequest) -> HttpResponseBase:
     """Hand out the reader's statement as JSON."""
-    _, span = asked(request, now=timezone.now())
+    _, span = asked(request, FileForm, now=timezone.now())
     if span is None:
         return statement(request)
     return streamed("statement.json", "application/json", json_pieces(reader(request), span))
@@ -148,7 +148,9 @@ def receipt_file(request: HttpRequest, entry: int) -> HttpResponseBase:
     return streamed(f"receipt-{entry}.json", "application/json", [json.dumps(found, indent=1)])
 
 
-def asked(request: HttpRequest, *, now: datetime) -> tuple[SpanForm, Span | None]:
+def asked(
+    request: HttpRequest, kind: type[SpanForm], *, now: datetime
+) -> tuple[SpanForm, Span | None]:
     """Read the days from the address; without any, the last thirty. None when they cannot be read."""
     today = now.astimezone(UTC).date()
     usual = {
@@ -156,19 +158,19 @@ def asked(request: HttpRequest, *, now: datetime) -> tuple[SpanForm, Span | None
         "end": today.isoformat(),
         "by": Clock.HAPPENED.value,
     }
-    form = SpanForm({name: request.GET.get(name) or said for name, said in usual.items()})
+    form = kind({name: request.GET.get(name) or said for name, said in usual.items()})
     if not form.is_valid():
         return form, None
     day = timedelta(days=1)
     begin, end = form.cleaned_data["begin"], form.cleaned_data["end"] + day
-    return form, Span(midnight(begin), midnight(end), Clock(form.cleaned_data["by"]))
+    by = Clock(form.cleaned_data.get("by", Clock.RECORDED))
+    return form, Span(midnight(begin), midnight(end), by)
 
 
-def page_number(request: HttpRequest) -> int:
-    """Read which page; anything but a number is the first."""
-    sent = request.GET.get("page", "")
-    is_number = sent.isascii() and sent.isdecimal() and len(sent) <= len(str(PAGES_MAX))
-    return min(max(int(sent), 1), PAGES_MAX) if is_number else 1
+def last_shown(request: HttpRequest) -> int | None:
+    """Read which line the page before ended with; anything but a number begins at the newest."""
+    sent = request.GET.get("before", "")
+    return int(sent) if sent.isascii() and sent.isdecimal() and len(sent) <= 18 else None
 
 
 def midnight(day: date) -> datetime:

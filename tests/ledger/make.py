@@ -34,6 +34,14 @@ def funded_wallet(amount_rao: int, *, owner: UUID | None = None) -> Address:
     return account
 
 
+def recorded(key, at):
+    """Say when the books heard of an entry; in a test all is heard of in one transaction, at one instant."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("UPDATE ledger_entry SET recorded_at = %s WHERE key = %s", [at, key])
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
 def hold(account: Address, amount_rao: int, *, expires_at=None) -> UUID:
     made = hold_id(str(uuid4()))
     ledger.post(entry(PlaceHold(made, account, amount_rao, expires_at), code=Code.JOB_PLACED))
