@@ -144,7 +144,7 @@ WITH entry AS (
 SELECT id FROM entry
 """
 
-# ledger/migrations/0010_post_moves.sql: no answer travels while locks are held.
+# ledger/migrations/0012_post_many_moves.sql: no answer travels while locks are held.
 POST_MOVES = """
 SELECT ledger_post_moves(
     %(key)s::text, %(code)s::text, %(at)s::timestamptz, %(note)s::text, %(digest)s::text,
@@ -234,7 +234,7 @@ def open_accounts(addresses: Iterable[Address]) -> None:
 
 
 def post_moves(entry: Entry) -> int | None:
-    """Let the database post a few moves, and return the entry's id: none where something is in their way."""
+    """Let the database post moves, and return the entry's id: none where something is in their way."""
     moves = [step for step in entry.steps if isinstance(step, Move)]
     assert len(moves) == len(entry.steps), "a hold has to be looked at"
     places, said = _said(entry)
@@ -268,19 +268,22 @@ def send_holds(entry: Entry) -> None:
 def _said(entry: Entry) -> tuple[dict[str, int], dict[str, object]]:
     """Return the place of every account that is named, from 1, and what an entry says of itself and of them."""
     named = {address.code: address for address in entry.addresses()}
-    accounts = named.values()
+    # As the database finds them: those that it locks first, each part in the order of codes.
+    counted = sorted(code for code, address in named.items() if address.kind.is_counted)
+    codes = counted + sorted(named.keys() - counted)
+    accounts = [named[code] for code in codes]
     said: dict[str, object] = {
         "key": entry.key,
         "code": entry.code.value,
         "at": entry.at,
         "note": entry.note,
         "digest": entry.digest(),
-        "codes": prepared.texts(named),
+        "codes": prepared.texts(codes),
         "kinds": prepared.texts(account.kind.value for account in accounts),
-        "owners": prepared.texts(account.owner for account in accounts),
+        "owners": prepared.uuids(account.owner for account in accounts),
         "assets": prepared.numbers(account.asset for account in accounts),
     }
-    return {code: place for place, code in enumerate(named, 1)}, said
+    return {code: place for place, code in enumerate(codes, 1)}, said
 
 
 def write(entry: Entry, posting: Posting, accounts: dict[str, LockedAccount]) -> int | None:

@@ -18,8 +18,6 @@ MAX_STEPS = 4_096
 # Keys are sentences such as "epoch:3:1207"; they are indexed, so they stay short.
 MAX_KEY_LENGTH = 200
 MAX_NOTE_LENGTH = 500
-# Posted by one statement that joins lines and accounts one by one; of more, that would take longer than a second one.
-MAX_BRIEF_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +128,9 @@ class Entry:
             raise ValueError("an entry touches a hold once")
 
     @property
-    def is_brief(self) -> bool:
-        """Tell whether the entry is a few moves alone."""
-        return len(self.steps) <= MAX_BRIEF_STEPS and all(
-            isinstance(step, Move) for step in self.steps
-        )
+    def is_of_moves(self) -> bool:
+        """Tell whether the entry moves amounts that are known, and does nothing else."""
+        return all(type(step) is Move for step in self.steps)
 
     @property
     def only_sets_aside(self) -> bool:

@@ -44,13 +44,27 @@ class GuardSql(compiler.UpsertTriggerSql):
         """
 
 
+class LookupSql(GuardSql):
+    """A guard that looks up what many rows name: each by itself, however few there were to be read when it was planned.
+
+    A table that was a page long when a connection made its plan would be kept in memory whole, and compared with each row.
+    """
+
+    def get_template(self) -> str:
+        """Return the statements that install a trigger."""
+        last = "SET enable_mergejoin = off"
+        return super().get_template().replace(last, f"{last} SET enable_material = off")
+
+
 class Guard(pgtrigger.Trigger):
-    """A trigger that is installed by GuardSql."""
+    """A trigger that is installed by GuardSql, or by what `installer` names."""
+
+    installer = GuardSql
 
     def compile(self, model: models.Model) -> compiler.Trigger:
         """Return what a migration makes of the trigger."""
         trigger = super().compile(model)
-        return compiler.Trigger(name=trigger.name, sql=GuardSql(**_facts_of(trigger.sql)))
+        return compiler.Trigger(name=trigger.name, sql=self.installer(**_facts_of(trigger.sql)))
 
 
 def _facts_of(sql: compiler.UpsertTriggerSql) -> dict[str, str]:
@@ -147,6 +161,7 @@ class CheckTransfers(Guard):
     asked for in the order of (account, id), which only one index has: by id alone, all that others moved since is read.
     """
 
+    installer = LookupSql
     when = pgtrigger.After
     operation = pgtrigger.Insert
     level = pgtrigger.Statement

@@ -78,7 +78,7 @@ def post(entry: Entry) -> Posted:
     HoldExceeded (`step` says which step was refused), IdempotencyConflict (same key, other steps), Busy (try again).
     """
     with refusals_in_words():
-        # Outside of a transaction a few moves are one statement, which is its own.
+        # Outside of a transaction moves are one statement, which is its own.
         is_alone = not connection.in_atomic_block
         if is_alone and (posted := _attempt(entry)):
             return posted
@@ -127,8 +127,8 @@ def was_overtaken(error: DatabaseError) -> bool:
 
 
 def _attempt(entry: Entry) -> Posted | None:
-    """Write a few moves at once if nothing is in their way; none when somebody has to look what is."""
-    if not entry.is_brief:
+    """Write moves at once if nothing is in their way; none when somebody has to look what is."""
+    if not entry.is_of_moves:
         return None
     entry_id = books.post_moves(entry)
     return None if entry_id is None else Posted(entry_id=entry_id, replayed=False)
