@@ -22,7 +22,7 @@ from ledger.money import MAX_SUPPLY_RAO
 from ledger.refused import RefusedKey
 from ledger.seals import Seal, SealedEntry
 from ledger.states import HoldState
-from ledger.triggers import append_only, never_removed
+from ledger.triggers import Refuse, append_only, never_removed
 
 CODE_LENGTH_MAX = 160  # the longest is stake:<netuid>:<hotkey>:<owner>
 KEY_LENGTH_MAX = 200
@@ -184,12 +184,12 @@ class Hold(models.Model):
             ),
         ]
         triggers = [
-            pgtrigger.Protect(
+            Refuse(
                 name="resolve_once",
                 operation=pgtrigger.Update,
                 condition=~pgtrigger.Q(old__state=HoldState.OPEN.value),
             ),
-            pgtrigger.Protect(
+            Refuse(
                 name="begin_open",
                 operation=pgtrigger.Insert,
                 condition=~pgtrigger.Q(new__state=HoldState.OPEN.value),

@@ -1,9 +1,15 @@
-"""What the database refuses of facts, whoever asks."""
+"""What the database refuses of facts, whoever asks and whatever their session has set."""
 
 import pgtrigger
 
+from ledger.guards import Guard
 
-class RefuseTruncate(pgtrigger.Trigger):
+
+class Refuse(Guard, pgtrigger.Protect):
+    """Refuse an operation on a row, always or under a condition; unlike Protect alone, no setting puts it to sleep."""
+
+
+class RefuseTruncate(Guard):
     """Refuse to empty the table in one go, which row triggers would not see."""
 
     name = "refuse_truncate"
@@ -15,12 +21,9 @@ class RefuseTruncate(pgtrigger.Trigger):
 
 def never_removed() -> list[pgtrigger.Trigger]:
     """Return the triggers of a table whose rows stay."""
-    return [
-        pgtrigger.Protect(name="refuse_delete", operation=pgtrigger.Delete),
-        RefuseTruncate(),
-    ]
+    return [Refuse(name="refuse_delete", operation=pgtrigger.Delete), RefuseTruncate()]
 
 
 def append_only() -> list[pgtrigger.Trigger]:
     """Return the triggers of a table of facts: rows are added and nothing else."""
-    return [pgtrigger.Protect(name="refuse_update", operation=pgtrigger.Update), *never_removed()]
+    return [Refuse(name="refuse_update", operation=pgtrigger.Update), *never_removed()]

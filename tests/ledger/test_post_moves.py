@@ -1,4 +1,4 @@
-"""The database decides about a few moves as `ledger.postings` decides: no more, no less, and to the same balances."""
+"""The database decides about moves as `ledger.postings` decides: no more, no less, and to the same balances."""
 
 from uuid import uuid4
 
@@ -55,7 +55,7 @@ def _written(entry_id):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
-        st.tuples(st.permutations(range(4)), st.integers(1, 9)), min_size=1, max_size=8
+        st.tuples(st.permutations(range(4)), st.integers(1, 9)), min_size=1, max_size=24
     )
 )  # fmt: skip
 def test_the_database_writes_exactly_what_would_be_decided(accounts, steps):
@@ -113,7 +113,7 @@ def _read_whole():
         return cursor.fetchone()
 
 
-def test_a_few_moves_read_no_table_whole_however_short_it_is(accounts):
+def test_moves_read_no_table_whole_however_short_it_is(accounts):
     a, b, *_ = accounts
     before = _read_whole()
 
