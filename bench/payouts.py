@@ -1,4 +1,8 @@
-"""Payouts posted per second: `ledger.post` for epochs of 256 payees, beside a COPY of the same rows (bench._copies)."""
+"""Payouts posted per second: `ledger.post` for epochs of 256 payees, beside a COPY of the same transfers (bench._copies).
+
+A posting writes more rows than the COPY it is held against, and the printed line says so: for each payout the transfer
+and the payee's account anew, and an entry for all.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,11 +30,11 @@ def measure() -> Iterator[Figure]:
         copied = dict(_copies.rates(PAYEE_COUNT, EPOCH_COUNT))
     for said, rate in copied.items():
         yield Figure(
-            name=f"payouts posted, epochs of {PAYEE_COUNT}",
+            name=f"payouts by {PAYEE_COUNT}, each a transfer and its account",
             value=PAYEE_COUNT * EPOCH_COUNT / posting_s,
             unit="payouts/s",
             peer=rate,
-            peer_name=said,
+            peer_name=f"{said}, transfers alone",
             target=TARGET if said is _copies.KEPT else None,
             at_most=False,
         )

@@ -1,10 +1,11 @@
 """The public bundle of an epoch: its record and its payroll as JSON, bound by a digest to the one before.
 
-    {"format": 4, "record": {…}, "payroll": {…}, "previous_digest": "…", "digest": "…"}
+    {"format": 5, "record": {…}, "payroll": {…}, "previous_digest": "…", "digest": "…"}
 
 Format 2 added to the record what the miners signed (`results`) and what validators were committed to
 before their scores were readable (`commitments`); format 3, who owned the subnet for how long where it was
-sold in the epoch (`tenures`); format 4, the head of the sealed ledger (`ledger_head`). Bundles of earlier formats stay as they are, and readable.
+sold in the epoch (`tenures`); format 4, the head of the sealed ledger (`ledger_head`). Format 5 tells of a result once
+(`scored`) what stood in each validator's score of it. Bundles of earlier formats stay as they are, and readable.
 Rao and other integers that may pass 2**53 are decimal strings; everything else is plain. The digest is
 the SHA-256 of the canonical JSON of the other members.
 """
@@ -23,10 +24,10 @@ from subnets.grids import Grid
 from subnets.metrics import Delivery
 from subnets.payroll import Payroll
 from subnets.record import Backing, LedgerHead, Record, RuleVersion, Seat, Tenure
-from subnets.signed_scores import SignedScores
+from subnets.signed_scores import SignedScores, signed, together, told
 
-FORMAT = 4
-FORMATS_READ = (1, 2, 3, FORMAT)
+FORMAT = 5
+FORMATS_READ = (1, 2, 3, 4, FORMAT)
 # As many neurons as a subnet holds, which the database enforces. What consensus computes grows with the
 # square of them: a file of strangers' making has to stop here.
 SEATS_MAX = 256
@@ -67,16 +68,19 @@ def made(record: Record, payroll: Payroll, *, previous_digest: str) -> dict[str,
 
 def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Written:
     """Write the bundle of an epoch, member by member: each is spelled once, and scores from their columns."""
-    scores = record.scores
-    if not isinstance(scores, SignedScores):
-        scores = [dict(score) for score in scores]
     paid = _spelled(_paid_json(payroll, by_uid=dict) | {"smoothed": Grid.of(payroll.smoothed)})
     facts = _spelled(
         _first_format(record, by_uid=dict)
         | _proof_json(record)
         | _tenures_json(record)
         | _head_json(record)
-        | {"scores": scores, "smoothed": Grid.of(record.smoothed)}
+        | {
+            "scores": record.scores
+            if isinstance(record.scores, SignedScores)
+            else [signed(score) for score in record.scores],
+            "scored": told(record.scores),
+            "smoothed": Grid.of(record.smoothed),
+        }
     )
     body = _spelled({"format": FORMAT, "previous_digest": previous_digest})
     brace, *rest = _object(body | {"record": _object(facts), "payroll": _object(paid)})
@@ -130,10 +134,11 @@ def _by_text(row: ByUid) -> dict[str, int]:
 def record_json(record: Record, *, form: int = FORMAT) -> dict[str, Any]:
     """Write a record as JSON, in one of the formats that can be read."""
     assert form in FORMATS_READ
-    written = _first_format(record) | {
-        "scores": [dict(score) for score in record.scores],
-        "smoothed": _smoothed_json(record.smoothed),
-    }
+    written = _first_format(record) | {"smoothed": _smoothed_json(record.smoothed)}
+    if form > 4:
+        written |= {"scores": [*map(signed, record.scores)], "scored": told(record.scores)}
+    else:
+        written |= {"scores": [dict(score) for score in record.scores]}
     if form > 1:
         written |= _proof_json(record)
     if form > 2:
@@ -278,7 +283,7 @@ def record_read(written: Mapping[str, Any]) -> Record:
             for item in written["rules"]
         ),
         seats=seats,
-        scores=tuple(written["scores"]),
+        scores=tuple(scores_read(written)),
         deliveries=tuple(Delivery(**delivery) for delivery in written["deliveries"]),
         smoothed=Grid.read(written["smoothed"]),
         incumbents=written["incumbents"],
@@ -287,6 +292,13 @@ def record_read(written: Mapping[str, Any]) -> Record:
         tenures=tuple(Tenure(**tenure) for tenure in written.get("tenures", ())),
         ledger_head=LedgerHead(**head) if (head := written.get("ledger_head")) else None,
     )
+
+
+def scores_read(written: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a record's scores, each with what was told of its result. Raises: KeyError where nothing was."""
+    if "scored" not in written:
+        return list(written["scores"])
+    return [*together(written["scores"], written["scored"])]
 
 
 def _commitments_read(written: Mapping[str, Any]) -> dict[str, Commitment]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from subnets import bundle as bundles
 from subnets import commitments
 from subnets.bundle_shape import Json, Place, escaped
 from subnets.proving import Finding, first_difference
@@ -180,7 +181,7 @@ def promises(answer: Json) -> list[Promise]:
 def unkept(bundle: Json, promised: Iterable[Promise]) -> tuple[Place | None, set[Promise]]:
     """Return the first promise that a bundle breaks, and those that it keeps."""
     record, kept = bundle["record"], set[Promise]()
-    scores = commitments.by_validator(record["scores"])
+    scores = commitments.by_validator(bundles.scores_read(record))
     for promise in promised:
         stated: Mapping[str, Any] | None = record.get("commitments", {}).get(promise.validator)
         if stated is None or promise.netuid != record["netuid"]:

@@ -145,20 +145,20 @@ _NEURON = members(
         "stakes": rows(members({"owner": text, "amount_rao": decimal()})),
     }
 )
-_SCORE = members(
-    {
-        "result_id": text,
-        "validator": text,
-        "miner": text,
-        "score_ppm": integer(0, PPM),
-        "latency_ms": integer(),
-        "work_units": integer(),
-        "is_canary": flag,
-        "reason": text,
-        "output_digest": text,
-        "signature": text,
-    }
-)
+_SIGNED: dict[str, Check] = {
+    "result_id": text,
+    "validator": text,
+    "score_ppm": integer(0, PPM),
+    "reason": text,
+    "signature": text,
+}
+_TOLD: dict[str, Check] = {
+    "miner": text,
+    "latency_ms": integer(),
+    "work_units": integer(),
+    "is_canary": flag,
+    "output_digest": text,
+}
 _DELIVERY = members(
     {
         "miner": text,
@@ -178,7 +178,7 @@ _FIRST_FORMAT: dict[str, Check] = {
     "hyperparameters": entries(decimal(low=None)),
     "rules": rows(_RULE),
     "neurons": rows(_NEURON),
-    "scores": rows(_SCORE),
+    "scores": rows(members(_SIGNED | _TOLD)),
     "deliveries": rows(_DELIVERY),
     "smoothed": entries(entries(decimal(high=SMOOTHED_MAX))),
     "incumbents": entries(text),
@@ -193,11 +193,16 @@ _PROOF: dict[str, Check] = {
 }
 _TENURES: dict[str, Check] = {"tenures": rows(members({"owner": text, "held_ms": integer(1)}))}
 _HEAD: dict[str, Check] = {"ledger_head": absent_or(members({"seal": integer(1), "hash": text}))}
+_TOLD_ONCE: dict[str, Check] = {
+    "scores": rows(members(_SIGNED)),
+    "scored": rows(members({"result_id": text} | _TOLD)),
+}
 _RECORDS = {
     1: members(_FIRST_FORMAT),
     2: members(_FIRST_FORMAT | _PROOF),
     3: members(_FIRST_FORMAT | _PROOF | _TENURES),
     4: members(_FIRST_FORMAT | _PROOF | _TENURES | _HEAD),
+    5: members(_FIRST_FORMAT | _PROOF | _TENURES | _HEAD | _TOLD_ONCE),
 }
 
 

@@ -68,9 +68,9 @@ def audit(bundle: Json, *, source: str = "bundle") -> Finding:
             raise Unreadable(
                 f"{source} is not a bundle: it has no record and payroll, or no digests"
             )
-        misshapen = bundle_shape.first_misshapen(bundle)
-        if misshapen is not None:
-            return Finding(source, *misshapen)
+        amiss = bundle_shape.first_misshapen(bundle) or untold_score(bundle["record"])
+        if amiss is not None:
+            return Finding(source, *amiss)
         record = bundles.record_read(bundle["record"])
         found = _first_fault(bundle, record)
     except NO_BUNDLE as fault:
@@ -94,6 +94,15 @@ def _first_fault(bundle: Json, record: Record) -> Place | None:
         or wrong_payroll(bundle, record)
         or wrong_digest(bundle)
     )
+
+
+def untold_score(written: Json) -> Place | None:
+    """Return where a score is of a result of which nothing is told (from format 5 on, beside the scores)."""
+    told = {result["result_id"] for result in written.get("scored", written["scores"])}
+    for place, score in enumerate(written["scores"]):
+        if score["result_id"] not in told:
+            return f"/record/scores/{place}/result_id", "nothing is told of a result of this id"
+    return None
 
 
 def wrong_rule_digest(record: Record) -> Place | None:

@@ -6,7 +6,7 @@ a field.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -18,6 +18,10 @@ Column: TypeAlias = NDArray[np.int64]
 Texts: TypeAlias = NDArray[np.bytes_]
 Letters: TypeAlias = NDArray[np.uint8]  # texts of bytes under each other
 Name = TypeVar("Name", bound=Hashable)
+
+# What a validator stands for, and what the network says of a result to everyone who scored it, by their names in JSON.
+SIGNED = ("reason", "result_id", "score_ppm", "signature", "validator")
+TOLD = ("result_id", "miner", "output_digest", "latency_ms", "work_units", "is_canary")
 
 # Half a megabyte of text: it is put together and cut where the processor has it at hand.
 ROWS_A_PART = 1_024
@@ -39,7 +43,7 @@ class ScoredResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SignedScores(Sequence[Mapping[str, Any]]):
-    """Scores in the window's order; reads like the list that stands in the bundle.
+    """Scores in the window's order; reads like the list of them, what was told of its result in each.
 
     results: each that may be scored. validators, reasons: each that occurs, sorted. The columns have one value a
     score: places in these three, millionths, and signatures, which are hex and need no escape in JSON.
@@ -65,7 +69,7 @@ class SignedScores(Sequence[Mapping[str, Any]]):
     @overload
     def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
     def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
-        """Return a score as it stands in a bundle."""
+        """Return a score, with what was told of its result."""
         if isinstance(place, slice):
             return [self[one] for one in range(*place.indices(len(self)))]
         result = self.results[self.result_at[place]]
@@ -96,8 +100,13 @@ class SignedScores(Sequence[Mapping[str, Any]]):
             signatures=self.signatures[order],
         )
 
+    def told(self) -> list[dict[str, Any]]:
+        """Return what was told of each result that was scored, by its id."""
+        scored = [self.results[place] for place in np.unique(self.result_at).tolist()]
+        return sorted(map(asdict, scored), key=lambda told: str(told["result_id"]))
+
     def spelled(self) -> list[bytes]:
-        """Return `canonical_json` of the list in parts, from the columns: no score becomes an object of its own."""
+        """Return `canonical_json` of what was signed, in parts, from the columns: no score becomes an object of its own."""
         if not len(self):
             return [b"[]"]
         pieces = self._pieces()
@@ -107,20 +116,42 @@ class SignedScores(Sequence[Mapping[str, Any]]):
 
     def _pieces(self) -> list[tuple[Letters, Column]]:
         """Cut each score, and the comma before it, into texts that stand once, and the places of each score's."""
-        firsts, seconds, thirds = zip(*map(_around, self.results), strict=True)
-        reasons = [canonical_json(reason)[1:-1] for reason in self.reasons]
-        judges = [b'","validator":' + canonical_json(who) for who in self.validators]
-        scores = [b'%d,"signature":"' % value for value in self.scores_ppm.tolist()]
+        reasons = [b',{"reason":' + canonical_json(reason) for reason in self.reasons]
+        results = [
+            b',"result_id":' + canonical_json(result.result_id) + b',"score_ppm":'
+            for result in self.results
+        ]
+        judges = [b'","validator":' + canonical_json(who) + b"}" for who in self.validators]
         own = np.arange(len(self))
         return [
-            (_letters(firsts), self.result_at),
             (_letters(reasons), self.reason_at),
-            (_letters(seconds), self.result_at),
-            (_letters(scores), own),
+            (_letters(results), self.result_at),
+            (_digits(self.scores_ppm), own),
+            (_letters([b',"signature":"']), np.zeros_like(own)),
             (_letters(self.signatures), own),
             (_letters(judges), self.validator_at),
-            (_letters(thirds), self.result_at),
         ]
+
+
+def signed(score: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a validator signed of a score, as it stands in a bundle."""
+    return {name: score[name] for name in SIGNED}
+
+
+def told(scores: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was told of each scored result, by its id; the same in all scores of it."""
+    if isinstance(scores, SignedScores):
+        return scores.told()
+    found = {score["result_id"]: {name: score[name] for name in TOLD} for score in scores}
+    return [found[result_id] for result_id in sorted(found)]
+
+
+def together(
+    scores: Iterable[Mapping[str, Any]], results: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return scores with what was told of their results. Raises: KeyError for one of which nothing was."""
+    by_id = {result["result_id"]: result for result in results}
+    return [{**by_id[score["result_id"]], **score} for score in scores]
 
 
 def places(names: Iterable[Name], different: Iterable[Name]) -> Column:
@@ -129,23 +160,13 @@ def places(names: Iterable[Name], different: Iterable[Name]) -> Column:
     return np.fromiter(map(place.__getitem__, names), dtype=np.int64)
 
 
-def _around(result: ScoredResult) -> tuple[bytes, bytes, bytes]:
-    """Spell what stands before a score's reason, the comma included, before its value, and after its validator."""
-    first = canonical_json(
-        {
-            "is_canary": result.is_canary,
-            "latency_ms": result.latency_ms,
-            "miner": result.miner,
-            "output_digest": result.output_digest,
-        }
-    )
-    second = canonical_json({"result_id": result.result_id})
-    third = canonical_json({"work_units": result.work_units})
-    return (
-        b"," + first[:-1] + b',"reason":"',
-        b'",' + second[1:-1] + b',"score_ppm":',
-        b"," + third[1:],
-    )
+def _digits(numbers: Column) -> Letters:
+    """Spell numbers from zero up, a row each; fillers stand for zeros before a number."""
+    powers = 10 ** np.arange(len(str(numbers.max())))[::-1]
+    quotients = numbers[:, np.newaxis] // powers
+    letters = (quotients % 10 + ord("0")).astype(np.uint8)
+    letters[:, :-1][quotients[:, :-1] == 0] = ord(_FILLER)
+    return letters
 
 
 def _letters(texts: Sequence[bytes] | Texts) -> Letters:

@@ -103,6 +103,15 @@ def reorder_scores(public):
     scores[0], scores[1] = scores[1], scores[0]
 
 
+def reorder_told(public):
+    told = public["record"]["scored"]
+    told[0], told[1] = told[1], told[0] | {"is_canary": True}
+
+
+def double_told(public):
+    public["record"]["scored"].append(public["record"]["scored"][0])
+
+
 def swap_scores(public):
     first, second = public["record"]["scores"][:2]
     first["signature"], second["signature"] = second["signature"], first["signature"]
@@ -124,7 +133,7 @@ FORGERIES = [
     (put(None, "payroll", "note"), "/payroll/note"),
     (put(1, "record", "scores", 3, "score_ppm"), "/record/scores/3/signature"),
     (put("cheated", "record", "scores", 3, "reason"), "/record/scores/3/signature"),
-    (put("00" * 32, "record", "scores", 3, "output_digest"), "/record/scores/3/output_digest"),
+    (put("00" * 32, "record", "scored", 2, "output_digest"), "/record/scores/2/signature"),
     (put("0x" + "00" * 64, "record", "scores", 1, "signature"), "/record/scores/1/signature"),
     (
         put(worlds.VALIDATORS[0], "record", "scores", 5, "validator"),
@@ -143,9 +152,11 @@ FORGERIES = [
     (drop_result, "/record/scores/1/result_id"),
     (double_result, "/record/results/3/result_id"),
     (put("0" * 36, "record", "results", 2, "lease_id"), "/record/results/2/signature"),
-    (put(worlds.HOTKEYS[2], "record", "scores", 0, "miner"), "/record/scores/3/miner"),
-    (put(99, "record", "scores", 4, "latency_ms"), "/record/scores/4/latency_ms"),
-    (put(True, "record", "scores", 4, "is_canary"), "/record/scores/4/is_canary"),
+    (put(worlds.HOTKEYS[2], "record", "scored", 0, "miner"), "/record/results/0/signature"),
+    (put("r", "record", "scores", 4, "result_id"), "/record/scores/4/result_id"),
+    (put("r", "record", "scored", 1, "result_id"), "/record/scores/1/result_id"),
+    (reorder_told, "/record/scored/0/is_canary"),
+    (double_told, "/record/scored"),
     (put(7, "record", "note"), "/record/note"),
     (put(f"{worlds.EMISSION_RAO:,}".replace(",", "_"), "record", "emission_rao"), "/record/emission_rao"),
     (put(7, "record", "neurons", 0, "note"), "/record/neurons/0/note"),

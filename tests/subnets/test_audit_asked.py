@@ -21,7 +21,7 @@ def _quick_cel():
 def downgraded(public):
     """Return a sound bundle of the first format in the place of another: no proof, and no scores."""
     copied = copy.deepcopy(public)
-    for name in ("results", "commitments", "tenures", "ledger_head"):
+    for name in ("results", "commitments", "tenures", "ledger_head", "scored"):
         del copied["record"][name]
     copied["record"]["scores"] = []
     settled = payroll.settle(bundle.record_read(copied["record"]))

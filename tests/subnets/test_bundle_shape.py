@@ -52,7 +52,9 @@ ODD = [
     (("record", "neurons", 0, "bonds"), {"2": 65_536}),
     (("record", "neurons", 0, "stakes", 0, "amount_rao"), 5),
     (("record", "scores", 0, "score_ppm"), 1_000_001),
-    (("record", "scores", 0, "is_canary"), 0),
+    (("record", "scores", 0, "miner"), "told once, beside the scores"),
+    (("record", "scored", 0, "is_canary"), 0),
+    (("record", "scored", 0, "note"), "untold"),
     (("record", "scores", 0, "note"), "unsigned"),
     (("record", "deliveries", 0, "offered_count"), 4.0),
     (("record", "smoothed"), []),
@@ -74,7 +76,7 @@ def test_what_is_of_a_wrong_type_or_range_or_unknown_is_named_at_its_place(genui
     assert found.pointer == place or found.pointer.startswith(f"{place}/")
 
 
-@pytest.mark.parametrize("name", ["scores", "results", "last_step_block"])
+@pytest.mark.parametrize("name", ["scores", "scored", "results", "last_step_block"])
 def test_a_member_that_is_missing_is_named(genuine, name):
     public = copy.deepcopy(genuine)
     del public["record"][name]
@@ -82,7 +84,7 @@ def test_a_member_that_is_missing_is_named(genuine, name):
     assert audit.audit(public).pointer == f"/record/{name}"
 
 
-@pytest.mark.parametrize("form", [2.0, True, "2", None, 5, [2]])
+@pytest.mark.parametrize("form", [2.0, True, "2", None, 6, [2]])
 def test_a_format_is_one_of_the_integers_that_can_be_read(genuine, form):
     with pytest.raises(audit.Unreadable, match="format"):
         audit.audit(with_leaf(genuine, ("format",), form))

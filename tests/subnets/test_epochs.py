@@ -223,9 +223,10 @@ def test_work_scored_in_the_window_is_paid_and_its_evidence_published(place):
     ]
     assert said == [[place.validators[0].hotkey], [place.validators[1].hotkey]]
     (evidence,) = first.bundle["record"]["scores"]
-    assert evidence["result_id"] == str(result.pk)
-    assert evidence["latency_ms"] == 12_000
-    assert evidence["work_units"] == 4
+    (told,) = first.bundle["record"]["scored"]
+    assert evidence["result_id"] == told["result_id"] == str(result.pk)
+    assert told["latency_ms"] == 12_000
+    assert told["work_units"] == 4
     assert first.bundle["record"]["deliveries"] == [
         {"miner": miner.hotkey, "offered_count": 1, "returned_count": 1, "expired_count": 0}
     ]

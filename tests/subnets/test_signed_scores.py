@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from neurons.protocol import canonical_json
 from subnets import bundle, measuring, payroll
-from subnets.signed_scores import ScoredResult, SignedScores, places
+from subnets.signed_scores import ScoredResult, SignedScores, places, signed, together, told
 from tests.subnets import worlds
 
 texts = st.text('a",\\\n\x00\x7fß€😀', max_size=5)
@@ -65,7 +65,9 @@ def windows(draw):
 
 @given(windows())
 def test_columns_are_spelled_as_the_list_they_read_like(scores):
-    assert b"".join(scores.spelled()) == canonical_json(list(scores))
+    assert b"".join(scores.spelled()) == canonical_json([*map(signed, scores)])
+    assert told(scores) == told(list(scores))
+    assert together(map(signed, scores), told(scores)) == list(scores)
     assert scores[1:] == list(scores)[1:]
 
 
@@ -82,8 +84,8 @@ def test_a_text_that_looks_like_json_is_spelled_as_a_text(odd):
         signatures=["0x", "0x1", "0x23"],
     )
 
-    assert json.loads(b"".join(scores.spelled())) == list(scores)
-    assert b"".join(scores.spelled()) == canonical_json(list(scores))
+    assert json.loads(b"".join(scores.spelled())) == [*map(signed, scores)]
+    assert b"".join(scores.spelled()) == canonical_json([*map(signed, scores)])
 
 
 @given(windows(), st.sets(st.sampled_from(["alice", "bob", 'c"l', "m1", "m2", 'm"3'])))
