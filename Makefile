@@ -28,10 +28,11 @@ llm: setup $(LLM_INSTALLED)  ## install the real small language model (350 MB, G
 test: setup  ## run every test, browser and servers included (ARGS="-k words")
 	@$(MAKE) -s llm || echo "The real language model could not be installed: its tests are skipped."
 	@$(V)/python -m launch chromium >/dev/null
+	@$(V)/python -m launch localstripe >/dev/null || echo "The tests that need it are skipped."
 	@exec $(V)/python -m launch with-servers -- $(V)/pytest -n 2 --dist loadgroup $(ARGS)
 
 fast: setup  ## run the tests that need no server and no browser
-	@$(DEVELOPER) $(V)/pytest -n 2 -m "not database and not browser and not network" $(ARGS)
+	@$(DEVELOPER) $(V)/pytest -n 2 -m "not database and not browser and not network and not localstripe" $(ARGS)
 
 fuzz: setup  ## ask every operation of the API odd things, long and each time others (EXAMPLES=200 SEED=7)
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),200) FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \

@@ -9,7 +9,7 @@ import argparse
 import shutil
 from collections.abc import Sequence
 
-from launch import beside, browser, demo, foreground, throwaway
+from launch import beside, browser, demo, foreground, localstripe, throwaway
 from launch.errors import CannotLaunchError
 from launch.servers import CACHE
 
@@ -32,6 +32,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--until-done", type=float, metavar="SECONDS", help="exit 0 when all has been shown, else 1"
     )
     commands.add_parser("chromium", help="find or install the browser of the tests; print its path")
+    commands.add_parser(
+        "localstripe", help="find or install the second stand-in for Stripe of the tests"
+    )
     commands.add_parser("clean", help="remove the demo's data and PostgreSQL's programs")
     return parser.parse_args(arguments)
 
@@ -56,6 +59,8 @@ def main(arguments: Sequence[str]) -> int:
                 )
             case "chromium":
                 print(browser.ensure())
+            case "localstripe":
+                print(localstripe.ensure())
             case "clean":
                 demo.remove(demo.STATE)
                 shutil.rmtree(CACHE, ignore_errors=True)
