@@ -34,7 +34,8 @@ BACK_OFF_DOUBLINGS_MAX = 5
 class Candidate:
     """A live machine: how many leases it holds open, how many it can, when it last got one, and what it did.
 
-    records: blueprint → what it did lately, as of now.
+    records: blueprint → what it did lately, as of now. measured: subnets beyond `netuids` of whose models it answers some,
+    though not the one that orders are asked of.
     """
 
     machine_id: UUID
@@ -47,6 +48,12 @@ class Candidate:
     last_offered_at: datetime | None
     records: Mapping[str, Record] = field(default_factory=dict)
     hardware: Hardware = Hardware.SMALL
+    measured: frozenset[int] = frozenset()
+
+    @property
+    def reached(self) -> frozenset[int]:
+        """Return every subnet of which some job can reach it."""
+        return self.netuids | self.measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Wish:
 
     owner: who ordered it, None for a known-answer job. failed: owners that failed it, who never get it again.
     had: owners that had it without a fault of theirs, who get it again only where nobody else can.
-    explores: it goes to a newcomer first (see is_explorer).
+    explores: it goes to a newcomer first (see is_explorer). measures: it may be asked of any model of its subnet.
     """
 
     job_id: UUID
@@ -65,6 +72,7 @@ class Wish:
     failed: frozenset[UUID] = frozenset()
     had: frozenset[UUID] = frozenset()
     explores: bool = False
+    measures: bool = False
 
 
 def is_explorer(job_id: UUID, *, secret: bytes) -> bool:
@@ -101,13 +109,13 @@ def match(
     """Give each job, in order, the best machine that is left; a job without one stays queued."""
     fairness = _fairness(candidates)
     seats = [_Seat(candidate, fairness[candidate.owner]) for candidate in candidates]
-    lanes: dict[tuple[int, str], _Lane] = {}
+    lanes: dict[tuple[int, str, bool], _Lane] = {}
     matches = []
     for wish in wishes:
-        lane = lanes.get((wish.netuid, wish.blueprint))
+        place = (wish.netuid, wish.blueprint, wish.measures)
+        lane = lanes.get(place)
         if lane is None:
-            lane = _Lane(seats, netuid=wish.netuid, blueprint=wish.blueprint, now=now)
-            lanes[wish.netuid, wish.blueprint] = lane
+            lane = lanes[place] = _Lane(seats, wish, now=now)
         seat = lane.choose(wish)
         if seat is None:
             continue
@@ -191,14 +199,12 @@ Entry = tuple[float, float, UUID, int, _Seat]  # what decides, in order; the ver
 class _Lane:
     """The machines that may do one kind of work on one subnet, in three orders. Entries go stale and are dropped when met."""
 
-    def __init__(
-        self, seats: Iterable[_Seat], *, netuid: int, blueprint: str, now: datetime
-    ) -> None:
-        self._blueprint = blueprint
+    def __init__(self, seats: Iterable[_Seat], wish: Wish, *, now: datetime) -> None:
+        self._blueprint = blueprint = wish.blueprint
         self._members = {
             seat.machine.machine_id
             for seat in seats
-            if netuid in seat.machine.netuids
+            if wish.netuid in (seat.machine.reached if wish.measures else seat.machine.netuids)
             and blueprint in seat.machine.blueprints
             and not _rests(seat.record(blueprint), now)
         }

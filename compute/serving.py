@@ -5,6 +5,7 @@ Prices are rao per million tokens, those of the prompt and those of the answer a
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -225,3 +226,29 @@ def tab_size_rao(*, need_rao: int, available_rao: int, left_rao: int | None) -> 
     """
     size_rao = max(need_rao, min(need_rao * REQUESTS_PER_TAB, available_rao // 2))
     return size_rao if left_rao is None else max(need_rao, min(size_rao, left_rao))
+
+
+MODELS_MEASURED_MAX = (
+    8  # of a subnet, the first by name; each takes its part of the same number of planted jobs
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Served:
+    """The subnets whose language jobs a tunnel can answer.
+
+    ordered: those whose first model it serves, of which orders and replicas are asked.  measured: those of whose models
+    it serves some; planted jobs are asked of any of these.
+    """
+
+    ordered: tuple[int, ...] = ()
+    measured: tuple[int, ...] = ()
+
+
+def measured_models(models: Iterable[ModelTerms]) -> dict[int, list[ModelTerms]]:
+    """Return subnet → its chat models that are measured, by name; the first is the one that orders are asked of."""
+    found: dict[int, list[ModelTerms]] = {}
+    for terms in sorted(models, key=lambda terms: terms.name):
+        if terms.kind is Kind.CHAT:
+            found.setdefault(terms.netuid, []).append(terms)
+    return {netuid: own[:MODELS_MEASURED_MAX] for netuid, own in found.items()}

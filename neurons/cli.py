@@ -25,7 +25,7 @@ from neurons.gemma import ModelMissing
 from neurons.keys import KeyUnusable
 from neurons.machine import cpu_count
 from neurons.miner import Miner, MinerPlan
-from neurons.model_server import generator
+from neurons.model_server import language_of
 from neurons.outbox import Outbox
 from neurons.running import Say, Stop, Stopped
 from neurons.telling import printed, told_finding
@@ -43,7 +43,7 @@ EXIT_REFUSED, EXIT_USAGE, EXIT_UNREACHABLE = 1, 2, 3
 
 def workloads_of(upstream: Upstream | None) -> Mapping[str, Workload]:
     """List what this program can do with this model server."""
-    return workloads(generate=None if upstream is None else generator(upstream))
+    return workloads(model=None if upstream is None else language_of(upstream))
 
 
 def run_miner(arguments: argparse.Namespace, say: Say, miner: type[Miner] = Miner) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from neurons.upstream import Upstream
-from neurons.workloads.language import FINISHES, Generate, Generated
+from neurons.workloads.language import FINISHES, Generate, Generated, Language
 
 TIMEOUT_S = 300.0  # A small processor writes 512 tokens in about a minute.
 ANSWER_MAX_BYTES = 2**20
@@ -16,9 +16,15 @@ class Unanswered(Exception):
     """The model server gave no answer that can be used."""
 
 
-def generator(upstream: Upstream) -> Generate:
-    """Return what asks the first model of a server, at temperature 0."""
-    name = next(iter(upstream.models.values()))
+def language_of(upstream: Upstream) -> Language:
+    """Return the workload over a server's models: by their names on the network, the first where none is named."""
+    named = {name: Language(generator(upstream, name)) for name in upstream.models}
+    return Language(generator(upstream), named)
+
+
+def generator(upstream: Upstream, model: str = "") -> Generate:
+    """Return what asks a model of a server, the first where none is named, at temperature 0."""
+    name = upstream.models[model] if model else next(iter(upstream.models.values()))
     headers = {"Authorization": f"Bearer {upstream.api_key}"} if upstream.api_key else {}
 
     def generate(messages: Sequence[Mapping[str, str]], *, max_tokens: int, seed: int) -> Generated:

@@ -25,9 +25,10 @@ from compute.gateway.attempts import ANSWER_MAX_CHARACTERS, Attempts
 from compute.gateway.catalogue import Catalogue
 from compute.gateway.threads import in_thread
 from compute.gateway.tunnels import Call, Done, Hub, Tunnel
+from compute.models import Job
 from compute.operations import Answered
 from compute.reliability import Fault
-from compute.serving import Kind, ModelTerms
+from compute.serving import ModelTerms, Served, measured_models
 from neurons.workloads import language, texts
 
 logger = logging.getLogger(__name__)
@@ -52,12 +53,13 @@ class Asked:
     netuid: int
     payload: dict[str, Any]
     deadline_at: datetime
+    is_planted: bool
 
 
 class Desk(Protocol):
     """Where leases come from and results go."""
 
-    async def note(self, netuids: Mapping[UUID, frozenset[int]]) -> None:
+    async def note(self, tunnels: Mapping[UUID, Served]) -> None:
         """Note which machines hold a tunnel, and the subnets whose chats each answers."""
 
     async def take(self, machine_ids: list[UUID], *, limit: int) -> list[Asked]:
@@ -73,8 +75,8 @@ class Desk(Protocol):
 class DatabaseDesk:
     """The desk over this project's database, from threads: an event loop cannot wait for it."""
 
-    async def note(self, netuids: Mapping[UUID, frozenset[int]]) -> None:
-        await in_thread(lambda: operations.note_tunnels(netuids=netuids, now=timezone.now()))
+    async def note(self, tunnels: Mapping[UUID, Served]) -> None:
+        await in_thread(lambda: operations.note_tunnels(tunnels=tunnels, now=timezone.now()))
 
     async def take(self, machine_ids: list[UUID], *, limit: int) -> list[Asked]:
         def taken() -> list[Asked]:
@@ -89,6 +91,7 @@ class DatabaseDesk:
                     row.job.netuid,
                     row.job.payload,
                     row.deadline_at,
+                    row.job.origin == Job.Origin.CANARY,
                 )
                 for row in leases
             ]
@@ -114,7 +117,7 @@ class AskedLeases:
         self._catalogue = catalogue
         self._desk = desk
         self._attempts = Attempts(hub)
-        self._noted: dict[UUID, frozenset[int]] = {}
+        self._noted: dict[UUID, Served] = {}
         self._noted_s = float("-inf")
         self.manners = manners.Manners()
         self.under_way: set[asyncio.Task[None]] = set()
@@ -132,14 +135,14 @@ class AskedLeases:
 
     async def step(self) -> None:
         """Say which tunnels there are where that is news, and begin to ask what waits for them."""
-        netuids = self.netuids()
-        if netuids != self._noted or time.monotonic() - self._noted_s > NOTE_S:
-            await self._desk.note(netuids)
-            self._noted, self._noted_s = netuids, time.monotonic()
+        tunnels = self.tunnels()
+        if tunnels != self._noted or time.monotonic() - self._noted_s > NOTE_S:
+            await self._desk.note(tunnels)
+            self._noted, self._noted_s = tunnels, time.monotonic()
         room = ASKED_MAX - len(self.under_way)
-        if self.is_stopping or not netuids or room <= 0:
+        if self.is_stopping or not tunnels or room <= 0:
             return
-        for lease in await self._desk.take(list(netuids), limit=room):
+        for lease in await self._desk.take(list(tunnels), limit=room):
             task = asyncio.create_task(self._served(lease))
             self.under_way.add(task)
             task.add_done_callback(self.under_way.discard)
@@ -149,22 +152,22 @@ class AskedLeases:
         for task in self.under_way:
             task.cancel()
 
-    def netuids(self) -> dict[UUID, frozenset[int]]:
+    def tunnels(self) -> dict[UUID, Served]:
         """Return machine → the subnets whose jobs its tunnel can answer."""
-        asked = {netuid: terms.name for netuid, terms in self._models().items()}
+        models = measured_models(self._catalogue.models.values())
         return {
-            machine_id: frozenset(n for n, name in asked.items() if name in tunnel.models)
+            machine_id: Served(
+                tuple(sorted(n for n, own in models.items() if own[0].name in tunnel.models)),
+                tuple(sorted(n for n, own in models.items() if _served(own, tunnel))),
+            )
             for machine_id, tunnel in self._hub.tunnels.items()
         }
 
-    def _models(self) -> dict[int, ModelTerms]:
-        """Return subnet → the model its jobs are asked of: the first chat model by name."""
-        found: dict[int, ModelTerms] = {}
-        for name in sorted(self._catalogue.models):
-            terms = self._catalogue.models[name]
-            if terms.kind is Kind.CHAT:
-                found.setdefault(terms.netuid, terms)
-        return found
+    def _model(self, lease: Asked, tunnel: Tunnel) -> ModelTerms | None:
+        """Return the model to ask: the subnet's first, or for what is planted any that the tunnel serves."""
+        models = measured_models(self._catalogue.models.values()).get(lease.netuid, [])
+        wanted = _served(models if lease.is_planted else models[:1], tunnel)
+        return secrets.choice(wanted) if wanted else None
 
     async def _served(self, lease: Asked) -> None:
         """See one lease to its end, whatever comes."""
@@ -185,9 +188,9 @@ class AskedLeases:
         await asyncio.sleep(
             min(PAUSE_MAX_S, max(0.0, left_s / 2)) * secrets.randbelow(1_000) / 1_000
         )
-        terms = self._models().get(lease.netuid)
         tunnel = await self._place(lease, until_s=until_s)
-        if tunnel is None or terms is None or terms.name not in tunnel.models:
+        terms = None if tunnel is None else self._model(lease, tunnel)
+        if tunnel is None or terms is None:
             return Fault.PLATFORM
         body = manners.asked(
             lease.payload,
@@ -215,7 +218,8 @@ class AskedLeases:
             return Fault.MINER
         pieces, end = answered
         latency_ms = round((time.monotonic() - asked_s) * 1000)
-        return read_answer(lease, call, pieces, end, latency_ms=latency_ms) or Fault.MINER
+        answer = read_answer(lease, call, pieces, end, model=terms.name, latency_ms=latency_ms)
+        return answer or Fault.MINER
 
     async def _place(self, lease: Asked, *, until_s: float) -> Tunnel | None:
         """Wait for a free place on the machine's tunnel; None where there is none in time, or the tunnel is gone."""
@@ -227,8 +231,12 @@ class AskedLeases:
         return None
 
 
+def _served(models: list[ModelTerms], tunnel: Tunnel) -> list[ModelTerms]:
+    return [terms for terms in models if terms.name in tunnel.models]
+
+
 def read_answer(
-    lease: Asked, call: Call, pieces: list[str], end: Done, *, latency_ms: int
+    lease: Asked, call: Call, pieces: list[str], end: Done, *, model: str, latency_ms: int
 ) -> Answered | None:
     """Read a signed answer as a job's output; None where it has not the form of one."""
     try:
@@ -245,4 +253,4 @@ def read_answer(
     is_kept = all(texts.is_storable(piece, length_max=ANSWER_MAX_CHARACTERS) for piece in pieces)
     if not is_kept or language.output_problem(lease.payload, output) is not None:
         return None
-    return Answered(UUID(call.id), tuple(pieces), output, end.signature, latency_ms)
+    return Answered(UUID(call.id), tuple(pieces), output, end.signature, latency_ms, model)

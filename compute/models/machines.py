@@ -25,6 +25,8 @@ class Machine(models.Model):
     # When a gateway last held its tunnel, and of which subnets it answers the chats there.
     tunneled_at = models.DateTimeField(null=True, blank=True)
     tunnel_netuids = models.JSONField(default=list, blank=True)
+    # Of which subnets it answers some model, if not the one that orders are asked of.
+    tunnel_measured = models.JSONField(default=list, blank=True)
     # Of the program's run that reported energy last: its id, and what it had used by then.
     energy_run = models.CharField(max_length=32, blank=True, default="")
     energy_run_mj = models.BigIntegerField(null=True, blank=True)

@@ -22,6 +22,8 @@ class Result(models.Model):
     # Of an answer that came through a tunnel: the id it was asked under, and the pieces that the miner signed.
     request_id = models.UUIDField(null=True, blank=True, unique=True)
     pieces = models.JSONField(null=True, blank=True)
+    # Of a language model's answer: which of the subnet's models gave it, as validators ask the same.
+    model = models.CharField(max_length=80, null=True, blank=True)  # noqa: DJ001  null: no model answered
     latency_ms = models.PositiveIntegerField()
     submitted_at = models.DateTimeField()
 

@@ -35,7 +35,7 @@ def dispatch_queued(*, now: datetime, limit: int) -> int:
     """
     candidates = queries.candidates(now=now)
     free = [each for each in candidates if each.open_count < each.concurrency]
-    netuids = {netuid for each in free for netuid in each.netuids}
+    netuids = {netuid for each in free for netuid in each.reached}
     jobs = {job.pk: job for job in queries.lock_queued(limit, netuids=netuids, now=now)}
     if not jobs:
         return 0
@@ -87,7 +87,7 @@ def set_aside(
     free = [
         each for each in candidates if each.open_count + given[each.machine_id] < each.concurrency
     ]
-    netuids = {netuid for each in free for netuid in each.netuids}
+    netuids = {netuid for each in free for netuid in each.reached}
     matched = {match.job_id for match in matches}
     passed = [job.pk for job in jobs.values() if job.netuid in netuids and job.pk not in matched]
     if passed:

@@ -11,6 +11,7 @@ from django.db.models import F
 
 from compute.errors import MachineUnknown, TooManyMachines
 from compute.models import EnergyDay, Machine
+from compute.serving import Served
 from subnets import naming
 
 MACHINES_PER_HOTKEY_MAX = 64  # a rack; more is somebody filling the table
@@ -97,20 +98,23 @@ def used_since(before: Machine, energy: EnergyRead, *, now: datetime) -> int:
 
 
 @transaction.atomic
-def note_tunnels(*, netuids: Mapping[UUID, frozenset[int]], now: datetime) -> None:
-    """Note which machines hold a tunnel now. netuids: machine → the subnets whose chats it answers there.
+def note_tunnels(*, tunnels: Mapping[UUID, Served], now: datetime) -> None:
+    """Note which machines hold a tunnel now, and the subnets whose chats each answers there.
 
     One statement for each set of subnets, of which there are few.
     """
-    alike: dict[frozenset[int], list[UUID]] = {}
-    for machine_id, served in netuids.items():
+    alike: dict[Served, list[UUID]] = {}
+    for machine_id, served in tunnels.items():
         alike.setdefault(served, []).append(machine_id)
-    for served in sorted(alike, key=sorted):
+    for served in sorted(alike):
         # In one order, as another gateway may hold tunnels of the same machines; who holds one is alive.
         rows = Machine.objects.select_for_update(of=("self",)).order_by("pk")
         held = list(rows.filter(pk__in=alike[served]).values_list("pk", flat=True))
         Machine.objects.filter(pk__in=held).update(
-            last_seen_at=now, tunneled_at=now, tunnel_netuids=sorted(served)
+            last_seen_at=now,
+            tunneled_at=now,
+            tunnel_netuids=list(served.ordered),
+            tunnel_measured=list(served.measured),
         )
 
 

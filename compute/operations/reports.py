@@ -96,7 +96,7 @@ def reason_unchecked(usage: Usage, found: Repeatable | None) -> Unchecked | None
     if found is None:
         return Unchecked.OPTIONS
     judges_it = subnets.subnet(usage.netuid).blueprint == language.KIND
-    is_measured = queries.measured_model(usage.netuid) == usage.model
+    is_measured = usage.model in queries.models_measured(usage.netuid)
     if not (judges_it and is_measured and queries.machine_of_hotkey(usage.hotkey)):
         return Unchecked.SUBNET
     if queries.owner_by_hotkey([usage.hotkey]).get(usage.hotkey) == usage.owner:
@@ -147,6 +147,7 @@ def lay_before_validators(usage: Usage, chat: Chat, found: Repeatable, *, now: d
         signature=usage.signature,
         request_id=chat.call_id,
         pieces=[],
+        model=usage.model,
         latency_ms=usage.duration_ms,
         submitted_at=now,
     )

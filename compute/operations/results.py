@@ -129,13 +129,17 @@ def accept(
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a miner answered through its tunnel. pieces: what its signature covers, and the output is read from."""
+    """What a miner answered through its tunnel. pieces: what its signature covers, and the output is read from.
+
+    model: the one that was asked.
+    """
 
     request_id: UUID
     pieces: tuple[str, ...]
     output: dict[str, Any]
     signature: str
     latency_ms: int
+    model: str
 
 
 @transaction.atomic
@@ -166,6 +170,7 @@ def return_answer(*, lease_id: UUID, answer: Answered, now: datetime) -> Result 
         signature=answer.signature,
         request_id=answer.request_id,
         pieces=list(answer.pieces),
+        model=answer.model,
         latency_ms=answer.latency_ms,
         submitted_at=now,
     )

@@ -58,7 +58,12 @@ def candidates(*, now: datetime) -> list[scheduling.Candidate]:
             machine_id=machine.pk,
             hotkey=machine.hotkey,
             owner=machine.owner,
-            netuids=_open_netuids(machine, registered[machine.hotkey], now=now),
+            netuids=_open_netuids(
+                machine, machine.tunnel_netuids, registered[machine.hotkey], now=now
+            ),
+            measured=_open_netuids(
+                machine, machine.tunnel_measured, registered[machine.hotkey], now=now
+            ),
             # What a tunnel serves is measured, whatever its machine says it does.
             blueprints=frozenset(machine.blueprints) | TUNNELED,
             open_count=open_counts[machine.pk],
@@ -91,10 +96,15 @@ def lock_places(machine_ids: Collection[UUID]) -> Counter[UUID]:
     return Counter(rows.values_list("machine", flat=True))
 
 
-def _open_netuids(machine: Machine, kinds: dict[int, str], *, now: datetime) -> frozenset[int]:
-    """Return the subnets whose jobs can reach a machine. kinds: where its hotkey is registered → what is done there."""
+def _open_netuids(
+    machine: Machine, through: Collection[int], kinds: dict[int, str], *, now: datetime
+) -> frozenset[int]:
+    """Return the subnets whose jobs can reach a machine. kinds: where its hotkey is registered → what is done there.
+
+    through: those whose chats its tunnel answers, where it holds one.
+    """
     is_tunneled = machine.tunneled_at is not None and machine.tunneled_at > now - TUNNELED_WITHIN
-    tunneled = set(machine.tunnel_netuids) if is_tunneled else set()
+    tunneled = set(through) if is_tunneled else set()
     return frozenset(
         netuid for netuid, kind in kinds.items() if kind not in TUNNELED or netuid in tunneled
     )
@@ -137,6 +147,7 @@ def wishes(jobs: Iterable[Job]) -> list[scheduling.Wish]:
             failed=frozenset(failed.get(row.pk, set()) | barred.get(row.pk, set())),
             had=frozenset(had.get(row.pk, ())),
             explores=scheduling.is_explorer(row.pk, secret=secret),
+            measures=row.origin == Job.Origin.CANARY and row.blueprint in TUNNELED,
         )
         for row in rows
     ]

@@ -7,10 +7,11 @@ from uuid import UUID
 from django.db import connection
 
 from compute.errors import NotAValidator, ReportUnknown
-from compute.models import AnswerReport, Job, Machine, ReportedChat, ServedModel
+from compute.models import AnswerReport, Job, Machine, ReportedChat
 from compute.queries.jobs import ROWS_MAX
+from compute.queries.serving import open_models
 from compute.reporting import CHAT_AWAITED, Standing
-from compute.serving import Kind
+from compute.serving import measured_models
 from compute.verification import FOUND_WRONG
 from subnets import queries as subnets
 
@@ -108,10 +109,10 @@ def reports_checking_count(netuid: int) -> int:
     ).count()
 
 
-def measured_model(netuid: int) -> str | None:
-    """Return the model of a subnet that its validators judge: the first on offer by name."""
-    rows = ServedModel.objects.filter(subnet=netuid, kind=Kind.CHAT, is_open=True)
-    return rows.order_by("name").values_list("name", flat=True).first()
+def models_measured(netuid: int) -> list[str]:
+    """Return the models of a subnet that its validators judge."""
+    found = measured_models(terms for terms in open_models() if terms.netuid == netuid)
+    return [terms.name for terms in found.get(netuid, [])]
 
 
 def machine_of_hotkey(hotkey: str) -> Machine | None:

@@ -90,7 +90,7 @@ def plain_sample(row: Result) -> Sample:
         job_id=row.job_id,
         netuid=row.netuid,
         blueprint=row.job.blueprint,
-        payload=row.job.payload,
+        payload=row.job.payload if row.model is None else row.job.payload | {"model": row.model},
         output=row.output,
         output_digest=row.output_digest,
         miner=row.hotkey,

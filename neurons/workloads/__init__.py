@@ -37,12 +37,12 @@ class Workload(Protocol):
 KINDS = (matmul.KIND, embeddings.KIND, language.KIND)
 
 
-def workloads(*, generate: language.Generate | None) -> Mapping[str, Workload]:
+def workloads(*, model: language.Language | None) -> Mapping[str, Workload]:
     """List what this program can do: everything, but language only with a model to ask."""
     found: dict[str, Workload] = {matmul.KIND: matmul, embeddings.KIND: embeddings}
-    if generate is not None:
-        found[language.KIND] = language.Language(generate)
+    if model is not None:
+        found[language.KIND] = model
     return found
 
 
-WORKLOADS: Mapping[str, Workload] = workloads(generate=None)
+WORKLOADS: Mapping[str, Workload] = workloads(model=None)

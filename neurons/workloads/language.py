@@ -1,7 +1,7 @@
 """Answer a conversation with a language model at temperature 0; check the beginning and a later stretch by doing them again.
 
 payload  {"messages": [1..32 of {"role": system|user|assistant, "content": text}], "max_tokens": 1..512,
-          "temperature": 0, "seed": 0..2**31-1}
+          "temperature": 0, "seed": 0..2**31-1}, and to validators "model": which of the subnet's answered
 output   {"text", "finish_reason": stop|length, "prompt_tokens", "completion_tokens"}
 
 Which model answers is a subnet's own: whoever mines or judges there runs the one that its owner names.
@@ -38,6 +38,7 @@ SEED_MAX = 2**31 - 1  # The largest that every server takes.
 TEXT_MAX = (
     64 * TOKENS_MAX
 )  # No token of a common vocabulary is longer than 64 characters but for runs of spaces.
+MODEL_MAX = 80
 PROMPT_TOKENS_MAX = 2**20
 FINISHES = ("stop", "length")
 CHECKED_CHARACTERS = 160  # About 40 tokens.
@@ -73,10 +74,12 @@ class Generate(Protocol):
 
 def payload_problem(payload: object) -> str | None:
     """Say what is wrong with a payload, or None."""
-    if not isinstance(payload, dict) or set(payload) != _FIELDS:
+    if not isinstance(payload, dict) or set(payload) - {"model"} != _FIELDS:
         return (
             "A language payload has exactly the fields messages, max_tokens, temperature and seed."
         )
+    if "model" in payload and not texts.is_storable(payload["model"], length_max=MODEL_MAX):
+        return f"model must be a name of at most {MODEL_MAX} characters."
     if not _is_whole(payload["max_tokens"], 1, TOKENS_MAX):
         return f"max_tokens must be a whole number from 1 to {TOKENS_MAX}."
     if not _is_whole(payload["temperature"], 0, 0):
@@ -153,9 +156,13 @@ def _is_whole(value: object, least: int, most: int) -> bool:
 
 @dataclass(slots=True)
 class Language:
-    """The workload over one model. It learns from the model's own answers whether it goes on from a given beginning."""
+    """The workload over one model. It learns from the model's own answers whether it goes on from a given beginning.
+
+    named: the same over each of the models that a payload may name, by the name on the network.
+    """
 
     generate: Generate
+    named: "Mapping[str, Language]" = field(default_factory=dict)
     KIND: str = KIND
     _continues: bool | None = field(default=None, init=False)
     _trials_count: int = field(default=0, init=False)
@@ -165,6 +172,8 @@ class Language:
         problem = payload_problem(payload)
         if problem is not None:
             raise ValueError(problem)
+        if "model" in payload:
+            return self._over(payload["model"]).run(without_model(payload))
         answer = self.generate(
             payload["messages"], max_tokens=payload["max_tokens"], seed=payload["seed"]
         )
@@ -187,11 +196,15 @@ class Language:
         """Score a text by how far its beginning, and a stretch behind it that rng draws, go along with the model.
 
         Raises: ValueError when the payload, not the output, is malformed; what `generate` raises: a validator
-        whose own model is down gives no score.
+        whose own model is down gives no score, nor one that has not the model that was asked (LookupError).
         """
         problem = payload_problem(payload)
         if problem is not None:
             raise ValueError(problem)
+        if "model" in payload:
+            return self._over(payload["model"]).check(
+                payload=without_model(payload), output=output, known_answer=known_answer, rng=rng
+            )
         problem = output_problem(payload, output)
         if problem is not None:
             return 0, problem
@@ -205,6 +218,11 @@ class Language:
         if later_ppm < ppm:
             return later_ppm, f"from character {place} on, {found}"
         return ppm, reason
+
+    def _over(self, name: str) -> "Language":
+        if name not in self.named:
+            raise LookupError(f"no model {name} is beside this program")
+        return self.named[name]
 
     def _goes_on(self, payload: dict[str, Any], own: str, rng: np.random.Generator) -> bool:
         """Say whether the model goes on from a given beginning, by an answer of its own, once that can be told."""
@@ -233,6 +251,11 @@ class Language:
         is_cut = answer.finish_reason == "length"
         length = min(len(given), len(expected)) if is_cut else len(given)
         return parted(given, expected, min(WINDOW_CHARACTERS, length))
+
+
+def without_model(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a payload as the workload over one model reads it."""
+    return {name: value for name, value in payload.items() if name != "model"}
 
 
 def window(text: str, rng: np.random.Generator) -> int | None:

@@ -9,6 +9,7 @@ from compute.models import Job, Lease, Result
 from compute.operations import dispatch
 from compute.queries.windows import _results, _signed_result
 from compute.reliability import Fault
+from compute.serving import Served
 from compute.verification import Verdict
 from neurons import keys, protocol
 from neurons.validator import is_signed
@@ -116,7 +117,7 @@ def test_a_tunnel_that_was_not_heard_of_for_a_while_gets_no_language_job(village
 def test_a_machine_that_answers_chats_is_measured_whatever_it_says_it_does(village):
     neuron = make.miner(village.netuid, blueprints=["matmul"], now=village.now)
     operations.note_tunnels(
-        netuids={neuron.machine_id: frozenset({village.netuid})}, now=village.now
+        tunnels={neuron.machine_id: Served((village.netuid,), (village.netuid,))}, now=village.now
     )
     village.order()
 
@@ -217,6 +218,7 @@ def test_the_same_answer_handed_in_twice_is_one_result(village):
         },
         signature=neuron.key.sign(message),
         latency_ms=5,
+        model="gemma",
     )
 
     first = operations.return_answer(lease_id=lease.pk, answer=answer, now=village.now)

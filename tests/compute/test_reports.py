@@ -95,7 +95,7 @@ def test_validators_get_a_reported_answer_as_a_sample_with_its_words(affair):
 
     assert sample.result_id == result.pk
     assert sample.payload == {
-        "messages": BODY["messages"], "max_tokens": 16, "temperature": 0, "seed": 0,
+        "messages": BODY["messages"], "max_tokens": 16, "temperature": 0, "seed": 0, "model": "echo",
     }  # fmt: skip
     assert (sample.output["text"], sample.pieces) == ("Paris.", PIECES)
     assert sample.report == "It is nonsense."

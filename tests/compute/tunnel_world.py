@@ -23,8 +23,17 @@ class Village:
     def __init__(self, folder, monkeypatch):
         self.now = timezone.now()
         self.netuid = make.subnet(blueprint="language", now=self.now)
+        self.house = House(folder)
+        self.gateway = self.house.app.leases
+        self.serve("gemma")
+        # The test's transaction is this thread's.
+        monkeypatch.setattr(leases, "in_thread", lambda work: sync_to_async(work)())
+        monkeypatch.setattr(leases, "PAUSE_MAX_S", 0.01)
+
+    def serve(self, name):
+        """Put a model of the subnet on offer."""
         ServedModel.objects.create(
-            name="gemma",
+            name=name,
             subnet_id=self.netuid,
             kind="chat",
             context_tokens_max=4_096,
@@ -34,18 +43,15 @@ class Village:
             created_at=self.now,
             changed_at=self.now,
         )
-        self.house = House(folder)
         self.house.app.catalogue.models = {one.name: one for one in queries.open_models()}
-        self.gateway = self.house.app.leases
-        # The test's transaction is this thread's.
-        monkeypatch.setattr(leases, "in_thread", lambda work: sync_to_async(work)())
-        monkeypatch.setattr(leases, "PAUSE_MAX_S", 0.01)
 
-    def miner(self, behaviour, **facts):
+    def miner(self, behaviour, *, models=("gemma",), **facts):
         """Register a miner and open its tunnel; returns both ends."""
         neuron = make.miner(self.netuid, blueprints=["language"], now=self.now)
         end = self.house.miner(behaviour, keypair=neuron.key, machine_id=neuron.machine_id, **facts)
-        operations.note_tunnels(netuids=self.gateway.netuids(), now=self.now)
+        end.tunnel.models = frozenset(models)
+        self.house.hub.enter(end.tunnel)
+        operations.note_tunnels(tunnels=self.gateway.tunnels(), now=self.now)
         return neuron, end
 
     def order(self, *, key="an order"):

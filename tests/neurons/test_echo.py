@@ -11,7 +11,7 @@ import pytest
 from compute.blueprints.language import make_canary
 from neurons.checking import OK, model_server, work
 from neurons.echo import Echo, vector
-from neurons.model_server import Unanswered, generator
+from neurons.model_server import Unanswered, generator, language_of
 from neurons.upstream import Counted, Upstream, UpstreamFailed
 from neurons.workloads import language, workloads
 from tests.neurons.fake_gateway import application_served
@@ -89,7 +89,7 @@ def test_a_wrong_request_is_the_consumers_fault(body):
 def test_a_miner_and_a_validator_with_the_same_model_agree():
     rng = np.random.default_rng(6)
     with echoing() as upstream:
-        workload = workloads(generate=generator(upstream))[language.KIND]
+        workload = workloads(model=language_of(upstream))[language.KIND]
         for _ in range(5):
             payload, _ = make_canary(rng)
             output = workload.run(payload)

@@ -214,3 +214,19 @@ def test_a_later_part_that_is_invented_is_missed_no_oftener_than_its_share_says(
 
     expected = replication.missed_by_samples(1, looked_at=1.0, cheated=altered)
     assert expected - 0.15 < missed / 600 < expected + 0.02
+
+
+def test_a_payload_names_the_model_by_which_it_is_judged():
+    one, other = (
+        Language(lambda *_, text=text, **__: Generated(text, "stop", 3, 2))
+        for text in ("Yes", "No")
+    )
+    workload = Language(one.generate, {"one": one, "other": other})
+
+    for name, ppm in (("one", 1_000_000), ("other", 0)):
+        given = {"payload": PAYLOAD | {"model": name}, "output": answer("Yes")}
+        assert workload.check(**given, known_answer=None, rng=None)[0] == ppm
+    with pytest.raises(LookupError, match="no model third"):
+        workload.check(
+            payload=PAYLOAD | {"model": "third"}, output=answer("Yes"), known_answer=None, rng=None
+        )

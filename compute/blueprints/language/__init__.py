@@ -26,6 +26,8 @@ def check_payload(payload: object) -> dict[str, Any]:
     if problem is not None:
         raise PayloadInvalid(problem=problem)
     assert isinstance(payload, dict)
+    if "model" in payload:
+        raise PayloadInvalid(problem="A job names no model: its subnet's first answers it.")
     return payload
 
 
