@@ -23,3 +23,6 @@ STORAGES = {
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # Static files are found where they lie; without this the middleware warns of the folder nobody collected into.
 WHITENOISE_AUTOREFRESH = True
+# A code is read, and typed a moment later: one in a hundred sign-ins of the suite met the end of its thirty seconds. Here
+# the one before is good too; in earnest it is not, since allauth remembers for thirty seconds which codes were used.
+MFA_TOTP_TOLERANCE = 1

@@ -1,6 +1,7 @@
 """Signing in with a second factor, what replaces it, what does not get past it; sessions, and what people are told of changes."""
 
 import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -368,3 +369,18 @@ def test_a_changed_factor_is_mailed_even_to_who_wants_no_mail(ada, settings):
     assert "A second factor was removed (passkey) from Firefox on Linux at 192.0.2.7" in said.body
     assert "Stop mail" not in said.body
     assert "List-Unsubscribe" not in said.extra_headers
+
+
+def test_a_code_whose_time_ended_while_it_was_typed_does_not_fail_the_suite(
+    client, ada, monkeypatch
+):
+    class EarlierClock:
+        @staticmethod
+        def time():
+            return time.time() - 30
+
+    monkeypatch.setattr(factors, "time", EarlierClock)
+
+    factors.sign_in_proven(client, ada)
+
+    assert is_signed_in(client)
