@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from threading import Lock
 
 from django.db import connection
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from ledger import queries as ledger
 from marketplace import figures
 from subnets import queries as subnets
 from subnets.errors import NetworkNotFounded
@@ -82,4 +84,16 @@ def read() -> list[GaugeMetricFamily]:
     balanced.add_metric([], float(figures.books_are_balanced()))
     ahead = GaugeMetricFamily("snm_clock_ahead_seconds", "This host's clock before PostgreSQL's.")
     ahead.add_metric([], ahead_s)
-    return [waiting, oldest, behind, balanced, ahead]
+    return [waiting, oldest, behind, balanced, ahead, *_verified(now)]
+
+
+def _verified(now: datetime) -> Iterator[GaugeMetricFamily]:
+    """Read what the newest pass over the seals found, and how long ago one ended without a fault."""
+    altered = GaugeMetricFamily("snm_ledger_altered", "Faults that the newest pass found.")
+    since = GaugeMetricFamily("snm_ledger_verified_seconds", "Since a pass ended without a fault.")
+    newest, clean_at = ledger.verifications()
+    if newest is not None:
+        altered.add_metric([], newest.fault_count)
+    if clean_at is not None:
+        since.add_metric([], max(0.0, (now - clean_at).total_seconds()))
+    yield from (altered, since)

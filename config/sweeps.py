@@ -27,5 +27,6 @@ SWEEPS = [
     ("run-asked-backtests", "subnets.tasks.run_asked_backtests", 1),
     ("expire-due-holds", "ledger.tasks.expire_due_holds", 10),
     ("seal-committed-entries", "ledger.tasks.seal_committed_entries", 1),
+    ("verify-seals", "ledger.tasks.verify_seals", 30),
     ("forget-refused-keys", "ledger.tasks.forget_refused_keys", 3_600),
 ]

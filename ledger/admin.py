@@ -2,9 +2,10 @@
 
 from django.contrib import admin
 from django.db import models
+from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
-from ledger.models import Account, Entry, Hold, Transfer
+from ledger.models import Account, Entry, Hold, Seal, Transfer, Verification
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -64,3 +65,36 @@ class HoldAdmin(ReadOnlyAdmin):
     list_filter = ["state"]
     search_fields = ["account__code", "placed_by__key"]
     ordering = ["-placed_by_id"]
+
+
+@admin.register(Seal)
+class SealAdmin(ReadOnlyAdmin):
+    """Seals, latest first, each with the last pass that found nothing wrong up to it."""
+
+    list_display = ["number", "entry_count", "sealed_at", "head", "verified_at"]
+    ordering = ["-number"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Seal]:
+        """Add when each was last recomputed by a pass without a fault."""
+        passes = Verification.objects.filter(next_seal__gt=OuterRef("number"), fault_count=0)
+        last = passes.order_by().values("fault_count").annotate(last=Max("looked_at"))
+        seals: QuerySet[Seal] = super().get_queryset(request)
+        return seals.annotate(last_verified_at=Subquery(last.values("last")))
+
+    @admin.display(description="Hash")
+    def head(self, seal: Seal) -> str:
+        """Write the beginning of the hash, as it is compared by eye."""
+        return bytes(seal.hash).hex()[:16]
+
+    @admin.display(description="Last verified", empty_value="not yet")
+    def verified_at(self, seal: Seal) -> object:
+        """Return when it was."""
+        return getattr(seal, "last_verified_at", None)
+
+
+@admin.register(Verification)
+class VerificationAdmin(ReadOnlyAdmin):
+    """Passes over all seals, latest first, with what they found."""
+
+    list_display = ["begun_at", "looked_at", "ended_at", "next_seal", "entry_count", "fault_count"]
+    ordering = ["-begun_at"]

@@ -20,13 +20,23 @@ from ledger.chart import AccountKind
 from ledger.guards import CheckTransfers, FitTheChart, KeepColumns, StandStill
 from ledger.money import MAX_SUPPLY_RAO
 from ledger.refused import RefusedKey
-from ledger.seals import Seal, SealedEntry
+from ledger.seals import Seal, SealedEntry, Verification
 from ledger.states import HoldState
 from ledger.triggers import Refuse, append_only, never_removed
 
 CODE_LENGTH_MAX = 160  # the longest is stake:<netuid>:<hotkey>:<owner>
 KEY_LENGTH_MAX = 200
-__all__ = ["Account", "Closing", "Entry", "Hold", "RefusedKey", "Seal", "SealedEntry", "Transfer"]
+__all__ = [
+    "Account",
+    "Closing",
+    "Entry",
+    "Hold",
+    "RefusedKey",
+    "Seal",
+    "SealedEntry",
+    "Transfer",
+    "Verification",
+]
 
 
 class CurrentTransaction(Func):

@@ -20,7 +20,7 @@ from ledger.chart import (
     wallet,
 )
 from ledger.entries import Move
-from ledger.models import Account, Entry, Hold, Transfer
+from ledger.models import Account, Entry, Hold, Transfer, Verification
 from ledger.states import HoldState
 
 STATEMENT_LIMIT = 200  # lines on a page; more would be read by nobody and cost a long query
@@ -298,3 +298,10 @@ def recorded_entry(key: str) -> RecordedEntry | None:
 
 def _address(account: Account) -> Address:
     return Address(account.code, AccountKind(account.kind), account.owner, account.asset)
+
+
+def verifications() -> tuple[Verification | None, datetime | None]:
+    """Return the newest pass over the seals, and when one last ended that found nothing wrong."""
+    newest = Verification.objects.order_by("-begun_at").first()
+    clean = Verification.objects.filter(fault_count=0, ended_at__isnull=False)
+    return newest, clean.order_by("-begun_at").values_list("ended_at", flat=True).first()

@@ -2,12 +2,13 @@
 
 A Seal binds a run of committed entries by one hash, and the seal before it; a SealedEntry says where in it an entry
 stands, and by what digest. Both are facts. Nobody writes here but ledger.sealing.
+A Verification is one pass over all seals, under way or ended, with what it found (ledger.reverifying).
 """
 
 from django.db import models
 from django.db.models import F, Q
 
-from ledger.triggers import append_only
+from ledger.triggers import append_only, never_removed
 
 
 class Seal(models.Model):
@@ -67,3 +68,28 @@ class SealedEntry(models.Model):
 
     def __str__(self) -> str:
         return f"entry {self.entry_id} in seal {self.seal_id}"
+
+
+class Verification(models.Model):
+    """A pass over all seals. next_seal: where it goes on; faults: the first hundred, a sentence each."""
+
+    begun_at = models.DateTimeField()
+    looked_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, help_text="Empty while it is under way.")
+    next_seal = models.PositiveBigIntegerField(default=1)
+    entry_count = models.PositiveBigIntegerField(default=0)
+    fault_count = models.PositiveIntegerField(default=0)
+    faults = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [models.Index(fields=["begun_at"], name="ledger_verification_begun_at")]
+        constraints = [
+            models.CheckConstraint(
+                name="ledger_verification_ends_after_it_began",
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("begun_at")),
+            ),
+        ]
+        triggers = never_removed()
+
+    def __str__(self) -> str:
+        return f"verification of {self.begun_at:%Y-%m-%d}"

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from ledger import operations, refusals, sealing
+from ledger import operations, refusals, reverifying, sealing
 
 # A sweep takes well under a second; what is left is the next one's.
 BATCH = 200
@@ -29,3 +29,9 @@ def seal_committed_entries() -> None:
 def forget_refused_keys() -> None:
     """Forget what was refused so long ago that nobody asks again."""
     refusals.forget_refused_keys(now=timezone.now(), limit=FORGOTTEN)
+
+
+@shared_task(name="ledger.tasks.verify_seals")
+def verify_seals() -> None:
+    """Go on with the daily pass over all seals."""
+    reverifying.verify_some(now=timezone.now())

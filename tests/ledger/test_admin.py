@@ -1,10 +1,21 @@
+from datetime import timedelta
+
 import pytest
 from django.contrib import admin
 from django.test import RequestFactory
 
 from ledger import models
-from ledger.admin import AccountAdmin, EntryAdmin, HoldAdmin, TransferAdmin
-from tests.ledger.make import funded_wallet, hold
+from ledger.admin import (
+    AccountAdmin,
+    EntryAdmin,
+    HoldAdmin,
+    SealAdmin,
+    TransferAdmin,
+    VerificationAdmin,
+)
+from ledger.reverifying import verify_some
+from tests.ledger.make import NOW, funded_wallet, hold
+from tests.ledger.seals import sealed
 
 
 class Root:
@@ -26,6 +37,8 @@ PAGES = [
     (models.Entry, EntryAdmin),
     (models.Transfer, TransferAdmin),
     (models.Hold, HoldAdmin),
+    (models.Seal, SealAdmin),
+    (models.Verification, VerificationAdmin),
 ]
 
 
@@ -48,6 +61,9 @@ def test_a_list_costs_the_same_for_one_row_and_for_many(
     hold(funded_wallet(10), 5)
     for _ in range(19):
         hold(funded_wallet(10), 5)
+    sealed(limit=1)
+    for day in range(20):
+        verify_some(now=NOW + timedelta(days=day))
 
     shown = page(model, admin.site).get_changelist_instance(request_of_root)
     with django_assert_max_num_queries(1):

@@ -142,6 +142,8 @@ RULES = (
             "ledger/refusals.py:RefusedKey.objects.filter(pk__in=oldest).delete": "an operation of its own: a refusal is no posting",
             "ledger/sealing.py:Seal.objects.create": "the operation of the seals, in a room of its own: it posts nothing",
             "ledger/sealing.py:SealedEntry.objects.bulk_create": "as the line above",
+            "ledger/reverifying.py:Verification.objects.create": "as the line above, for what is found of them",
+            "ledger/reverifying.py:found.save": "as the line above",
             "marketplace/models/people.py:user.save": "Django asks the user's manager for create_user, which saves",
             "marketplace/payments/__init__.py:v1.checkout.sessions.create": "creates a card page at Stripe, not a row",
             "marketplace/payments/__init__.py:v1.refunds.create": "refunds a card at Stripe, and writes no row",
