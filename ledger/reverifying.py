@@ -47,7 +47,7 @@ def verify_some(
         faults += verifying.stray_rows()
         found.ended_at = now
     for fault in faults:
-        logger.error("ledger:altered verification=%s fault=%s", found.pk, fault)
+        logger.error("ledger:altered begun_at=%s fault=%s", found.begun_at.isoformat(), fault)
     found.fault_count += len(faults)
     found.faults = [*found.faults, *faults][: verifying.FAULTS_MAX]
     found.looked_at = now
