@@ -101,6 +101,8 @@ def post_at_last(entry: Entry) -> None:
     Raises: as `post` does, but for IdempotencyConflict; what the database refuses is raised at the commit.
     """
     with refusals_in_words():
+        if _attempt(entry):
+            return
         try:
             accounts, holds = books.lock(entry)
         except books.AccountsMissing:

@@ -88,20 +88,23 @@ WHERE said.rao <> coalesce(moved.rao, 0)
 """
 
 
+# What these claims name.
+SAID = {
+    "live": LIVE,
+    "bid_codes": [Code.BID_PLACED.value, Code.BID_VOIDED.value],
+    "sale_settled": Code.SALE_SETTLED,
+    "card_credited": Code.CARD_CREDITED,
+    "premium_paid": Code.PREMIUM_PAID,
+    "by_slot": Sale.Kind.SLOT,
+    "by_auction": Sale.Kind.AUCTION,
+    "credited": Deposit.State.CREDITED,
+    "tao": TAO,
+    "limit": FAULTS_SHOWN,
+}
+
+
 def check_books() -> list[str]:
     """Return what is wrong with the marketplace, one sentence a fault; empty means all is well."""
-    said = {
-        "live": LIVE,
-        "bid_codes": [Code.BID_PLACED.value, Code.BID_VOIDED.value],
-        "sale_settled": Code.SALE_SETTLED,
-        "card_credited": Code.CARD_CREDITED,
-        "premium_paid": Code.PREMIUM_PAID,
-        "by_slot": Sale.Kind.SLOT,
-        "by_auction": Sale.Kind.AUCTION,
-        "credited": Deposit.State.CREDITED,
-        "tao": TAO,
-        "limit": FAULTS_SHOWN,
-    }
     faults = [
         f"marketplace: {subject} breaks the rule that {claim}: {difference}"
         for claim, query in (
@@ -109,7 +112,7 @@ def check_books() -> list[str]:
             ("who was taken out of an auction bids there no more", VOIDS),
             ("every sale and deposit was paid once", SUMS),
         )
-        for subject, difference in asked(query, said)
+        for subject, difference in asked(query, SAID)
     ]
     return [
         *faults,

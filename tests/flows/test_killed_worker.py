@@ -71,7 +71,7 @@ def test_a_worker_killed_at_any_instant_pays_every_epoch_once(house):
     instants = [
         ("before anything accrued", network_row, "%FROM \"subnets_network\"%FOR UPDATE%"),
         ("computed, nothing written", table("subnets_epoch"), "%INSERT INTO subnets_epoch (%"),
-        ("half written", table("subnets_epochterm"), "COPY subnets_epochterm %"),
+        ("half written", table("subnets_epochterm"), "%INSERT INTO subnets_epochterm%"),
         ("written, nobody paid", table("ledger_entry"), "%ledger_post_moves%"),
         ("one subnet paid, the next under way", wallet_row(owners[-1]), "%ledger_post_moves%"),
     ]  # fmt: skip

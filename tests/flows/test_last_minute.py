@@ -18,6 +18,7 @@ from ledger import chart
 from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, Move
+from ledger.invariants import asked
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import bidding, invariants, queries
 from marketplace.models import Auction, Bid, User
@@ -121,7 +122,7 @@ class Sampler(Thread):
 
     def run(self):
         while not self.stop.is_set():
-            self.faults += invariants._asked(invariants.ESCROW)
+            self.faults += asked(invariants.ESCROW, invariants.SAID)
             self.looks += 1
         connection.close()
 
