@@ -96,8 +96,8 @@ def post(entry: Entry) -> Posted:
 def post_at_last(entry: Entry) -> None:
     """Write an entry as the last act of the caller's transaction, which a refusal ends: `post` without its savepoint.
 
-    For postings under a lock that many wait for, where each answer counts: within `prepared.atomic` the writing is
-    not waited for. The entry's key is new, made of an id that is; one that was used makes the commit fail.
+    For postings under a lock that many wait for, where each answer counts: within `prepared.atomic` one answer is waited
+    for, of the posting where the entry is of moves alone, else of the locks. The entry's key is new, made of an id that is; one that was used makes the commit fail.
     Raises: as `post` does, but for IdempotencyConflict; what the database refuses is raised at the commit.
     """
     with refusals_in_words():

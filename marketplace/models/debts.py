@@ -2,33 +2,14 @@
 
 import uuid
 
-import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
 from ledger.triggers import append_only, never_removed
+from marketplace.models.approving import RequireApprovals
 from marketplace.models.cards import Deposit
 
 REASON_LENGTH_MAX = 200
-
-
-class RequireForgivers(pgtrigger.Trigger):
-    """Refuse to forgive a debt that too few people of staff have agreed to forgive, whoever asks."""
-
-    name = "require_forgivers"
-    when = pgtrigger.Before
-    operation = pgtrigger.Insert | pgtrigger.Update
-    condition = pgtrigger.Condition("NEW.state = 'forgiven'")
-    func = """
-        IF (
-            SELECT count(DISTINCT approval.operator) FROM marketplace_forgivenessapproval AS approval
-            WHERE approval.forgiveness_id = NEW.id AND approval.operator <> NEW.owner
-        ) < NEW.approvals_needed THEN
-            RAISE EXCEPTION 'a debt that is forgiven was approved (marketplace_forgiveness_was_approved)'
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'marketplace_forgiveness_was_approved';
-        END IF;
-        RETURN NEW;
-    """
 
 
 class Forgiveness(models.Model):
@@ -94,7 +75,16 @@ class Forgiveness(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["ended_at"], name="marketplace_forgiveness_ended")]
-        triggers = [*never_removed(), RequireForgivers()]
+        triggers = [
+            *never_removed(),
+            RequireApprovals(
+                name="require_forgivers",
+                states=["forgiven"],
+                approvals=("marketplace_forgivenessapproval", "forgiveness_id"),
+                constraint="marketplace_forgiveness_was_approved",
+                words="a debt that is forgiven was approved",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"forgiveness {self.id}"

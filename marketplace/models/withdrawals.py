@@ -3,13 +3,13 @@
 import uuid
 from datetime import datetime
 
-import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
 from ledger.triggers import append_only, never_removed
 from marketplace.bankpayouts import News, Word
 from marketplace.chain import Fate
+from marketplace.models.approving import RequireApprovals
 from marketplace.withdrawing import Rail
 
 REASON_LENGTH_MAX = 200
@@ -90,25 +90,6 @@ class PayoutAccount(models.Model):
         """Take what Stripe says now; staying where it is is no move."""
         assert state == self.state or state in self.TRANSITIONS[PayoutAccount.State(self.state)]
         self.state = state
-
-
-class RequireApprovals(pgtrigger.Trigger):
-    """Refuse to let a withdrawal go that too few people of staff have approved, whoever asks."""
-
-    name = "require_approvals"
-    when = pgtrigger.Before
-    operation = pgtrigger.Insert | pgtrigger.Update
-    condition = pgtrigger.Condition("NEW.state IN ('approved', 'sending', 'sent', 'arrived')")
-    func = """
-        IF (
-            SELECT count(DISTINCT approval.operator) FROM marketplace_withdrawalapproval AS approval
-            WHERE approval.withdrawal_id = NEW.id AND approval.operator <> NEW.owner
-        ) < NEW.approvals_needed THEN
-            RAISE EXCEPTION 'a withdrawal that goes was approved (marketplace_withdrawal_that_goes_was_approved)'
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'marketplace_withdrawal_that_goes_was_approved';
-        END IF;
-        RETURN NEW;
-    """
 
 
 class Withdrawal(models.Model):
@@ -246,7 +227,16 @@ class Withdrawal(models.Model):
                 name="marketplace_withdrawal_due",
             ),
         ]
-        triggers = [*never_removed(), RequireApprovals()]
+        triggers = [
+            *never_removed(),
+            RequireApprovals(
+                name="require_approvals",
+                states=["approved", "sending", "sent", "arrived"],
+                approvals=("marketplace_withdrawalapproval", "withdrawal_id"),
+                constraint="marketplace_withdrawal_that_goes_was_approved",
+                words="a withdrawal that goes was approved",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"withdrawal {self.id}"

@@ -6,6 +6,7 @@ from django.db import DatabaseError, connection, transaction
 from ledger import operations as ledger
 from ledger.chart import FEES
 from ledger.entries import Move, VoidHold
+from tests.ignoring import every_trigger_ignored
 from tests.ledger.make import entry, funded_wallet, hold
 
 pytestmark = pytest.mark.django_db
@@ -138,11 +139,8 @@ def test_history_and_limits_are_the_databases_own(sql, words):
     ],
 )
 def test_no_setting_of_a_session_puts_a_guard_to_sleep(sql):
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT array_agg(tgname) FROM pg_trigger WHERE NOT tgisinternal")
-        cursor.execute("SELECT set_config('pgtrigger.ignore', %s::text, true)", cursor.fetchone())
-
-    assert refused(sql)
+    with every_trigger_ignored():
+        assert refused(sql)
 
 
 def test_guards_find_rows_by_their_indexes_however_short_a_table_was_once():
