@@ -177,7 +177,7 @@ def dispatched(*, now: datetime = NOW) -> list[Lease]:
     """Run dispatch once; return the leases that are open."""
     compute.dispatch_queued(now=now, limit=100)
     still_open = [Lease.State.OFFERED, Lease.State.TAKEN]
-    return list(Lease.objects.filter(state__in=still_open).order_by("offered_at"))
+    return list(Lease.objects.filter(state__in=still_open).order_by("offered_at", "pk"))
 
 
 def signed_output(lease: Lease, key: Keypair, *, output: dict | None = None) -> dict:

@@ -101,7 +101,7 @@ WHERE lease.state IN ('offered', 'taken')
                ELSE lease.id <> ALL(%(holding)s::uuid[]) END)
   AND lease.machine_id = %(machine)s::uuid AND lease.hotkey = %(hotkey)s::text
   AND lease.deadline_at > %(now)s::timestamptz AND job.blueprint <> ALL(%(tunneled)s::text[])
-ORDER BY lease.state, lease.offered_at
+ORDER BY lease.state, lease.offered_at, lease.id
 LIMIT %(limit)s::int
 FOR NO KEY UPDATE OF lease SKIP LOCKED
 """  # noqa: S608  names of columns, out of the models

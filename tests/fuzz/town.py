@@ -112,7 +112,7 @@ def work(town, netuid, *, now):
     jobs = [make.job(netuid, ada.id, now=now) for _ in range(3)]
     make.dispatched(now=now)
     result = make.returned(
-        Lease.objects.filter(state=Lease.State.OFFERED).order_by("offered_at").first(),
+        Lease.objects.filter(state=Lease.State.OFFERED).order_by("offered_at", "pk").first(),
         miner,
         now=now,
     )
@@ -127,7 +127,7 @@ def work(town, netuid, *, now):
     compute.report_answer(
         usage_id=usage.id, owner=ada.id, reason="It is nonsense.", shows_chat=True, now=now
     )
-    leases = Lease.objects.filter(job__in=jobs).order_by("offered_at")
+    leases = Lease.objects.filter(job__in=jobs).order_by("offered_at", "pk")
     return {
         "netuid": [netuid],
         "machine_id": [miner.machine_id],
