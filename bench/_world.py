@@ -18,6 +18,8 @@ django.setup()
 from django.conf import settings  # noqa: E402  only now there are settings
 from django.db import connection  # noqa: E402
 
+from config import garbage  # noqa: E402
+
 
 @contextmanager
 def opened() -> Iterator[None]:
@@ -26,6 +28,7 @@ def opened() -> Iterator[None]:
     What is logged costs what it costs, and is written where it hides no figure.
     """
     settings.DEBUG = False  # with it, Django keeps the text of every statement
+    garbage.settle()  # as every process that serves does
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(Path(os.devnull).open("w"))  # noqa: SIM115  open while the process lives

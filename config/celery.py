@@ -5,6 +5,8 @@ from importlib import import_module
 
 from celery import Celery, signals
 
+from config import garbage
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("marketplace")
@@ -18,3 +20,11 @@ def watch_sweeps(**_: object) -> None:
 
 
 signals.import_modules.connect(watch_sweeps)
+
+
+def settle_garbage(**_: object) -> None:
+    """Look for garbage less often, in the worker and in those it forks."""
+    garbage.settle()
+
+
+signals.worker_init.connect(settle_garbage)

@@ -17,6 +17,7 @@ from compute.gateway.app import Gateway  # noqa: E402
 from compute.journal import Journal  # noqa: E402
 from compute.reservations import Payer  # noqa: E402
 from compute.till import Till  # noqa: E402
+from config import garbage  # noqa: E402
 from config.spans import spanned  # noqa: E402
 from config.watching import Watched  # noqa: E402
 from ledger.rest.scopes import ScopeMissing  # noqa: E402
@@ -41,3 +42,4 @@ def till() -> Till:
 
 
 application = spanned(Watched(Gateway(payer_of=payer_of, till=till)))
+garbage.settle()
