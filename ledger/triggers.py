@@ -27,3 +27,10 @@ def never_removed() -> list[pgtrigger.Trigger]:
 def append_only() -> list[pgtrigger.Trigger]:
     """Return the triggers of a table of facts: rows are added and nothing else."""
     return [Refuse(name="refuse_update", operation=pgtrigger.Update), *never_removed()]
+
+
+class KeepAllBut(Guard, pgtrigger.ReadOnly):
+    """Refuse to change anything but these fields of a row."""
+
+    def __init__(self, *, name: str, fields: list[str]) -> None:
+        super().__init__(name=name, exclude=fields)

@@ -10,6 +10,7 @@ from typing import Any
 import pgtrigger
 from django.db import models
 
+from ledger.triggers import Refuse
 from subnets import hyperparameters, packing
 
 
@@ -45,7 +46,7 @@ class Unaccented(models.Func):
 
 def append_only(name: str) -> list[pgtrigger.Trigger]:
     """Refuse UPDATE and DELETE of facts, whoever asks."""
-    return [pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete)]
+    return [Refuse(name=name, operation=pgtrigger.Update | pgtrigger.Delete)]
 
 
 def unique_as_read(field: str, *, name: str) -> models.UniqueConstraint:

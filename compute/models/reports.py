@@ -9,6 +9,7 @@ from django.db.models import Q
 from compute import reporting
 from compute.models.jobs import Job
 from compute.models.serving import Usage
+from ledger.triggers import Refuse
 
 
 class AnswerReport(models.Model):
@@ -26,9 +27,7 @@ class AnswerReport(models.Model):
             models.Index(fields=["owner", "-reported_at"], name="compute_answerreport_of_owner"),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="answer_reports_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            Refuse(name="answer_reports_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from compute.models.jobs import Job, Lease
+from ledger.triggers import Refuse
 from subnets.models import Blueprint
 
 
@@ -39,11 +40,7 @@ class Result(models.Model):
                 name="compute_result_asked_has_its_pieces",
             ),
         ]
-        triggers = [
-            pgtrigger.Protect(
-                name="results_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
+        triggers = [Refuse(name="results_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"result {self.id}"
@@ -65,9 +62,7 @@ class Comparison(models.Model):
             ),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="comparisons_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            Refuse(name="comparisons_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
     def __str__(self) -> str:
@@ -97,11 +92,7 @@ class Score(models.Model):
         indexes = [
             models.Index(fields=["netuid", "scored_at"], name="compute_score_window"),
         ]
-        triggers = [
-            pgtrigger.Protect(
-                name="scores_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
+        triggers = [Refuse(name="scores_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"score of {self.result_id} by {self.validator[:8]}…"
@@ -133,7 +124,7 @@ class ScoreCommitment(models.Model):
             models.Index(fields=["netuid", "committed_at"], name="compute_scorecommitment_window"),
         ]
         triggers = [
-            pgtrigger.Protect(
+            Refuse(
                 name="score_commitments_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
             )
         ]

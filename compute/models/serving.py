@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from compute import serving
+from ledger.triggers import Refuse
 from subnets.models import Subnet
 
 
@@ -75,9 +76,7 @@ class PriceChange(models.Model):
             models.Index(fields=["model", "-changed_at"], name="compute_pricechange_of_model")
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="price_changes_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            Refuse(name="price_changes_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
     def __str__(self) -> str:
@@ -185,11 +184,7 @@ class Usage(models.Model):
                 name="compute_usage_of_tab",
             ),
         ]
-        triggers = [
-            pgtrigger.Protect(
-                name="usages_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
+        triggers = [Refuse(name="usages_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"usage {self.id}"
@@ -222,11 +217,7 @@ class Repeat(models.Model):
         indexes = [
             models.Index(fields=["hotkey", "-compared_at"], name="compute_repeat_of_hotkey"),
         ]
-        triggers = [
-            pgtrigger.Protect(
-                name="repeats_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
+        triggers = [Refuse(name="repeats_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"repeat of {self.request_id} by {self.hotkey[:8]}…"

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from ledger.scopes import Scope
+from ledger.triggers import KeepAllBut, Refuse
 from marketplace.models.people import User
 from marketplace.tokens import NETWORK_LENGTH_MAX
 
@@ -57,10 +58,10 @@ class ApiKey(models.Model):
             ),
         ]
         triggers = [
-            pgtrigger.Protect(name="api_keys_are_kept", operation=pgtrigger.Delete),
-            pgtrigger.ReadOnly(
+            Refuse(name="api_keys_are_kept", operation=pgtrigger.Delete),
+            KeepAllBut(
                 name="api_keys_keep_their_rights",
-                exclude=["last_used_at", "revoked_at", "spend_limit_rao"],
+                fields=["last_used_at", "revoked_at", "spend_limit_rao"],
             ),
         ]
 

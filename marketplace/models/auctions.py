@@ -7,6 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.triggers import Refuse
 from marketplace.bidding import INCREMENTS_NEWEST, ReserveUnmetPolicy
 
 # A sentence or two: it stands on pages, on statements and in the log.
@@ -246,9 +247,7 @@ class Bid(models.Model):
             # For the sweep that tells who was outbid: it reads the newest bids, never an auction's.
             models.Index(fields=["placed_at"], name="marketplace_bid_newest"),
         ]
-        triggers = [
-            pgtrigger.Protect(name="bids_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
-        ]
+        triggers = [Refuse(name="bids_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"bid {self.sequence} on {self.auction_id}"

@@ -6,6 +6,8 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 
+from ledger.triggers import Refuse
+
 
 class Document(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -45,9 +47,7 @@ class DocumentReading(models.Model):
     class Meta:
         ordering = ["-id"]
         triggers = [
-            pgtrigger.Protect(
-                name="readings_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            Refuse(name="readings_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.triggers import Refuse
 from marketplace.models.auctions import Auction
 
 
@@ -86,11 +87,7 @@ class Strike(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["owner", "struck_at"], name="marketplace_strike_lately")]
-        triggers = [
-            pgtrigger.Protect(
-                name="strikes_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
+        triggers = [Refuse(name="strikes_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"strike against {self.owner}"

@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.triggers import Refuse
 from marketplace.negotiating import Act, Side
 
 OPEN_STATES = ["owners_turn", "buyers_turn"]
@@ -167,9 +168,7 @@ class OfferMove(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["at"], name="marketplace_offermove_newest")]
-        triggers = [
-            pgtrigger.Protect(name="moves_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
-        ]
+        triggers = [Refuse(name="moves_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"{self.side} {self.act} in {self.offer_id}"

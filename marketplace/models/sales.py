@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.triggers import Refuse
 from marketplace.models.auctions import Auction
 from marketplace.models.offers import Offer
 
@@ -73,9 +74,7 @@ class Sale(models.Model):
             models.Index(fields=["netuid", "sold_at"], name="marketplace_sale_history"),
             models.Index(fields=["sold_at"], name="marketplace_sale_newest"),
         ]
-        triggers = [
-            pgtrigger.Protect(name="sales_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
-        ]
+        triggers = [Refuse(name="sales_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"sale of subnet {self.netuid}"

@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.triggers import Refuse
 from marketplace.models.auctions import Auction
 
 
@@ -43,9 +44,7 @@ class SealedBid(models.Model):
             ),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="sealed_bids_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            Refuse(name="sealed_bids_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
     def __str__(self) -> str:
@@ -69,9 +68,7 @@ class SealedOpening(models.Model):
             ),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="openings_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            Refuse(name="openings_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
     def __str__(self) -> str:

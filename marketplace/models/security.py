@@ -4,6 +4,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 
+from ledger.triggers import Refuse
 from marketplace.models.people import User
 
 ABOUT_LENGTH_MAX = 80
@@ -58,9 +59,7 @@ class SecurityChange(models.Model):
             models.Index(fields=["happened_at"], name="marketplace_securitychange_at"),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="security_changes_are_facts", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            Refuse(name="security_changes_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
     def __str__(self) -> str:

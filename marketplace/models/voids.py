@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 
+from ledger.triggers import Refuse
 from marketplace.models.auctions import REASON_LENGTH_MAX, Auction
 
 
@@ -41,9 +42,7 @@ class BidVoid(models.Model):
                 name="marketplace_bidvoid_leader_has_a_price",
             ),
         ]
-        triggers = [
-            pgtrigger.Protect(name="voids_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)
-        ]
+        triggers = [Refuse(name="voids_are_facts", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"void {self.sequence} on {self.auction_id}"

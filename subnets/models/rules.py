@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.triggers import Refuse
 from subnets.columns import (
     append_only,
 )
@@ -46,7 +47,7 @@ class IncentiveRule(models.Model):
             ),
         ]
         triggers = [
-            pgtrigger.Protect(
+            Refuse(
                 name="published_rules_never_change",
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 condition=pgtrigger.Q(old__state="published"),

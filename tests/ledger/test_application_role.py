@@ -11,8 +11,9 @@ from django.db import DatabaseError, connection, transaction
 from ledger import operations as ledger
 from ledger import queries
 from ledger.chart import FEES
+from ledger.closing import close_account, reopen_account
 from ledger.entries import Move, PostHold
-from tests.ledger.make import entry, funded_wallet, hold
+from tests.ledger.make import NOW, entry, funded_wallet, hold
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +61,21 @@ def test_the_programs_role_places_posts_and_moves(programs):
         ledger.post(entry(Move(account, FEES, 5)))
 
     assert queries.balance(account).available_rao == 70
+
+
+def test_the_programs_role_closes_an_account_and_opens_it_again(programs):
+    account = funded_wallet(100)
+    ledger.post(entry(Move(account, FEES, 100)))
+
+    with programs():
+        assert close_account(account.code, reason="empty", now=NOW)
+        assert reopen_account(account.code, reason="in use", now=NOW)
+
+
+def test_the_programs_role_notes_that_an_api_key_was_used_and_removes_none(programs):
+    with programs() as cursor:
+        cursor.execute("UPDATE marketplace_apikey SET last_used_at = now()")
+        assert "permission denied" in refused(cursor, "DELETE FROM marketplace_apikey")
 
 
 @pytest.mark.parametrize("table", FACTS)
