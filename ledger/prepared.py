@@ -9,11 +9,15 @@ before.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.backends.postgresql.base import ServerBindingCursor
+from psycopg import Pipeline
+from psycopg.abc import PQGen
+from psycopg.generators import send as send_written
 
 _NEEDS_ESCAPES = re.compile(r'["\\]')
 
@@ -48,6 +52,40 @@ def rows(sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[An
     return list(cursor.fetchall())
 
 
+class _Gathering(Pipeline):
+    """A pipeline that writes what was sent once somebody waits, all in one.
+
+    psycopg writes every statement as it comes, and looks twice whether it may; and it waits for the answer to BEGIN, and
+    to COMMIT, and once more at the end. Each write wakes a process of the server, each wait a thread of ours.
+    """
+
+    def say(self, command: bytes) -> None:
+        """Put a command in the line that returns no rows."""
+        self.command_queue.append(partial(self.pgconn.send_query_params, command, None))
+        self.result_queue.append(None)
+
+    def part(self) -> None:
+        """Begin a transaction of its own with what is sent next, though it travels with what was sent before."""
+        self._enqueue_sync()
+
+    def write(self) -> PQGen[None]:
+        """Write what was gathered, whoever waits for it or not."""
+        while self.command_queue:
+            self.command_queue.popleft()()
+        yield from send_written(self.pgconn)
+
+    def _communicate_gen(self) -> PQGen[None]:
+        yield from ()
+
+    def _fetch_gen(self, *, flush: bool) -> PQGen[None]:
+        if not self.result_queue:
+            return
+        if flush:
+            self.command_queue.append(self.pgconn.send_flush_request)
+        yield from self.write()
+        yield from super()._fetch_gen(flush=False)
+
+
 @contextmanager
 def atomic() -> Iterator[None]:
     """Do as `transaction.atomic` does, and wait only for the rows that are asked for (libpq's pipeline mode).
@@ -61,21 +99,43 @@ def atomic() -> Iterator[None]:
         driver: Any = connection.connection
         if is_outermost:
             within.enter_context(_plans_kept(driver))
-        within.enter_context(connection.wrap_database_errors)
-        within.enter_context(driver.pipeline())
+            # The words are said here: psycopg would wait for the answer to each.
+            driver.autocommit = True
+        pipeline = within.enter_context(_gathering(driver))
+        if is_outermost:
+            pipeline.say(b"BEGIN")
         yield
         # Within another transaction there is a savepoint, which Django gives back once the pipeline has ended.
         if is_outermost and not connection.needs_rollback:
-            driver.commit()
+            pipeline.say(b"COMMIT")
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Let statements travel together that are no transaction; each sees what was committed when it began."""
+def together() -> Iterator[_Gathering]:
+    """Let statements travel together; the rows of each are there once all have been sent.
+
+    They are one transaction up to each `part`, and each sees what was committed when it began.
+    """
     connection.ensure_connection()
-    driver: Any = connection.connection
-    with connection.wrap_database_errors, driver.pipeline():
-        yield
+    with _gathering(connection.connection) as pipeline:
+        yield pipeline
+
+
+def push() -> None:
+    """Write what was sent so far, so that the server is at work on it while there is more to put into words."""
+    driver: Any = _mine().connection
+    if driver._pipeline is not None:  # noqa: SLF001  as in _gathering
+        with connection.wrap_database_errors:
+            driver.wait(driver._pipeline.write())  # noqa: SLF001
+
+
+@contextmanager
+def _gathering(driver: Any) -> Iterator[_Gathering]:  # noqa: ANN401  a driver's connection
+    """Have statements gathered. psycopg takes the pipeline that is there for that of whoever asks for one."""
+    if driver._pipeline is None:  # noqa: SLF001  there is no other place for a pipeline of one's own kind
+        driver._pipeline = _Gathering(driver)  # noqa: SLF001
+    with connection.wrap_database_errors, driver.pipeline() as pipeline:
+        yield pipeline
 
 
 @contextmanager

@@ -14,7 +14,7 @@ KEPT_FOR = timedelta(days=30)
 
 KEEP = """
 INSERT INTO ledger_refusedkey (key, asked, problem)
-VALUES (%(key)s::text, %(asked)s::jsonb, %(problem)s::jsonb) RETURNING id
+VALUES (%(key)s::text, %(asked)s::jsonb, %(problem)s::jsonb)
 """
 # Copies of one request wait for each other, so that none is refused while another succeeds.
 CLAIM = "SELECT pg_advisory_lock(%(lock)s::bigint)"
@@ -36,26 +36,26 @@ def claim(key: str, *, lock: int) -> Kept | None:
         claimed = prepared.send(CLAIM, {"lock": lock})
         # A statement of its own: it sees what the copy that was waited for has kept.
         found = prepared.send(FIND, {"key": key})
-        claimed.rows()
-        rows = found.rows()
+    claimed.rows()
+    rows = found.rows()
     return Kept(json.loads(rows[0][0]), json.loads(rows[0][1])) if rows else None
 
 
-def release(lock: int) -> None:
-    """Let the next copy of a request begin."""
-    prepared.rows(RELEASE, {"lock": lock})
-
-
-def keep(key: str, refused: Kept) -> None:
-    """Keep a refusal under a stored key that has none; the caller holds the key (ledger.rest.once)."""
-    prepared.rows(
-        KEEP,
-        {
-            "key": key,
-            "asked": json.dumps(refused.asked),
-            "problem": json.dumps(refused.problem),
-        },
-    )
+def release(key: str, *, lock: int, refused: Kept | None) -> None:
+    """Let the next copy of a request begin, once what this one was refused is kept under its key."""
+    with prepared.together() as line:
+        if refused is not None:
+            prepared.send(
+                KEEP,
+                {
+                    "key": key,
+                    "asked": json.dumps(refused.asked),
+                    "problem": json.dumps(refused.problem),
+                },
+            )
+            # Committed before the next may look.
+            line.part()
+        prepared.send(RELEASE, {"lock": lock})
 
 
 def forget_refused_keys(*, now: datetime, limit: int) -> int:

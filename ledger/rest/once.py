@@ -13,7 +13,8 @@ Not everything is: what would be refused again anyhow (bad input), and what says
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -58,14 +59,14 @@ def once(
         if key is None:
             return method(view, request, *args, **path)
         asked = _digests({**path, **_fields(request)})
-        with _claimed(key) as earlier:
-            if earlier is not None:
-                _refuse_again(request, asked, earlier)
+        with _claimed(key) as claim:
+            if claim.earlier is not None:
+                _refuse_again(request, asked, claim.earlier)
             try:
                 return method(view, request, *args, **path)
             except DomainError as refusal:
                 if refusal.http_status in LASTING:
-                    refusals.keep(key, Kept(asked, members(refusal)))
+                    claim.refused = Kept(asked, members(refusal))
                 raise
 
     return keyed
@@ -99,16 +100,25 @@ def _digests(fields: Mapping[str, object]) -> dict[str, str]:
     }
 
 
+@dataclass(slots=True)
+class _Claim:
+    """A key that is held. earlier: what it was refused before.  refused: what it is refused now, and shall stay."""
+
+    earlier: Kept | None
+    refused: Kept | None = None
+
+
 @contextmanager
-def _claimed(key: str) -> Iterator[Kept | None]:
-    """Hold a key while its request is worked on; what was it refused before? A lost connection lets go."""
+def _claimed(key: str) -> Iterator[_Claim]:
+    """Hold a key while its request is worked on, and keep what it is refused. A lost connection lets go."""
     lock = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True)
-    earlier = refusals.claim(key, lock=lock)
+    claim = _Claim(refusals.claim(key, lock=lock))
     try:
-        yield earlier
+        yield claim
     finally:
-        with suppress(DatabaseError):
-            refusals.release(lock)
+        # A refusal that could not be kept is not told: it might turn out otherwise the next time.
+        with nullcontext() if claim.refused else suppress(DatabaseError):
+            refusals.release(key, lock=lock, refused=claim.refused)
 
 
 def _refuse_again(request: Request, asked: Mapping[str, str], earlier: Kept) -> None:

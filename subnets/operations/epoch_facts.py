@@ -76,6 +76,8 @@ class EpochFacts:
 def write_epoch(facts: EpochFacts, terms: Sequence[Term]) -> None:
     """Write the epoch and its terms, with the bundle that proves them and what a replay needs."""
     prepared.send(WRITE_EPOCH, asdict(facts))
+    prepared.push()  # PostgreSQL stores the bundle while the terms are put into words
     numbers = {name: prepared.numbers(getattr(term, name) for term in terms) for name in NUMBERS}
     texts = {name: prepared.texts(getattr(term, name) for term in terms) for name in TEXTS}
     prepared.send(WRITE_TERMS, {"epoch_id": facts.id} | numbers | texts)
+    prepared.push()

@@ -1,13 +1,16 @@
 """Transactions that wait for few answers: all or nothing all the same, whatever is found out late."""
 
+from collections.abc import Callable
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from ledger import operations as ledger
-from ledger import prepared, queries
+from ledger import prepared, queries, refusals
 from ledger.chart import FEES
 from ledger.entries import Entry, Move
 from ledger.errors import InsufficientFunds
+from ledger.refusals import Kept
 from tests.ledger.make import entry, funded_wallet
 
 ONE = "SELECT %(one)s::int"
@@ -69,14 +72,70 @@ def test_a_refusal_within_another_transaction_leaves_that_usable():
     assert queries.balance(source).posted_rao == 99
 
 
-def _post_all(*entries: Entry) -> None:
+def _post_all(*entries: Entry, between: Callable[[], None] = lambda: None) -> None:
     """Post without waiting for any."""
     with prepared.atomic():
         for each in entries:
             ledger.post_at_last(each)
+            between()
 
 
 def _planned() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM pg_prepared_statements")
         return [name for (name,) in cursor.fetchall()]
+
+
+@on_committed_rows
+def test_what_travels_together_is_committed_part_by_part():
+    kept = Kept({"max_rao": "digest"}, {"detail": "No."})
+
+    assert refusals.claim("key", lock=1) is None
+    refusals.release("key", lock=1, refused=kept)
+
+    assert refusals.claim("key", lock=1) == kept
+    with pytest.raises(IntegrityError):
+        refusals.release("key", lock=1, refused=kept)
+    assert _locks() == 0
+
+
+@on_committed_rows
+def test_what_is_pushed_is_undone_with_the_rest():
+    source = funded_wallet(100)
+
+    with pytest.raises(InsufficientFunds):
+        _post_all(
+            entry(Move(source, FEES, 10)), entry(Move(source, FEES, 1_000)), between=prepared.push
+        )
+
+    assert queries.balance(source).posted_rao == 100
+
+
+@on_committed_rows
+def test_a_transaction_waits_once_for_what_it_reads_and_once_for_its_end(monkeypatch):
+    prepared.rows(ONE, {"one": 1})
+    waits = []
+    driver = connection.connection
+    wait = driver.wait
+    monkeypatch.setattr(
+        driver,
+        "wait",
+        lambda *given, **more: waits.append(given[0].__name__) or wait(*given, **more),
+    )
+
+    with prepared.atomic():
+        first, second = (prepared.send(ONE, {"one": one}) for one in (1, 2))
+        assert first.rows() + second.rows() == [(1,), (2,)]
+        prepared.send(ONE, {"one": 3})
+
+    assert [name for name in waits if name in {"_fetch_gen", "_exit_gen", "_sync_gen"}] == [
+        "_fetch_gen",
+        "_exit_gen",
+    ]
+
+
+def _locks() -> int:
+    ((count,),) = prepared.rows(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1"
+    )
+    return count
