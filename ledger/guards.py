@@ -156,6 +156,7 @@ class CheckTransfers(Guard):
 
     Accounts, entries and holds are never removed, so what is found here stays, and need not be locked as a foreign
     key locks it: with one, everybody who pays the same account rewrites its row.
+    Each is asked for by itself (LIMIT): a join would read an index from end to end where that was short when planned.
     The cap stands on the counters of the issuance account, so nothing may be issued past them: each transfer has to
     go on from the balance that the one before it left, and the last has to arrive at the counters. The one before is
     asked for in the order of (account, id), which only one index has: by id alone, all that others moved since is read.
@@ -176,16 +177,20 @@ class CheckTransfers(Guard):
     func = "".join(
         (
             """
-        SELECT bool_and(debit.id IS NOT NULL AND credit.id IS NOT NULL AND entry.id IS NOT NULL
+        SELECT bool_and(debit.asset IS NOT NULL AND credit.asset IS NOT NULL AND entry.id IS NOT NULL
                         AND (hold.id IS NOT NULL OR new_rows.hold_id IS NULL)),
                bool_and(debit.asset = credit.asset),
                min(new_rows.id) FILTER (WHERE 'issuance' IN (debit.code, credit.code))
         INTO is_known, is_within, first
         FROM new_rows
-        LEFT JOIN ledger_account AS debit ON debit.id = new_rows.debit_id
-        LEFT JOIN ledger_account AS credit ON credit.id = new_rows.credit_id
-        LEFT JOIN ledger_entry AS entry ON entry.id = new_rows.entry_id
-        LEFT JOIN ledger_hold AS hold ON hold.id = new_rows.hold_id;""",
+        LEFT JOIN LATERAL (
+            SELECT asset, code FROM ledger_account WHERE id = new_rows.debit_id LIMIT 1
+        ) AS debit ON true
+        LEFT JOIN LATERAL (
+            SELECT asset, code FROM ledger_account WHERE id = new_rows.credit_id LIMIT 1
+        ) AS credit ON true
+        LEFT JOIN LATERAL (SELECT id FROM ledger_entry WHERE id = new_rows.entry_id LIMIT 1) AS entry ON true
+        LEFT JOIN LATERAL (SELECT id FROM ledger_hold WHERE id = new_rows.hold_id LIMIT 1) AS hold ON true;""",
             _refuse(
                 "NOT is_known",
                 constraint="ledger_transfer_names_what_exists",

@@ -121,3 +121,31 @@ def test_moves_read_no_table_whole_however_short_it_is(accounts):
         ledger.post(entry(Move(a, b, 1), Move(b, FEES, 1)))
 
     assert _read_whole() == before
+
+
+def _rows_read():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname LIKE 'ledger_%'"
+        )
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.django_db(transaction=True)  # nothing is vacuumed within a transaction
+def test_moves_planned_while_tables_were_short_read_no_more_rows_when_they_are_long():
+    a, b, *others = [wallet(uuid4()) for _ in range(300)]
+    ledger.post(entry(*(Move(ISSUANCE, one, 80) for one in (a, b, *others))))
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE ledger_account, ledger_entry, ledger_hold, ledger_transfer")
+    read = []
+
+    with transaction.atomic():
+        for _ in range(40):
+            hold(b, 1)
+            before = _rows_read()
+            ledger.post(entry(Move(a, b, 1)))
+            read.append(_rows_read() - before)
+
+    # Each account as it is locked, counted and looked up; the entry.
+    assert set(read) == {2 + 2 + 2 + 1}
