@@ -14,6 +14,5 @@ OBJECTS = 20_000
 
 def settle() -> None:
     """Pass over what has been loaded, for it stays, and look less often. Called once a process, before it forks."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS, 10, 10)
