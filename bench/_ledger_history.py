@@ -1,4 +1,4 @@
-"""Many connections post at random; then everything is replayed through the model in the ledger's own order.
+"""Many connections post at random; `_ledger_replay` holds what they were answered against a model.
 
 An entry's number is drawn while its accounts are locked, so among entries that share an account numbers are the order
 in which they were decided: whoever replays all of them by number decides each as it was decided. A refusal has no
@@ -7,17 +7,16 @@ the model has to refuse it so at one of the places between (linearizability, as 
 """
 
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 import numpy as np
 from django.db import connection
 
-from bench._ledger_model import Books, Refused
 from ledger import operations as ledger
 from ledger.chart import FEES, FORFEITS, ISSUANCE, TREASURY, Address, Code, stake, wallet
 from ledger.entries import Entry, Move, MoveUpTo, PlaceHold, PostHold, VoidHold, hold_id
@@ -41,8 +40,30 @@ class Call:
     after: int
     number: int = 0
     is_replay: bool = False
+    is_resent: bool = False
     error: str = ""
     before: int = 0
+
+
+class Line(Protocol):
+    """How a player reaches the ledger."""
+
+    def call(self, entry: Entry) -> "Answer":
+        """Post an entry, until there is an answer."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the ledger said. is_resent: it had to be asked again.  before: see Call."""
+
+    number: int = 0
+    is_replay: bool = False
+    error: str = ""
+    before: int = 0
+    is_resent: bool = False
 
 
 @dataclass(slots=True)
@@ -192,36 +213,69 @@ class Player:
         return LATER if self.random.random() < 0.3 else NOW
 
 
-def played(*, operations: int, connections: int, seed: int) -> list[Call]:
-    """Let so many connections post so many random entries; return every call. Raises: what is no refusal."""
+def played(
+    *, operations: int, connections: int, seed: int, dial: Callable[[], Line] | None = None
+) -> list[Call]:
+    """Let so many connections post so many random entries; return every call. Raises: what is no refusal.
+
+    dial: how each gets its line; unless told, a connection of this process.
+    """
     shared, accounts = Shared(), _funded()
-    shared.acknowledged = _newest()
+    shared.acknowledged = newest()
     barrier = threading.Barrier(connections)
 
     def play(name: int) -> list[Call]:
         random = np.random.default_rng([seed, name])
         player = Player(name, random, shared, accounts)
+        line = (dial or Here)()
         try:
-            connection.ensure_connection()
             barrier.wait(60)
-            return [_called(player.act(), shared) for _ in range(operations // connections)]
+            return [_called(line, player.act(), shared) for _ in range(operations // connections)]
         finally:
-            connection.close()
+            line.close()
 
     with ThreadPoolExecutor(connections) as pool:
         return [call for calls in pool.map(play, range(connections)) for call in calls]
 
 
-def _called(entry: Entry, shared: Shared) -> Call:
-    after = shared.acknowledged
+class Here:
+    """A connection of this process and thread."""
+
+    def __init__(self) -> None:
+        connection.ensure_connection()
+
+    def call(self, entry: Entry) -> Answer:
+        return asked(entry)
+
+    def close(self) -> None:
+        connection.close()
+
+
+def asked(entry: Entry) -> Answer:
+    """Post an entry and return what came of it."""
     try:
         posted = ledger.post(entry)
     except Busy:
-        return Call(entry, after, error="Busy")
+        return Answer(error="Busy")
     except DomainError as refusal:
-        return Call(entry, after, error=type(refusal).__name__, before=_newest())
-    shared.saw(posted.entry_id, entry)
-    return Call(entry, after, number=posted.entry_id, is_replay=posted.replayed)
+        return Answer(error=type(refusal).__name__, before=newest())
+    return Answer(number=posted.entry_id, is_replay=posted.replayed)
+
+
+def _called(line: Line, entry: Entry, shared: Shared) -> Call:
+    after = shared.acknowledged
+    answer = line.call(entry)
+    if answer.number:
+        shared.saw(answer.number, entry)
+    return Call(
+        entry,
+        after,
+        number=answer.number,
+        is_replay=answer.is_replay,
+        is_resent=answer.is_resent,
+        error=answer.error,
+        before=answer.before,
+    )
 
 
 def _funded() -> list[Address]:
@@ -235,150 +289,8 @@ def _funded() -> list[Address]:
     return accounts
 
 
-def _newest() -> int:
+def newest() -> int:
     """Return the highest number that an entry has been given, committed or not."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT last_value FROM ledger_entry_id_seq")
         return int(cursor.fetchone()[0])
-
-
-def differences(calls: Sequence[Call]) -> list[str]:
-    """Replay all calls through the model in the ledger's order; return what differs, a sentence each."""
-    return Replay(calls).differences()
-
-
-class Replay:
-    """The replay: entries by number, refusals at the places where they may have been decided."""
-
-    def __init__(self, calls: Sequence[Call]) -> None:
-        self.made = {
-            call.number: call.entry for call in calls if call.number and not call.is_replay
-        }
-        self.replays = [call for call in calls if call.is_replay]
-        self.refusals = [call for call in calls if call.error and call.error != "Busy"]
-        self.books, self.faults = Books(), list[str]()
-        self.by_key = {entry.key: entry for entry in self.made.values()}
-
-    def differences(self) -> list[str]:
-        """Go through the ledger's entries one by one, and compare the ends."""
-        waiting = self._decided_by_state()
-        open_refusals: list[Call] = []
-        for number, key, transfers in _entries():
-            self._follow(number, key, transfers)
-            open_refusals += waiting.pop(number, [])
-            open_refusals = [call for call in open_refusals if not self._explained(call, number)]
-        self.faults += [
-            f"{call.entry.key}: {call.error} at no place between" for call in open_refusals
-        ]
-        self._compare_ends()
-        self._compare_keys()
-        return self.faults
-
-    def _decided_by_state(self) -> dict[int, list[Call]]:
-        """Return the refusals that hang on balances and holds, by the number from which on they may be decided."""
-        numbers = np.array([number for number, _, _ in _entries()])
-        waiting: dict[int, list[Call]] = defaultdict(list)
-        for call in self.refusals:
-            if call.error != "IdempotencyConflict":
-                # The first entry that is there at or below what was acknowledged: gaps are rolled back.
-                place = max(int(np.searchsorted(numbers, call.after, side="right")) - 1, 0)
-                waiting[int(numbers[place])].append(call)
-        return waiting
-
-    def _explained(self, call: Call, number: int) -> bool:
-        if self.books.refusal(call.entry) == call.error:
-            return True
-        if number > call.before:
-            self.faults.append(
-                f"{call.entry.key}: {call.error} between {call.after} and {call.before} is not so"
-            )
-            return True
-        return False
-
-    def _follow(self, number: int, key: str, transfers: list[tuple[object, ...]]) -> None:
-        entry = self.made.get(number) or (self.by_key.get(key) if number else None)
-        if key == "history:funds":
-            entry = _funds(transfers)
-        if entry is None or entry.key != key:
-            self.faults.append(f"entry {number} ({key}) was acknowledged to nobody")
-            return
-        try:
-            expected = self.books.apply(entry)
-        except Refused as refused:
-            self.faults.append(f"entry {number} ({key}) was done, and the model says {refused}")
-            return
-        shown = [
-            (debit, credit, rao, _shown(debit, debit_rao), _shown(credit, credit_rao))
-            for debit, credit, rao, debit_rao, credit_rao in expected
-        ]
-        if shown != transfers:
-            self.faults.append(f"entry {number} ({key}) moved {transfers}, and the model {shown}")
-
-    def _compare_ends(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT code, credits_posted - debits_posted, debits_held FROM ledger_account WHERE kind <> 'system'"
-            )
-            for code, rao, held_rao in cursor.fetchall():
-                model = (self.books.has.get(code, 0), self.books.held.get(code, 0))
-                if model != (rao, held_rao):
-                    self.faults.append(f"{code} has {rao}, {held_rao} held; the model {model}")
-            cursor.execute("SELECT id, state FROM ledger_hold")
-            states = dict(cursor.fetchall())
-        model_states = {hold: held.state for hold, held in self.books.holds.items()}
-        self.faults += [
-            f"hold {hold} is {states.get(hold)}; the model says {model_states.get(hold)}"
-            for hold in states.keys() | model_states.keys()
-            if states.get(hold) != model_states.get(hold)
-        ]
-
-    def _compare_keys(self) -> None:
-        """A replay has the first answer, a clash was one, and nothing was done twice."""
-        numbers = {entry.key: number for number, entry in self.made.items()}
-        for call in self.replays:
-            first = self.by_key.get(call.entry.key)
-            if (
-                first is None
-                or numbers[first.key] != call.number
-                or first.digest() != call.entry.digest()
-            ):
-                self.faults.append(f"{call.entry.key} was replayed as {call.number} and is another")
-        for call in self.refusals:
-            first = self.by_key.get(call.entry.key)
-            clashes = first is not None and first.digest() != call.entry.digest()
-            if call.error == "IdempotencyConflict" and not clashes:
-                self.faults.append(f"{call.entry.key} was refused as a clash and is none")
-
-
-def _entries() -> list[tuple[int, str, list[tuple[object, ...]]]]:
-    """Read every entry with its transfers, in the ledger's order."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, key FROM ledger_entry ORDER BY id")
-        keys = cursor.fetchall()
-        cursor.execute(
-            "SELECT entry_id, debit.code, credit.code, amount_rao, debit_balance_rao, credit_balance_rao"
-            " FROM ledger_transfer JOIN ledger_account AS debit ON debit.id = debit_id"
-            " JOIN ledger_account AS credit ON credit.id = credit_id ORDER BY entry_id, position"
-        )
-        moved: dict[int, list[tuple[object, ...]]] = defaultdict(list)
-        for number, *transfer in cursor.fetchall():
-            moved[number].append(tuple(transfer))
-    return [(number, key, moved[number]) for number, key in keys]
-
-
-def _funds(transfers: list[tuple[object, ...]]) -> Entry:
-    """Say the first entry again, whose credits name the accounts by their codes alone."""
-    named: dict[str, Address] = {ISSUANCE.code: ISSUANCE, TREASURY.code: TREASURY}
-    named |= {FEES.code: FEES, FORFEITS.code: FORFEITS}
-    owners = [UUID(int=1_000 + n) for n in range(OWNERS)]
-    named |= {address.code: address for address in map(wallet, owners)}
-    named |= {address.code: address for address in [stake(owners[0], "hot", 1)]}
-    steps = tuple(
-        Move(named[str(debit)], named[str(credit)], int(str(rao)))
-        for debit, credit, rao, *_ in transfers
-    )
-    return Entry(key="history:funds", code=Code.SUPPLY_ISSUED, at=NOW, steps=steps)
-
-
-def _shown(code: str, rao: int) -> int | None:
-    return None if code.startswith("system:") else rao

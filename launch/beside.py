@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from launch import locks, programs
+from launch import locks, programs, roles
 from launch.demo import PORT, STATE
 from launch.errors import CannotLaunchError
 from launch.servers import Servers
@@ -34,6 +34,8 @@ def environment() -> Iterator[dict[str, str]]:
             given=os.environ,
             state=STATE,
             port=PORT,
-            database_url=servers.database_url,
+            database_url=roles.address(servers.database_url, state=STATE)
+            if servers.has_own_database
+            else servers.database_url,
             redis_url=servers.redis_url,
         )

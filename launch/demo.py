@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
-from launch import goals, locks, programs
+from launch import goals, locks, programs, roles
 from launch.children import POLL_S, Child, stop_all
 from launch.errors import CannotLaunchError
 from launch.servers import CACHE, Servers, is_port_taken
@@ -90,8 +90,9 @@ class Demo:
         self.voice.say(
             "checks", f"Python, disk, ports {self.options.port} to {self.options.port + PORTS - 1}"
         )
-        env = self._start_servers()
-        self._prepare_database(env)
+        owner = self._start_servers()
+        self._prepare_database(owner)
+        env = self._as_programs(owner)
         web, events, gateway = self._start(
             programs.web(env=env, state=state, port=self.options.port)
         )
@@ -138,7 +139,6 @@ class Demo:
             database_url=servers.database_url,
             redis_url=servers.redis_url,
         )
-        keep_environment(state, env)
         started = (
             " and ".join(child.name for child in servers.children) or "those of the environment"
         )
@@ -146,7 +146,7 @@ class Demo:
         return env
 
     def _prepare_database(self, env: Mapping[str, str]) -> None:
-        """Migrate and collect static files, unless nothing has changed since the last time."""
+        """Migrate, grant and collect static files, unless nothing has changed since the last time."""
         done = self.options.state / "prepared"
         # An embedded server's port changes with every start; its password is as old as its data.
         own = urlsplit(env["DATABASE_URL"]).password or ""
@@ -155,8 +155,26 @@ class Demo:
             self.voice.say("database", "nothing to migrate")
             return
         self._step("database", "manage.py", "migrate", "--no-input", env=env)
+        if self._has_own_database():
+            roles.make(env["DATABASE_URL"], state=self.options.state)
+            self._step("role", "manage.py", "grant_application_role", roles.PROGRAMS, env=env)
         self._step("static", "manage.py", "collectstatic", "--no-input", "--clear", env=env)
         done.write_text(fingerprint)
+
+    def _as_programs(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of all that runs from now on, and keep it for commands beside.
+
+        On a server of our own its role may change no fact; as whom programs come to a given one is the giver's choice.
+        """
+        state = self.options.state
+        theirs = dict(env)
+        if self._has_own_database():
+            theirs["DATABASE_URL"] = roles.address(env["DATABASE_URL"], state=state)
+        keep_environment(state, theirs)
+        return theirs
+
+    def _has_own_database(self) -> bool:
+        return self.servers is not None and self.servers.has_own_database
 
     def _start(self, children: list[Child]) -> list[Child]:
         """Start children that the network cannot be without."""

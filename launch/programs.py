@@ -161,10 +161,12 @@ def neurons(*, given: Mapping[str, str], state: Path) -> list[Child]:
 
 
 def fingerprint(*, database: str) -> str:
-    """Return a hash of all that migrating and collecting static files depend on."""
+    """Return a hash of all that migrating, granting and collecting static files depend on."""
     found = hashlib.sha256(database.encode())
     files = [ROOT / "requirements.txt", ROOT / "config" / "settings.py"]
-    files += sorted(ROOT.glob("*/migrations/*"))
+    files += sorted(ROOT.glob("*/migrations/*")) + sorted(
+        ROOT.glob("*/management/commands/grant_*")
+    )
     files += sorted(ROOT.glob("static/**/*")) + sorted(ROOT.glob("*/static/**/*"))
     for path in files:
         if path.is_file():

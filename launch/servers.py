@@ -82,6 +82,11 @@ class Servers:
         self.children.clear()
         self._open.close()
 
+    @property
+    def has_own_database(self) -> bool:
+        """Tell whether PostgreSQL is run here, and not given by the environment."""
+        return any(child.name == "postgres" for child in self.children)
+
     def remove_data(self) -> None:
         """Remove the data of stopped servers; the state folder itself stays."""
         shutil.rmtree(self.state / "valkey", ignore_errors=True)

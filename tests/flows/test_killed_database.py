@@ -12,9 +12,10 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from launch import postgres, programs
+from launch import programs
 from launch.children import stop_all
-from launch.servers import CACHE, ROOT, Servers
+from launch.killable import KillableServers
+from launch.servers import ROOT
 from tests.processes import CLOCK
 
 pytestmark = pytest.mark.network
@@ -38,28 +39,8 @@ def until(question, what):
     return answer
 
 
-class OwnServers(Servers):
+class OwnServers(KillableServers):
     """Servers of this test's own, on their own data, that survive what is done to them."""
-
-    def kill_postgres(self):
-        """Kill the postmaster as the kernel would when memory runs out; its backends end by themselves."""
-        server = self.postgres
-        server.process.send_signal(signal.SIGKILL)
-        server.process.wait()
-
-    def restart_postgres(self):
-        """Start it again on the same data and the same port, as often as its last backends make it wait."""
-        who = postgres.guise()
-        home = who.home(self.state)
-        cluster = postgres.Cluster(programs=postgres.unpack(CACHE, who=who), home=home, who=who)
-
-        def is_ready():
-            if not self.postgres.is_alive():
-                cluster.clear_stale_pid()
-                self.postgres.start()
-            return cluster.is_ready(self.postgres)
-
-        until(is_ready, "PostgreSQL has recovered")
 
     def empty_redis(self):
         """Kill Redis, and start it again on the same port without what it had."""
@@ -68,10 +49,6 @@ class OwnServers(Servers):
         server.process.wait()
         shutil.rmtree(self.state / "valkey" / "appendonlydir", ignore_errors=True)
         server.start()
-
-    @property
-    def postgres(self):
-        return next(child for child in self.children if child.name == "postgres")
 
 
 def migrate(env):

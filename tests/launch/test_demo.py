@@ -10,6 +10,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from launch.servers import free_port, is_port_taken
@@ -68,7 +69,10 @@ def test_a_demo_starts_everything_and_stops_it_without_a_trace(demo, tree, port)
     assert heard(run, "status")["text"].startswith("block 7, jobs verified 50")
     assert urllib.request.urlopen(f"http://127.0.0.1:{port + 1}/", timeout=5).status == 200
     wait_until(lambda: "working ['miner']" in (tree / ".state/demo/logs/miner-2.log").read_text())
-    assert (tree / ".state/demo/secret.json").stat().st_mode & 0o777 == 0o600
+    for secret in ("secret.json", "programs.password"):
+        assert (tree / ".state/demo" / secret).stat().st_mode & 0o777 == 0o600
+    kept = json.loads((tree / ".state/demo/environment.json").read_text())
+    assert role_of(kept["DATABASE_URL"]) == ("programs", False)
 
     asked_at_s = time.monotonic()
     run.send_signal(signal.SIGINT)
@@ -91,7 +95,13 @@ def test_a_second_start_keeps_data_and_secrets_and_migrates_nothing(demo, tree):
     assert second.wait() == 0
     assert (tree / ".state/demo/secret.json").read_text() == secret
     commands = (tree / ".state/demo/commands").read_text().split()
-    assert commands == ["migrate", "collectstatic", "seed_demo", "seed_demo"]
+    assert commands == [
+        "migrate",
+        "grant_application_role",
+        "collectstatic",
+        "seed_demo",
+        "seed_demo",
+    ]
 
 
 def test_a_demo_that_does_not_reach_its_goals_says_which(demo):
@@ -151,6 +161,14 @@ def test_seeding_that_fails_is_said_with_its_last_line_and_log(demo, tree):
     assert said == f"`manage.py seed_demo` failed (exit 1): no world today (see {log})"
     assert run.wait() == 1
     assert programs_that_mention(tree) == []
+
+
+def role_of(address):
+    """Return the role's name that an address comes as, and whether it is a superuser."""
+    with psycopg.connect(address) as line:
+        return line.execute(
+            "SELECT current_user::text, rolsuper FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
 
 
 def output_of(pid):

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from django.db import connection
 
-from bench._ledger_history import differences, played
+from bench._ledger_history import played
+from bench._ledger_replay import differences
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # `make bench ARGS=history` plays a hundred thousand.
@@ -25,15 +26,17 @@ def test_what_many_do_at_once_is_what_a_model_does_in_the_ledgers_order():
 
 
 @pytest.mark.breaks_books
-def test_the_replay_sees_a_lost_a_doubled_and_a_false_answer():
+def test_the_replay_sees_a_lost_a_doubled_and_a_false_answer_and_a_lost_entry():
     calls = played(operations=600, connections=4, seed=7)
     made = next(call for call in calls if call.number and not call.is_replay)
     refused = next(call for call in calls if call.error in {"HoldNotOpen", "HoldExceeded"})
 
     lost = [call for call in calls if call is not made]
     poor = [replace(call, error="HoldUnknown") if call is refused else call for call in calls]
+    gone = [*calls, replace(made, number=10**9, entry=replace(made.entry, key="gone"))]
 
     assert any("acknowledged to nobody" in fault for fault in differences(lost))
+    assert any("acknowledged and is gone" in fault for fault in differences(gone))
     assert any("HoldUnknown" in fault for fault in differences(poor))
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
