@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from compute import queries as compute
-from compute.queries import Energy
+from compute.queries import ENERGY_DAYS, Energy
 from ledger.invariants import check_all_books
 from marketplace import queries
 from marketplace.live import instant
@@ -29,7 +29,10 @@ BOOKS_KEPT_PER_S_OF_CHECK = 20
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything GET network/ says, in its order. receiver: the address signed requests are made for."""
+    """Everything GET network/ says, in its order. receiver: the address signed requests are made for.
+
+    energy_*: as `compute.queries.Energy` has it, of the last energy_days days; None where nothing was measured.
+    """
 
     receiver: str
     gateways: tuple[str, ...]
@@ -50,6 +53,10 @@ class Figures:
     auctions_settled_count: int
     auctions_open_count: int
     sales_volume_rao: int
+    energy_days: int
+    energy_machine_count: int
+    energy_kwh: float | None
+    jobs_verified_per_kwh: float | None
     is_balanced: bool
     server_now: datetime
 
@@ -100,6 +107,7 @@ def _read(now: datetime) -> Figures:
     machines = compute.compute_figures(now)
     market = queries.marketplace_figures()
     row = queries.slot_premium(now)
+    energy = energy_figures(now=now)
     premium = None if row is None else queries.premium_tag(row)
     return Figures(
         receiver=receiver(),
@@ -121,6 +129,10 @@ def _read(now: datetime) -> Figures:
         auctions_settled_count=market.auctions_settled_count,
         auctions_open_count=market.auctions_open_count,
         sales_volume_rao=market.sales_volume_rao,
+        energy_days=ENERGY_DAYS,
+        energy_machine_count=energy.machine_count,
+        energy_kwh=energy.kwh,
+        jobs_verified_per_kwh=energy.jobs_per_kwh,
         is_balanced=books_are_balanced(),
         server_now=now,
     )

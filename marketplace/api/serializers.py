@@ -127,6 +127,19 @@ class NetworkOutput(serializers.Serializer):
     auctions_settled_count = serializers.IntegerField()
     auctions_open_count = serializers.IntegerField()
     sales_volume_rao = RaoField()
+    energy_days = serializers.IntegerField(
+        help_text="How many days, the running one included, the three figures of energy are of."
+    )
+    energy_machine_count = serializers.IntegerField(
+        help_text="Machines that said what they used; nobody checks what they say."
+    )
+    energy_kwh = serializers.FloatField(
+        allow_null=True, help_text="What these used together; null where nothing was measured."
+    )
+    jobs_verified_per_kwh = serializers.FloatField(
+        allow_null=True,
+        help_text="Of jobs on machines and days that were measured; null where nothing was.",
+    )
     is_balanced = serializers.BooleanField()
     server_now = serializers.DateTimeField()
 

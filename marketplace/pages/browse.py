@@ -20,6 +20,7 @@ from marketplace.pages import wording
 from marketplace.pages.explaining import why_paid
 from marketplace.pages.finding import written_rows
 from marketplace.pages.hyperparameters import hyperparameter_figures
+from marketplace.pages.models import others_prices
 from marketplace.pages.refusals import answered
 from marketplace.pages.rule_words import rule_words
 from subnets import clock
@@ -92,8 +93,16 @@ def subnet(request: HttpRequest, netuid: int) -> HttpResponse:
     }
     page |= neuron_figures(netuid) | market_figures(netuid)
     page |= epoch_figures(request, row) | times_and_costs(row, now)
-    page |= hyperparameter_figures(row, now=now)
+    page |= hyperparameter_figures(row, now=now) | model_prices(netuid, now=now)
     return render(request, "pages/subnet.html", page)
+
+
+def model_prices(netuid: int, *, now: datetime) -> dict[str, Any]:
+    """Return what a subnet's models cost, beside what others ask; nothing where it serves none."""
+    models = [compute.terms_of(row) for row in compute.models_of(netuid) if row.is_open]
+    if not models:
+        return {}
+    return {"models": models} | others_prices(now.date())
 
 
 @answered

@@ -116,18 +116,17 @@ def list_prices() -> tuple[ListPrice, ...]:
     return tuple(ListPrice.read(row) for row in json.loads(LIST_PRICES.read_text(encoding="utf-8")))
 
 
-def list_price_lines(today: date) -> list[tuple[ListPrice, bool]]:
-    """Return what others ask, each with whether it was seen long ago."""
-    return [(price, price.is_stale(today)) for price in list_prices()]
+def others_prices(today: date) -> dict[str, Any]:
+    """Return what others ask, each with whether it was seen long ago, and the rate to compare at."""
+    return {
+        "list_prices": [(price, price.is_stale(today)) for price in list_prices()],
+        "dollar_rao": settings.TOPUP_RAO_PER_CENT * 100,
+    }
 
 
 def prices(request: HttpRequest) -> HttpResponse:
     """Show what every model costs, beside what others ask."""
-    page = {
-        "models": compute.open_models(),
-        "list_prices": list_price_lines(timezone.now().date()),
-        "dollar_rao": settings.TOPUP_RAO_PER_CENT * 100,
-    }
+    page = {"models": compute.open_models()} | others_prices(timezone.now().date())
     return render(request, "models/prices.html", page)
 
 
@@ -143,7 +142,7 @@ def subnet_models(request: HttpRequest, netuid: int) -> HttpResponse:
         messages.success(request, f"{form.cleaned_data['name']} is served at these terms now.")
         return redirect("subnet_models", netuid)
     page = {"subnet": subnet, "rows": rows.values(), "form": form, "known": known}
-    page["list_prices"] = list_price_lines(timezone.now().date())
+    page |= others_prices(timezone.now().date())
     return render(request, "models/subnet_models.html", page)
 
 

@@ -4,9 +4,11 @@ from itertools import count
 from uuid import UUID, uuid4
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from compute.queries import Energy
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace.api import limits
 from marketplace.models import Auction, Bid, Sale
@@ -273,6 +275,22 @@ def test_the_network_says_whom_to_sign_for_and_whether_the_books_are_in_order(cl
     )
     assert (body["is_balanced"], body["issued_rao"]) == (True, str(1_000_000 * TAO))
     assert body["sales_volume_rao"] == str(Sale.objects.get().price_rao)
+
+
+def test_the_network_says_no_figure_of_energy_that_nobody_measured(client, on):
+    body = client.get("/api/v1/network/").json()
+
+    assert (body["energy_days"], body["energy_machine_count"]) == (7, 0)
+    assert (body["energy_kwh"], body["jobs_verified_per_kwh"]) == (None, None)
+
+
+def test_the_network_says_what_machines_used_and_what_came_of_it(client, on):
+    cache.set("energy-figures", Energy(1_800_000_000, 2, 30), 60)
+
+    body = client.get("/api/v1/network/").json()
+
+    assert body["energy_machine_count"] == 2
+    assert (body["energy_kwh"], body["jobs_verified_per_kwh"]) == (0.5, 60.0)
 
 
 def test_the_network_is_read_from_the_cache_within_a_second(client, on, django_assert_num_queries):

@@ -144,6 +144,29 @@ def test_prices_stand_beside_those_of_others_with_their_sources(client, netuid, 
     assert "may have changed" in said  # Chutes' were seen in October 2025
 
 
+def test_a_subnets_page_has_the_prices_of_its_own_open_models_beside_those_of_others(
+    client, netuid
+):
+    elsewhere = world.subnet(world.person(tao=100))
+    assert "What others ask" not in read(client, "subnet", netuid)
+
+    for name, where, is_open in (
+        ("ours", netuid, True),
+        ("shut", netuid, False),
+        ("theirs", elsewhere, True),
+    ):
+        terms = replace(TERMS, netuid=where, name=name)
+        operate.serve_model(
+            owner=compute_owner(where), terms=terms, is_open=is_open, now=timezone.now()
+        )
+    said = read(client, "subnet", netuid)
+
+    assert '<th scope="row">ours<small>' in said
+    assert '<th scope="row">shut' not in said
+    assert '<th scope="row">theirs' not in said
+    assert all(price.product in said for price in models.list_prices())
+
+
 def test_every_list_price_has_a_source_a_day_and_is_positive_and_old_ones_are_named():
     today = timezone.now().date()
     prices = models.list_prices()
