@@ -42,6 +42,14 @@ ByUid: TypeAlias = Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Spelled:
+    """A bundle's canonical JSON without its digest, the opening brace the first of its parts; handed_on as in Written."""
+
+    parts: tuple[bytes, ...]
+    handed_on: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """A bundle as it is published: its canonical JSON, of megabytes and so in parts, and its digest.
 
@@ -67,7 +75,31 @@ def made(record: Record, payroll: Payroll, *, previous_digest: str) -> dict[str,
 
 
 def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Written:
-    """Write the bundle of an epoch, member by member: each is spelled once, and scores from their columns."""
+    """Write the bundle of an epoch."""
+    return bound(spelled(record, payroll, previous_digest=previous_digest))
+
+
+def bound(spelled: Spelled) -> Written:
+    """Bind a bundle by the digest of all its other members. Nearly all of it lets the interpreter go on meanwhile."""
+    brace, *rest = spelled.parts
+    hashed = hashlib.sha256(brace)
+    for part in rest:
+        hashed.update(part)
+    stated = hashed.hexdigest()
+    return Written(
+        parts=(brace, f'"digest":"{stated}",'.encode(), *rest),
+        digest=stated,
+        handed_on=spelled.handed_on,
+    )
+
+
+def spelled(
+    record: Record, payroll: Payroll, *, previous_digest: str, smoothed_text: bytes | None = None
+) -> Spelled:
+    """Spell the bundle of an epoch, member by member: each is spelled once, and scores from their columns.
+
+    smoothed_text: the canonical JSON of the record's smoothed scores, where the epoch before has spelled it.
+    """
     paid = _spelled(_paid_json(payroll, by_uid=dict) | {"smoothed": Grid.of(payroll.smoothed)})
     facts = _spelled(
         _first_format(record, by_uid=dict)
@@ -79,19 +111,13 @@ def written(record: Record, payroll: Payroll, *, previous_digest: str) -> Writte
             if isinstance(record.scores, SignedScores)
             else [signed(score) for score in record.scores],
             "scored": told(record.scores),
-            "smoothed": Grid.of(record.smoothed),
+            "smoothed": Grid.of(record.smoothed) if smoothed_text is None else smoothed_text,
         }
     )
     body = _spelled({"format": FORMAT, "previous_digest": previous_digest})
-    brace, *rest = _object(body | {"record": _object(facts), "payroll": _object(paid)})
-    hashed = hashlib.sha256(brace)
-    for part in rest:
-        hashed.update(part)
-    stated = hashed.hexdigest()
     assert min(body) > "digest", "the digest comes first among the sorted names"
-    return Written(
-        parts=(brace, f'"digest":"{stated}",'.encode(), *rest),
-        digest=stated,
+    return Spelled(
+        parts=tuple(_object(body | {"record": _object(facts), "payroll": _object(paid)})),
         handed_on=b"".join(_object({name: paid[name] for name in HANDED_ON})),
     )
 
@@ -106,6 +132,8 @@ def _member(name: str, value: Any) -> list[bytes]:  # noqa: ANN401  whatever a b
         return value.spelled()
     if isinstance(value, Grid):
         return [value.spelled()]
+    if isinstance(value, bytes):
+        return [value]
     return [orjson.dumps(value, option=_SORTED) if name in ROWS else canonical_json(value)]
 
 

@@ -6,7 +6,7 @@ a field.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -103,7 +103,17 @@ class SignedScores(Sequence[Mapping[str, Any]]):
     def told(self) -> list[dict[str, Any]]:
         """Return what was told of each result that was scored, by its id."""
         scored = [self.results[place] for place in np.unique(self.result_at).tolist()]
-        return sorted(map(asdict, scored), key=lambda told: str(told["result_id"]))
+        return [
+            {
+                "result_id": result.result_id,
+                "miner": result.miner,
+                "output_digest": result.output_digest,
+                "latency_ms": result.latency_ms,
+                "work_units": result.work_units,
+                "is_canary": result.is_canary,
+            }
+            for result in sorted(scored, key=lambda result: result.result_id)
+        ]
 
     def spelled(self) -> list[bytes]:
         """Return `canonical_json` of what was signed, in parts, from the columns: no score becomes an object of its own."""

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from compute import queries
 from subnets import operations as subnets
+from subnets import queries as slots
 from subnets.models import Epoch
 from subnets.queries import DueEpoch
 
@@ -23,7 +24,8 @@ def close_epoch(*, due: DueEpoch, now: datetime) -> Epoch | None:
         return None
     # Whoever writes scores dates them no earlier than the block the network has accrued to. So the window is
     # shut by accruing up to its end and waiting for those who write already; only then is it read.
-    subnets.accrue_emission(up_to_block=due.end_block)
+    if slots.accrued_block() < due.end_block:
+        subnets.accrue_emission(up_to_block=due.end_block)
     queries.await_score_writers(due.netuid)
     gathered = queries.gather(due.netuid, starts_at=due.starts_at, ends_at=due.ends_at)
     return subnets.run_epoch(

@@ -212,11 +212,17 @@ def prove(
 ) -> EpochFacts:
     """Make an epoch's row and its public bundle; nothing is written, and nobody waits meanwhile."""
     record, previous = begun.record, begun.previous
-    written = bundle.written(record, paid, previous_digest=previous.digest if previous else "")
-    # Deflating megabytes lets the interpreter go on: where a processor is free, the evidence is packed meanwhile.
+    spelled = bundle.spelled(
+        record,
+        paid,
+        previous_digest=previous.digest if previous else "",
+        smoothed_text=previous.smoothed_text if previous else None,
+    )
+    # Hashing and deflating megabytes let the interpreter go on: where a processor is free, evidence is packed meanwhile.
     with ThreadPoolExecutor(max_workers=1) as beside:
-        deflated = beside.submit(packing.deflated, *written.parts)
+        bound = beside.submit(_bound, spelled)
         kept = evidence.packed(record, seen)
+        written, deflated = bound.result()
     return EpochFacts(
         id=uuid4(),
         subnet_id=record.netuid,
@@ -231,11 +237,17 @@ def prove(
         validators_rao=paid.validators_rao,
         burned_rao=paid.burned_rao,
         rule_fault=paid.rule_fault,
-        bundle=deflated.result(),
+        bundle=deflated,
         handed_on=packing.deflated(written.handed_on),
         digest=written.digest,
         evidence=kept,
     )
+
+
+def _bound(spelled: bundle.Spelled) -> tuple[bundle.Written, bytes]:
+    """Bind a bundle by its digest, and pack it."""
+    written = bundle.bound(spelled)
+    return written, packing.deflated(*written.parts)
 
 
 @transaction.atomic(durable=True)

@@ -40,6 +40,7 @@ from subnets.queries.locks import (
 )
 from subnets.queries.network import (
     NetworkFigures,
+    accrued_block,
     block_now,
     free_netuids,
     lock_cost,
@@ -111,6 +112,7 @@ __all__ = [
     "Seated",
     "Standing",
     "SubnetRow",
+    "accrued_block",
     "backtests_claimed",
     "backtests_of",
     "block_now",

@@ -8,9 +8,12 @@ from uuid import UUID
 import orjson
 from django.db.models import BinaryField, ExpressionWrapper, F, Max, Q
 
+from ledger import prepared
+from neurons.protocol import canonical_json
 from subnets import clock, packing
 from subnets.errors import EpochUnknown, PageUnknown, RuleUnknown
 from subnets.models import SUBNET_LIMIT, Epoch, IncentiveRule, Network, Subnet
+from subnets.queries import rows
 from subnets.queries.network import network
 from subnets.queries.neurons import PAGE_MAX
 
@@ -22,10 +25,13 @@ def rules_of(netuid: int) -> list[IncentiveRule]:
 
 def rules_by_force(netuid: int, epoch_number: int) -> list[IncentiveRule]:
     """List the published versions that apply to an epoch, the one in force first, its predecessors after."""
-    return list(
-        IncentiveRule.objects.filter(
-            subnet=netuid, state=IncentiveRule.State.PUBLISHED, from_epoch__lte=epoch_number
-        ).order_by("-from_epoch", "-version")
+    return rows.read(
+        IncentiveRule,
+        "WHERE subnet_id = %(netuid)s::int AND state = %(state)s::text AND from_epoch <= %(number)s::int"
+        " ORDER BY from_epoch DESC, version DESC",
+        netuid=netuid,
+        state=IncentiveRule.State.PUBLISHED.value,
+        number=epoch_number,
     )
 
 
@@ -44,19 +50,19 @@ def epochs(
 
     Raises: PageUnknown when `before` is no epoch.
     """
-    rows = (
+    listed = (
         Epoch.objects.defer("bundle", "handed_on")
         .select_related("rule")
         .order_by("-closed_at", "-pk")
     )
     if netuid is not None:
-        rows = rows.filter(subnet=netuid)
+        listed = listed.filter(subnet=netuid)
     if before is not None:
         last = Epoch.objects.filter(pk=before).values_list("closed_at", flat=True).first()
         if last is None:
             raise PageUnknown(before=before)
-        rows = rows.filter(Q(closed_at__lt=last) | Q(closed_at=last, pk__lt=before))
-    return list(rows[: min(limit, PAGE_MAX)])
+        listed = listed.filter(Q(closed_at__lt=last) | Q(closed_at=last, pk__lt=before))
+    return list(listed[: min(limit, PAGE_MAX)])
 
 
 def epoch(netuid: int, number: int) -> Epoch:
@@ -82,38 +88,56 @@ def bundle_text(netuid: int, number: int) -> bytes:
 
 def closed_epoch(netuid: int, number: int) -> Epoch | None:
     """Return one closed epoch without its bundle; None while it is not closed."""
-    return Epoch.objects.filter(subnet=netuid, number=number).defer("bundle", "handed_on").first()
+    found = rows.read(
+        Epoch,
+        "WHERE subnet_id = %(netuid)s::int AND number = %(number)s::int",
+        without=("bundle", "handed_on"),
+        netuid=netuid,
+        number=number,
+    )
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What a closed epoch hands on to the next; smoothed and incumbents as its bundle writes them."""
+    """What a closed epoch hands on to the next; smoothed and incumbents as its bundle writes them.
+
+    smoothed_text: the canonical JSON of `smoothed`, which the next bundle has among what it depends on.
+    """
 
     digest: str
     end_block: int
     smoothed: dict[str, Any]
     incumbents: dict[str, str]
+    smoothed_text: bytes
+
+
+HANDED_ON = """
+SELECT digest, end_block, handed_on FROM subnets_epoch
+WHERE subnet_id = %(netuid)s::int AND number = %(number)s::int
+"""
+LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM subnets_epoch WHERE subnet_id = %(netuid)s::int"
 
 
 def handover(netuid: int, number: int) -> Handover | None:
     """Return what an epoch hands on, without reading its bundle; None when there is none."""
-    row = (
-        Epoch.objects.filter(subnet=netuid, number=number)
-        .annotate(at_rest=ExpressionWrapper(F("handed_on"), output_field=BinaryField()))
-        .values_list("digest", "end_block", "at_rest")
-        .first()
-    )
-    if row is None:
+    found = prepared.rows(HANDED_ON, {"netuid": netuid, "number": number})
+    if not found:
         return None
-    digest, end_block, at_rest = row
+    [(digest, end_block, at_rest)] = found
+    text = packing.text(at_rest)
     # Text throughout, so orjson reads it as json does, in a third of the time: it cannot round a number.
-    handed_on = orjson.loads(packing.text(at_rest))
-    return Handover(digest, end_block, handed_on["smoothed"], handed_on["incumbents"])
+    handed_on = orjson.loads(text)
+    incumbents = handed_on["incumbents"]
+    # It is canonical, so what stands before and behind `smoothed` is known to the letter.
+    before = b'{"incumbents":' + canonical_json(incumbents) + b',"smoothed":'
+    assert text.startswith(before), "an epoch hands on two members, in canonical JSON"
+    return Handover(digest, end_block, handed_on["smoothed"], incumbents, text[len(before) : -1])
 
 
 def last_epoch_number(netuid: int) -> int:
     """Return the number of the last closed epoch, 0 before the first."""
-    return int(Epoch.objects.filter(subnet=netuid).aggregate(last=Max("number"))["last"] or 0)
+    return int(prepared.rows(LAST_NUMBER, {"netuid": netuid})[0][0])
 
 
 def running_epoch_number(subnet: Subnet, *, now: datetime) -> int:

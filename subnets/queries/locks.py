@@ -8,22 +8,21 @@ from django.db import connection
 
 from subnets.errors import NetworkNotFounded, NotTheOwner, SubnetUnknown
 from subnets.models import Network, Subnet
+from subnets.queries import rows
 
 
 def lock_network() -> Network:
     """Lock the network's row. Raises: NetworkNotFounded."""
-    network = Network.objects.select_for_update(of=("self",)).filter(pk=1).first()
-    if network is None:
-        raise NetworkNotFounded
-    return network
+    for network in rows.read(Network, "WHERE id = 1 FOR UPDATE"):
+        return network
+    raise NetworkNotFounded
 
 
 def lock_subnet(netuid: int) -> Subnet:
     """Lock one subnet's row. Raises: SubnetUnknown."""
-    subnet = Subnet.objects.select_for_update(of=("self",)).filter(pk=netuid).first()
-    if subnet is None:
-        raise SubnetUnknown(netuid=netuid)
-    return subnet
+    for subnet in rows.read(Subnet, "WHERE netuid = %(netuid)s::int FOR UPDATE", netuid=netuid):
+        return subnet
+    raise SubnetUnknown(netuid=netuid)
 
 
 def lock_own_subnet(netuid: int, owner: UUID) -> Subnet:

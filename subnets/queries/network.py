@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Count, F, Sum
 
+from ledger import prepared
 from ledger import queries as books
 from subnets import clock, emission, registration
 from subnets.errors import NetworkNotFounded
@@ -20,6 +21,13 @@ def network() -> Network:
     if found is None:
         raise NetworkNotFounded
     return found
+
+
+def accrued_block() -> int:
+    """Return the block that the network has accrued up to, which never falls. Raises: NetworkNotFounded."""
+    for (block,) in prepared.rows("SELECT accrued_block FROM subnets_network WHERE id = 1"):
+        return int(block)
+    raise NetworkNotFounded
 
 
 def block_now(now: datetime) -> int:

@@ -7,15 +7,20 @@ from typing import NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db.models import Subquery, TextField
-from django.db.models.functions import Cast
+from django.db.models import Subquery
 
+from ledger import prepared
 from ledger import queries as books
 from subnets.errors import NotRegistered, SubnetUnknown
 from subnets.models import Epoch, EpochTerm, Hotkey, Neuron, Subnet
 
 # Names are text in JSON. A subnet's uids, which the database bounds, are found here sooner than they are read.
 UID_OF = {str(uid): uid for uid in range(256)}
+SEATED = """
+SELECT neuron.id, uid, hotkey_id, hotkey.owner::text, registered_block, last_update_block, has_permit, bonds::text
+FROM subnets_neuron AS neuron JOIN subnets_hotkey AS hotkey ON hotkey.ss58 = neuron.hotkey_id
+WHERE subnet_id = %(netuid)s::int ORDER BY uid
+"""
 PAGE_MAX = 100  # rows of any list that a caller can ask for at once
 
 
@@ -69,10 +74,7 @@ class Seated(NamedTuple):
 
 def seated(netuid: int) -> list[Seated]:
     """List the subnet's neurons by uid, without making a row and a hotkey of each."""
-    rows = Neuron.objects.filter(subnet=netuid).order_by("uid")
-    owner, bonds = (Cast(name, TextField()) for name in ("hotkey__owner", "bonds"))
-    found = rows.values_list("pk", "uid", "hotkey_id", owner, *Seated._fields[4:-1], bonds)
-    return [Seated._make(row) for row in found]
+    return [Seated._make(row) for row in prepared.rows(SEATED, {"netuid": netuid})]
 
 
 def netuids_of(hotkeys: Collection[str]) -> dict[str, frozenset[int]]:
