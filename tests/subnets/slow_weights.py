@@ -1,7 +1,9 @@
 """Weights once more, a validator and a miner at a time in Python's own integers: what the tables are held against."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from subnets.rule_document import Rule, Smoothing
 from subnets.rule_weights import BIAS_EPOCHS_MAX, corrected_alpha_ppm
@@ -180,38 +182,37 @@ def max_upscaled(shares: Mapping[str, int]) -> dict[str, int]:
 def capped(masses: Sequence[int], max_share_ppm: int) -> list[int]:
     """Share the whole by mass, no part above the cap; what is cut goes to the others by mass.
 
-    Source: water-filling, min(cap, level * mass) with the level at which the parts sum to the whole.
+    By its definition, in fractions: whoever would pass the cap is held at it, and the others are looked at again,
+    until nobody passes. Where all are held and something is left, they share evenly.
     """
-    total = sum(masses)
-    assert total > 0
-    cap = SCALE * max_share_ppm // PPM
-    left, at_cap = SCALE, total + 1
-    # From the greatest down: whoever would pass the cap gets it and leaves the rest to the others.
-    for mass in sorted(masses, reverse=True) if cap < SCALE else ():
-        if mass * left <= cap * total:
-            break
-        if mass == total:  # the last of them: all are at the cap, and something is left
+    cap = Fraction(SCALE * max_share_ppm // PPM)
+    held: set[int] = set()
+    while True:
+        free = [place for place, mass in enumerate(masses) if mass and place not in held]
+        if not free:
             return even(masses)
-        left, total, at_cap = left - cap, total - mass, mass
-    double, whole = 2 * total, 2 * left
-    return [cap if mass >= at_cap else (mass * whole + total) // double for mass in masses]
+        level = (SCALE - cap * len(held)) / sum(masses[place] for place in free)
+        passing = {place for place in free if cap < SCALE and level * masses[place] > cap}
+        if not passing:
+            parts = [cap if place in held else level * mass for place, mass in enumerate(masses)]
+            return [half_up(part) for part in parts]
+        held |= passing
 
 
 def even(masses: Sequence[int]) -> list[int]:
     """Share the whole evenly among all with a mass."""
-    count = sum(1 for mass in masses if mass)
-    return [rounded(SCALE, count) if mass else 0 for mass in masses]
+    sharers = [mass for mass in masses if mass]
+    return [half_up(Fraction(SCALE, len(sharers))) if mass else 0 for mass in masses]
 
 
-def floored(parts: list[int], floor_ppm: int) -> list[int]:
+def floored(parts: Sequence[int], floor_ppm: int) -> list[int]:
     """Give each part the floor and divide what is left as before."""
-    if floor_ppm == 0:
-        return parts
-    free_ppm = PPM - floor_ppm * len(parts)
-    assert free_ppm >= 0
-    return [rounded(part * free_ppm + SCALE * floor_ppm, PPM) for part in parts]
+    floor = Fraction(floor_ppm, PPM)
+    left = 1 - floor * len(parts)
+    assert left >= 0
+    return [half_up(SCALE * floor + part * left) for part in parts]
 
 
-def rounded(numerator: int, denominator: int) -> int:
-    """Divide and round to the nearest integer, halves up."""
-    return (2 * numerator + denominator) // (2 * denominator)
+def half_up(exact: Fraction) -> int:
+    """Return the nearest whole number, of two the greater."""
+    return math.floor(exact + Fraction(1, 2))
