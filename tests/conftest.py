@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 from django.core.management.commands import flush
 from django.db.backends.postgresql.operations import DatabaseOperations
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
 
@@ -19,6 +20,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         marked = item.get_closest_marker("django_db") is not None
+        marked = marked or issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
         if marked or {"db", "transactional_db", "live_server"} & set(fixtures):
             item.add_marker(pytest.mark.database)
 
