@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 
 from ledger.models import Account, Entry, Hold, Seal, Transfer, Verification
 
@@ -71,7 +72,13 @@ class HoldAdmin(ReadOnlyAdmin):
 class SealAdmin(ReadOnlyAdmin):
     """Seals, latest first, each with the last pass that found nothing wrong up to it."""
 
-    list_display = ["number", "entry_count", "sealed_at", "head", "verified_at"]
+    # A narrow screen shows the first columns: what is looked for comes first.
+    list_display = ["number", "verified_at", "entry_count", "sealed_at", "head"]
+    fields = [
+        "number", "verified_at", "entry_count", "first_entry", "last_entry", "sealed_at",
+        "whole_hash", "hash_before", "merkle_root",
+    ]  # fmt: skip
+    readonly_fields = ["verified_at", "whole_hash", "hash_before", "merkle_root"]
     ordering = ["-number"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Seal]:
@@ -86,6 +93,21 @@ class SealAdmin(ReadOnlyAdmin):
         """Write the beginning of the hash, as it is compared by eye."""
         return bytes(seal.hash).hex()[:16]
 
+    @admin.display(description="Hash")
+    def whole_hash(self, seal: Seal) -> str:
+        """Write the hash, as a receipt names it."""
+        return bytes(seal.hash).hex()
+
+    @admin.display(description="Hash of the seal before")
+    def hash_before(self, seal: Seal) -> str:
+        """Write what the seal follows."""
+        return bytes(seal.previous).hex()
+
+    @admin.display(description="Root")
+    def merkle_root(self, seal: Seal) -> str:
+        """Write what binds the entries."""
+        return bytes(seal.root).hex()
+
     @admin.display(description="Last verified", empty_value="not yet")
     def verified_at(self, seal: Seal) -> object:
         """Return when it was."""
@@ -96,5 +118,21 @@ class SealAdmin(ReadOnlyAdmin):
 class VerificationAdmin(ReadOnlyAdmin):
     """Passes over all seals, latest first, with what they found."""
 
-    list_display = ["begun_at", "looked_at", "ended_at", "next_seal", "entry_count", "fault_count"]
+    list_display = ["begun_at", "fault_count", "looked_at", "ended_at", "next_seal", "entry_count"]
+    fields = [
+        "begun_at",
+        "looked_at",
+        "ended_at",
+        "next_seal",
+        "entry_count",
+        "fault_count",
+        "found",
+    ]
+    readonly_fields = ["found"]
     ordering = ["-begun_at"]
+
+    @admin.display(description="Faults", empty_value="none")
+    def found(self, verification: Verification) -> str | None:
+        """List what was found, a sentence a line; the log has all of it where that is more than is kept here."""
+        lines = format_html_join("", "<li>{}</li>", ((fault,) for fault in verification.faults))
+        return format_html("<ul>{}</ul>", lines) if lines else None

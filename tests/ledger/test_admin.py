@@ -72,3 +72,12 @@ def test_a_list_costs_the_same_for_one_row_and_for_many(
         )
         assert [str(getattr(row, field, "")) for row in rows for field in page.list_display]
     assert len(rows) >= 20
+
+
+def test_a_seal_shows_its_whole_hash_and_a_pass_each_fault_as_text():
+    seal = models.Seal(hash=bytes(range(32)))
+    found = models.Verification(faults=["<b> is gone"])
+
+    assert SealAdmin(models.Seal, admin.site).whole_hash(seal) == bytes(range(32)).hex()
+    shown = VerificationAdmin(models.Verification, admin.site).found(found)
+    assert shown == "<ul><li>&lt;b&gt; is gone</li></ul>"
