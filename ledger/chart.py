@@ -50,12 +50,11 @@ class AccountKind(StrEnum):
     @property
     def has_owner(self) -> bool:
         """Tell whether an owner stands behind the account."""
-        return self in {
-            AccountKind.WALLET,
-            AccountKind.STAKE,
-            AccountKind.LIEN,
-            AccountKind.DEBT,
-        }
+        return self in _OWNED
+
+
+# Every address asks, an epoch for hundreds: a tuple made once is searched by identity, where a set would hash names.
+_OWNED = (AccountKind.WALLET, AccountKind.STAKE, AccountKind.LIEN, AccountKind.DEBT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,7 +221,7 @@ def prove(
     # Hashing and deflating megabytes let the interpreter go on: where a processor is free, evidence is packed meanwhile.
     with ThreadPoolExecutor(max_workers=1) as beside:
         bound = beside.submit(_bound, spelled)
-        kept = evidence.packed(record, seen)
+        kept, handed_on = evidence.packed(record, seen), packing.deflated(spelled.handed_on)
         written, deflated = bound.result()
     return EpochFacts(
         id=uuid4(),
@@ -238,7 +238,7 @@ def prove(
         burned_rao=paid.burned_rao,
         rule_fault=paid.rule_fault,
         bundle=deflated,
-        handed_on=packing.deflated(written.handed_on),
+        handed_on=handed_on,
         digest=written.digest,
         evidence=kept,
     )
