@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from compute import queries, scheduling
 from compute.blueprints import blueprint
@@ -86,20 +86,32 @@ class Asked:
 
 
 def queue_once(asked: Asked, stored: Sequence[str], *, now: datetime) -> list[Job]:
-    """Queue orders under their stored keys; where the same came twice at once, what the other request wrote stands."""
+    """Queue orders under their stored keys as if nothing were in the way; should anything be, look what it is.
+
+    Where the same came twice at once, what the other request wrote stands.
+    """
     try:
-        return queue_orders(asked, stored, now=now)
+        return queue_orders(asked, stored, is_patient=False, now=now)
     except IntegrityError:
         if not Job.objects.filter(key__in=stored).exists():
             raise
-        return queue_orders(asked, stored, now=now)
+    except DatabaseError as fault:
+        # The money is not there, or the wallet was never used.
+        if not ledger.was_overtaken(fault):
+            raise
+    return queue_orders(asked, stored, is_patient=True, now=now)
 
 
 @prepared.atomic()
-def queue_orders(asked: Asked, stored: Sequence[str], *, now: datetime) -> list[Job]:
+def queue_orders(
+    asked: Asked, stored: Sequence[str], *, is_patient: bool, now: datetime
+) -> list[Job]:
     """Queue jobs whose keys are new and hold their prices by one entry; the first jobs of keys that are not.
 
-    Three journeys: what decides is read, the wallet is locked, and what was sent in between is committed.
+    Two journeys: what decides is read, and all that is written is committed. Whoever is patient makes a third, in which
+    the wallet is locked and says why it cannot pay.
+    Raises: as `submit_job` does; for the impatient a database's error that `ledger.was_overtaken` knows stands for
+    InsufficientFunds.
     """
     netuids = {order.netuid for order in asked.orders}
     queues, known = queries.queues_and_orders(netuids, owner=asked.owner, keys=stored)
@@ -118,11 +130,17 @@ def queue_orders(asked: Asked, stored: Sequence[str], *, now: datetime) -> list[
         "job:ordered job=%s netuid=%s owner=%s price_rao=%s",
         [(job.pk, job.netuid, job.owner, job.price_rao) for job in jobs],
     )
+    hold_prices(asked, jobs, is_patient=is_patient, now=now)
+    return jobs
+
+
+def hold_prices(asked: Asked, jobs: Sequence[Job], *, is_patient: bool, now: datetime) -> None:
+    """Set aside what new jobs cost; whoever is patient hears how the books stand."""
+    post = ledger.post_at_last if is_patient else ledger.post_unheard
     wallet = chart.wallet(asked.owner)
     holds = tuple(PlaceHold(job.hold, wallet, job.price_rao) for job in jobs if job.hold)
     key = f"job:placed:{jobs[0].pk}"
-    ledger.post_at_last(Entry(key=key, code=Code.JOB_PLACED, at=now, steps=holds))
-    return jobs
+    post(Entry(key=key, code=Code.JOB_PLACED, at=now, steps=holds))
 
 
 def prices_rao(asked: Asked, queues: Mapping[int, Queue]) -> list[int]:
