@@ -6,9 +6,6 @@ cores in every measurement, and there is one process of each.
 """
 
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,7 +18,7 @@ import httpx
 from django.conf import settings
 from django.utils import timezone
 
-from bench import _callers, _world
+from bench import _callers, _peers, _world
 from bench.figures import Figure
 from compute.models import ServedModel
 from launch import goals, programs, servers
@@ -38,7 +35,7 @@ MANY = 32
 TIMES_TARGET = 5.0
 ADDED_MS_TARGET = 5.0
 MODEL = "bench"
-LITELLM = "litellm[proxy]==1.106.2"
+LITELLM = ("litellm[proxy]==1.106.2",)
 READY_S = 60.0
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -148,7 +145,7 @@ def _running(child: Child, page: str, *, others: tuple[Child, ...] = ()) -> Iter
 @contextmanager
 def _litellm(state: Path, direct: str) -> Iterator[tuple[str, str]]:
     """Run LiteLLM's proxy from an environment of its own (700 MB, made once); ("", "") where it cannot be had."""
-    program = _litellm_program()
+    program = _peers.program_of("litellm", LITELLM, "litellm")
     if program is None:
         yield "", ""
         return
@@ -183,29 +180,6 @@ def _litellm(state: Path, direct: str) -> Iterator[tuple[str, str]]:
     )
     with _running(child, f"http://127.0.0.1:{port}/health/liveliness"):
         yield f"http://127.0.0.1:{port}/v1", key
-
-
-def _litellm_program() -> Path | None:
-    """Find LiteLLM (BENCH_LITELLM names its program), or install it beside the servers' files; None without."""
-    named = os.environ.get("BENCH_LITELLM")
-    if named:
-        return Path(named)
-    home = servers.CACHE / "bench-litellm"
-    program = home / "bin" / "litellm"
-    if program.exists():
-        return program
-    made = subprocess.run([sys.executable, "-m", "venv", str(home)], check=False)
-    done = (
-        made.returncode
-        or subprocess.run(
-            [str(home / "bin" / "pip"), "install", "-q", LITELLM], check=False
-        ).returncode
-    )
-    if done:
-        shutil.rmtree(home, ignore_errors=True)
-        print("gateway      LiteLLM cannot be installed here: no figure of it", file=sys.stderr)
-        return None
-    return program
 
 
 @contextmanager

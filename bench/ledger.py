@@ -20,9 +20,8 @@ from uuid import uuid4
 
 import psycopg
 
-from bench import _copies, _payers, _world
+from bench import _copies, _payers, _peers, _world
 from bench.figures import Figure, best_s
-from launch import servers
 from ledger import operations as ledger
 from ledger.chart import FEES, ISSUANCE, TREASURY, Address, Code, wallet
 from ledger.entries import Entry, Move
@@ -109,37 +108,13 @@ def _pgbench() -> float | None:
 
 
 def _hordak() -> float | None:
-    program = _python_with_hordak()
+    program = _peers.program_of("hordak", HORDAK, "python")
     if program is None:
         return None
     with _database("bench_hordak") as address:
         script = Path(__file__).with_name("_hordak.py")
         run = [str(program), str(script), address, str(PAYERS), str(SECONDS)]
         return float(subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True).stdout)
-
-
-def _python_with_hordak() -> Path | None:
-    """Find a Python that has django-hordak (BENCH_HORDAK names it), or make one beside the servers' files."""
-    named = os.environ.get("BENCH_HORDAK")
-    if named:
-        return Path(named)
-    home = servers.CACHE / "bench-hordak"
-    program = home / "bin" / "python"
-    if program.exists():
-        return program
-    made = subprocess.run([sys.executable, "-m", "venv", str(home)], check=False)
-    if (
-        made.returncode
-        or subprocess.run(
-            [str(home / "bin" / "pip"), "install", "-q", *HORDAK], check=False
-        ).returncode
-    ):
-        shutil.rmtree(home, ignore_errors=True)
-        print(
-            "ledger       django-hordak cannot be installed here: no figure of it", file=sys.stderr
-        )
-        return None
-    return program
 
 
 @contextmanager

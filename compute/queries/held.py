@@ -1,6 +1,5 @@
 """Leases with their jobs, locked by statements that PostgreSQL plans once a connection."""
 
-import json
 from collections.abc import Collection
 from datetime import datetime
 from functools import cache
@@ -14,7 +13,7 @@ from ledger import prepared
 from ledger.rows import columns_of, named, row_of
 
 # Nobody who works on a job may read its answer.
-UNREAD = "known_answer"
+UNREAD = ("known_answer",)
 
 
 def lock_next_leases(
@@ -63,12 +62,9 @@ def lock_leases_with_jobs(lease_ids: Collection[UUID]) -> dict[UUID, tuple[Lease
 
 def _lease(row: tuple[object, ...]) -> Lease:
     """Read a lease and its job, without what validators know of its answer."""
-    lease_count, job_count = len(columns_of(Lease)), len(_job_columns())
+    lease_count, job_count = len(columns_of(Lease)), len(columns_of(Job, UNREAD))
     lease = row_of(Lease, row[:lease_count])
-    lease.job = Job.from_db(
-        DEFAULT_DB_ALIAS, _job_columns(), row[lease_count : lease_count + job_count]
-    )
-    lease.job.payload = json.loads(lease.job.payload)
+    lease.job = row_of(Job, row[lease_count : lease_count + job_count], UNREAD)
     return lease
 
 
@@ -78,20 +74,11 @@ def _result(row: tuple[object, ...]) -> Result | None:
     )
 
 
-@cache
-def _job_columns() -> list[str]:
-    return [name for name in columns_of(Job) if name != UNREAD]
-
-
-def _named(table: str) -> str:
-    return ", ".join(f"{table}.{name}" for name in _job_columns())
-
-
 # The states are written out, so that the plan may use the index over open leases.
 @cache
 def _next() -> str:
     return f"""
-SELECT {named(Lease, "lease")}, {_named("job")}
+SELECT {named(Lease, "lease")}, {named(Job, "job", UNREAD)}
 FROM compute_lease AS lease
 JOIN compute_job AS job ON job.id = lease.job_id
 JOIN compute_machine AS machine ON machine.id = lease.machine_id
@@ -118,12 +105,12 @@ WITH lease AS MATERIALIZED (
     ORDER BY lease.id
     FOR NO KEY UPDATE
 ), job AS MATERIALIZED (
-    SELECT {_named("job")} FROM compute_job AS job
+    SELECT {named(Job, "job", UNREAD)} FROM compute_job AS job
     WHERE job.id = ANY(ARRAY(SELECT lease.job_id FROM lease))
     ORDER BY job.id
     FOR NO KEY UPDATE
 )
-SELECT {named(Lease, "lease")}, {_named("job")}, result.id, result.output_digest
+SELECT {named(Lease, "lease")}, {named(Job, "job", UNREAD)}, result.id, result.output_digest
 FROM lease
 JOIN job ON job.id = lease.job_id
 LEFT JOIN compute_result AS result ON result.lease_id = lease.id

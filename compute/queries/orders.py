@@ -1,6 +1,5 @@
 """What decides about orders: read in one journey, by statements that PostgreSQL plans once a connection."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
@@ -37,8 +36,6 @@ def queues_and_orders(
     orders = prepared.send(_by_keys(), {"keys": prepared.texts(keys)})
     found = {netuid: Queue(*rest) for netuid, *rest in queues.rows()}
     jobs = [row_of(Job, row) for row in orders.rows()]
-    for job in jobs:
-        job.payload = json.loads(job.payload)
     return found, {job.key: job for job in jobs}
 
 

@@ -8,12 +8,11 @@ from uuid import UUID
 import orjson
 from django.db.models import BinaryField, ExpressionWrapper, F, Max, Q
 
-from ledger import prepared
+from ledger import prepared, rows
 from neurons.protocol import canonical_json
 from subnets import clock, packing
 from subnets.errors import EpochUnknown, PageUnknown, RuleUnknown
 from subnets.models import SUBNET_LIMIT, Epoch, IncentiveRule, Network, Subnet
-from subnets.queries import rows
 from subnets.queries.network import network
 from subnets.queries.neurons import PAGE_MAX
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from ledger import rows
 from subnets.errors import NetworkNotFounded, NotTheOwner, SubnetUnknown
 from subnets.models import Network, Subnet
-from subnets.queries import rows
 
 
 def lock_network() -> Network:
