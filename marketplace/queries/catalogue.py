@@ -15,10 +15,10 @@ from subnets import queries as subnets
 
 # The newest sale of each, found by the index marketplace_sale_history: not one pass over all sales.
 LAST_SALES = """
-SELECT netuid, sale.price_rao, sale.sold_at FROM unnest(%s::int[]) AS netuid
+SELECT asked.netuid, sale.price_rao, sale.sold_at FROM unnest(%s::int[]) AS asked (netuid)
 CROSS JOIN LATERAL (
     SELECT price_rao, sold_at FROM marketplace_sale
-    WHERE marketplace_sale.netuid = netuid ORDER BY sold_at DESC LIMIT 1
+    WHERE marketplace_sale.netuid = asked.netuid ORDER BY sold_at DESC LIMIT 1
 ) AS sale
 """
 

@@ -184,6 +184,18 @@ def test_the_floor_and_the_last_sales_stand_where_people_look_first(client, page
     assert "Slot bought" in text
 
 
+def test_every_subnet_is_listed_at_the_price_of_its_own_last_sale():
+    world.network()
+    bought = [
+        world.slot(world.person(tao=100), now=make.NOW + timedelta(days=day)) for day in range(3)
+    ]
+
+    listed = {row.netuid: row.last_price_rao for row in queries.subnet_figures(make.NOW)}
+
+    assert listed == {sale.netuid: sale.price_rao for sale in bought}
+    assert len(set(listed.values())) > 1
+
+
 def test_a_subnet_that_waits_for_payment_is_shown_as_sold_and_is_not_for_sale(client):
     terms = {"backing": Backing.DEPOSIT, "deposit_bps": 1_000, "pay_within_s": 86_400}
     on = world.auction(start=50, now=timezone.now(), **terms)
