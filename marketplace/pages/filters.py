@@ -15,7 +15,7 @@ from subnets.models import Blueprint
 from subnets.searching import QUERY_LENGTH_MAX
 
 SORTS = (
-    ("", "Best match, else number"),
+    ("", "Best match"),
     ("yield", "Price / emission, lowest"),
     ("price", "Price, lowest"),
     ("emission", "Emission, highest"),

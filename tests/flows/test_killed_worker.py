@@ -69,7 +69,7 @@ def test_a_worker_killed_at_any_instant_pays_every_epoch_once(house):
     owners = paid_epochs.founded()
     # Where the worker stands, what it waits for there, and the statement with which it waits.
     instants = [
-        ("before anything accrued", network_row, "%FROM \"subnets_network\"%FOR UPDATE%"),
+        ("before anything accrued", network_row, "%FROM subnets_network %FOR UPDATE%"),
         ("computed, nothing written", table("subnets_epoch"), "%INSERT INTO subnets_epoch (%"),
         ("half written", table("subnets_epochterm"), "%INSERT INTO subnets_epochterm%"),
         ("written, nobody paid", table("ledger_entry"), "%ledger_post_moves%"),
