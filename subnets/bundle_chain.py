@@ -68,8 +68,10 @@ class Chain:
         """Compare a bundle that matches in itself with those of the epochs before and after it, if seen."""
         netuid, number = bundle["record"]["netuid"], bundle["record"]["number"]
         twin = self.links.get((netuid, number))
-        if twin is not None and twin.digest != bundle["digest"]:
-            yield Finding(source, "/record/number", f"{twin.source} is another epoch {number}")
+        if twin is not None:
+            # The same bundle once more, of a folder and an address say, was compared when it first came.
+            if twin.digest != bundle["digest"]:
+                yield Finding(source, "/record/number", f"{twin.source} is another epoch {number}")
             return
         link = self.links[(netuid, number)] = Link.of(bundle, source=source)
         yield from self._downgraded(link, netuid, number)

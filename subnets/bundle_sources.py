@@ -161,6 +161,8 @@ def read(name: str) -> Json:
         if is_address(name):
             with urlopen(name, timeout=FETCH_S) as answer:  # noqa: S310  the schemes are checked above
                 content = answer.read(BUNDLE_BYTES_MAX + 1)
+        elif Path(name).is_dir():
+            raise Unreadable(f"{name} holds no bundle: no file in it ends in .json")
         else:
             with Path(name).open("rb") as file:
                 content = file.read(BUNDLE_BYTES_MAX + 1)

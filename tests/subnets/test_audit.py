@@ -280,6 +280,23 @@ def test_a_folder_is_audited_file_by_file_and_the_worst_counts(tmp_path, capsys,
     assert len(lines) == 3
 
 
+def test_a_bundle_that_is_given_twice_is_compared_once(tmp_path, capsys, chain):
+    files = [tmp_path / "1.json", tmp_path / "2.json"]
+    for file, public in zip(files, chain, strict=True):
+        file.write_text(json.dumps(public))
+
+    assert audit.main([str(tmp_path), *map(str, files)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["MATCH"] * 4
+
+
+def test_a_folder_without_a_bundle_says_so(tmp_path, capsys):
+    audit.main([str(tmp_path)])
+
+    assert "holds no bundle: no file in it ends in .json" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [
