@@ -176,6 +176,7 @@ def times_and_costs(row: Subnet, now: datetime) -> dict[str, Any]:
             row.next_epoch_block, genesis_at=net.genesis_at, block_ms=net.block_ms
         ),
         "burn_rao": subnets.burn_cost_at(row, block=block),
+        "waiting_rao": subnets.waiting_rao(row.netuid, now=now),
     }
 
 
@@ -190,7 +191,6 @@ def market_figures(netuid: int) -> dict[str, Any]:
         "auction": ask,
         "ask": ask,
         "ask_words": Auction.Format(ask.format).label if ask else "",
-        "yield_tenths": tenths,
         "days": "" if tenths is None else wording.tenths(tenths),
         "sales": sales,
         "prices": [(sale.sold_at, sale.price_rao) for sale in reversed(sales)],

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from ledger.money import format_tao
-from subnets import operations
+from subnets import operations, queries
 from subnets.admin.forms import OPERATORS, OWNERS, SubnetForm, WordsForm
 from subnets.admin.owned import OwnedAdmin, owner_of
 from subnets.admin.site import owner_site
@@ -73,7 +73,7 @@ class OwnSubnetAdmin(OwnedAdmin):
     @admin.display(description="waiting for the next epoch")
     def pending(self, obj: Subnet) -> str:
         """Show the emission that has accrued."""
-        return f"{format_tao(obj.pending_rao)} TAO"
+        return f"{format_tao(queries.waiting_rao(obj.netuid, now=timezone.now()))} TAO"
 
     @admin.display(description="values")
     def set_by_operator(self, obj: Subnet) -> SafeString:

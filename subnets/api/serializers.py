@@ -1,5 +1,6 @@
 """What goes over the wire about subnets. Input and output are separate; none of them saves."""
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger.rest import RaoField
@@ -64,7 +65,7 @@ class SubnetsOutput(serializers.Serializer):
 
 class SubnetOutput(serializers.ModelSerializer):
     burn_rao = serializers.SerializerMethodField()
-    pending_rao = RaoField()
+    pending_rao = serializers.SerializerMethodField()
 
     class Meta:
         model = Subnet
@@ -86,9 +87,15 @@ class SubnetOutput(serializers.ModelSerializer):
             "registered_block",
         ]
 
+    @extend_schema_field(RaoField)
     def get_burn_rao(self, subnet: Subnet) -> str:
         """Return what a uid costs at the block of the answer."""
         return str(self.context["burn_rao"])
+
+    @extend_schema_field(RaoField)
+    def get_pending_rao(self, subnet: Subnet) -> str:
+        """Return what waits for the running epoch at the block of the answer."""
+        return str(self.context["pending_rao"])
 
 
 class MetagraphRowOutput(serializers.Serializer):

@@ -185,9 +185,12 @@ class SubnetView(PublicView):
     @extend_schema(responses=wire.SubnetOutput)
     def get(self, request: Request, netuid: int) -> Response:
         """Describe one subnet."""
-        subnet = queries.subnet(netuid)
-        burn_rao = queries.burn_cost_at(subnet, block=queries.block_now(timezone.now()))
-        return Response(wire.SubnetOutput(subnet, context={"burn_rao": burn_rao}).data)
+        subnet, now = queries.subnet(netuid), timezone.now()
+        by_now = {
+            "burn_rao": queries.burn_cost_at(subnet, block=queries.block_now(now)),
+            "pending_rao": queries.waiting_rao(netuid, now=now),
+        }
+        return Response(wire.SubnetOutput(subnet, context=by_now).data)
 
 
 class MetagraphView(PublicView):

@@ -5,9 +5,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import Max
 
-from ledger import queries as books
-from ledger.money import RAO_PER_TAO, apportion
-from subnets import clock, emission, queries
+from subnets import clock, queries
 from subnets.models import HyperparameterChange, Network, Subnet
 
 # Whoever moves stake waits for this, so it is one plain statement for all slots.
@@ -68,22 +66,12 @@ def accrue_emission(*, up_to_block: int) -> int:
     if blocks <= 0:
         return 0
     subnets = list(
-        Subnet.objects.select_for_update(of=("self",))
-        .only("netuid", "pending_rao", "miner_burned_u16", "emission_enabled")
-        .order_by("netuid")
+        Subnet.objects.select_for_update(of=("self",)).only(*queries.ACCRUED_BY).order_by("netuid")
     )
-    supply = books.issued_rao() + sum(subnet.pending_rao for subnet in subnets)
-    staked = queries.stake_by_subnet()
-    shares = emission.subnet_shares(
-        [staked.get(subnet.netuid, 0) + RAO_PER_TAO for subnet in subnets],
-        miner_burned=[subnet.miner_burned_u16 for subnet in subnets],
-        is_enabled=[subnet.emission_enabled for subnet in subnets],
-    )
-    accrued_rao = emission.emission_over_blocks(supply, blocks) if any(shares) else 0
-    if accrued_rao:
-        parts_rao = apportion(accrued_rao, shares)
+    parts_rao = queries.accruals(subnets, blocks=blocks)
+    if any(parts_rao):
         with connection.cursor() as cursor:
             cursor.execute(ACCRUE, [[subnet.netuid for subnet in subnets], parts_rao])
     network.accrued_block = up_to_block
     network.save(update_fields=["accrued_block"])
-    return accrued_rao
+    return sum(parts_rao)

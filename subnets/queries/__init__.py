@@ -39,7 +39,9 @@ from subnets.queries.locks import (
     lock_subnet,
 )
 from subnets.queries.network import (
+    ACCRUED_BY,
     NetworkFigures,
+    accruals,
     accrued_block,
     block_now,
     free_netuids,
@@ -48,6 +50,7 @@ from subnets.queries.network import (
     network,
     network_figures,
     supply_rao,
+    waiting_rao,
 )
 from subnets.queries.neurons import (
     MetagraphRow,
@@ -95,6 +98,7 @@ from subnets.queries.standing import LATE, MONTH, Standing, standings
 from subnets.queries.weeks import WEEK, EmissionWeek, emission_weeks
 
 __all__ = [
+    "ACCRUED_BY",
     "LATE",
     "MONTH",
     "SORTS",
@@ -112,6 +116,7 @@ __all__ = [
     "Seated",
     "Standing",
     "SubnetRow",
+    "accruals",
     "accrued_block",
     "backtests_claimed",
     "backtests_of",
@@ -179,5 +184,6 @@ __all__ = [
     "tenures",
     "waiting_backtests",
     "waiting_hyperparameters",
+    "waiting_rao",
     "window_starts_at",
 ]

@@ -1,5 +1,6 @@
 """The network: its clock, its supply, what a slot costs, its figures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,10 +8,14 @@ from django.db.models import Count, F, Sum
 
 from ledger import prepared
 from ledger import queries as books
+from ledger.money import RAO_PER_TAO, apportion
 from subnets import clock, emission, registration
 from subnets.errors import NetworkNotFounded
 from subnets.models import SUBNET_LIMIT, Epoch, Network, Neuron, Subnet
+from subnets.queries.neurons import stake_by_subnet
 
+# What a subnet's share of the emission follows from, but for its stake.
+ACCRUED_BY = ("netuid", "pending_rao", "miner_burned_u16", "emission_enabled")
 # subtensor's LockReductionInterval: a lock cost is back at its last price after so many blocks at 1 TAO a block.
 LOCK_REDUCTION_INTERVAL_BLOCKS = 100_800
 
@@ -28,6 +33,37 @@ def accrued_block() -> int:
     for (block,) in prepared.rows("SELECT accrued_block FROM subnets_network WHERE id = 1"):
         return int(block)
     raise NetworkNotFounded
+
+
+def accruals(subnets: Sequence[Subnet], *, blocks: int) -> list[int]:
+    """Return what so many blocks after the last accrual issue to each of all subnets, in rao. Two statements.
+
+    subnets: all there are, in the order of their numbers, each with what ACCRUED_BY names.
+    """
+    supply = books.issued_rao() + sum(subnet.pending_rao for subnet in subnets)
+    staked = stake_by_subnet()
+    shares = emission.subnet_shares(
+        [staked.get(subnet.netuid, 0) + RAO_PER_TAO for subnet in subnets],
+        miner_burned=[subnet.miner_burned_u16 for subnet in subnets],
+        is_enabled=[subnet.emission_enabled for subnet in subnets],
+    )
+    accrued_rao = emission.emission_over_blocks(supply, blocks) if any(shares) else 0
+    return apportion(accrued_rao, shares) if accrued_rao else [0] * len(subnets)
+
+
+def waiting_rao(netuid: int, *, now: datetime) -> int:
+    """Return what waits for a subnet's running epoch by now: what accrued, and what would if it accrued now.
+
+    Emission is written down when an epoch closes or stake moves, which may be an hour ago. What is issued after the
+    epoch's last block belongs to the next one. Raises: NetworkNotFounded.
+    """
+    net, block = network(), block_now(now)
+    rows = list(Subnet.objects.only(*ACCRUED_BY, "next_epoch_block").order_by("netuid"))
+    for place, row in enumerate(rows):
+        if row.netuid == netuid:
+            blocks = min(block, row.next_epoch_block) - net.accrued_block
+            return row.pending_rao + (accruals(rows, blocks=blocks)[place] if blocks > 0 else 0)
+    return 0
 
 
 def block_now(now: datetime) -> int:

@@ -80,6 +80,25 @@ def test_subnets_share_by_their_stake_plus_one_and_to_the_rao():
     assert pending()[new] > 0
 
 
+def test_what_waits_is_told_as_if_it_accrued_now():
+    rich, poor = make.subnet(), make.subnet()
+    make.validator(rich, stake_tao=1_999)
+    operations.accrue_emission(up_to_block=7)
+
+    told = {netuid: queries.waiting_rao(netuid, now=at_block(200)) for netuid in (rich, poor)}
+
+    assert sum(pending().values()) == 7 * TAO
+    operations.accrue_emission(up_to_block=200)
+    assert told == pending()
+
+
+def test_what_is_issued_after_an_epoch_s_last_block_does_not_wait_for_it():
+    netuid = make.subnet()
+    end_block = Subnet.objects.get(pk=netuid).next_epoch_block
+
+    assert queries.waiting_rao(netuid, now=at_block(end_block + 1_000)) == end_block * TAO
+
+
 def test_a_new_subnet_earns_from_its_own_block_on():
     first = make.subnet()
     second = make.subnet(now=at_block(100))
