@@ -13,6 +13,7 @@ from uuid import UUID
 from marketplace.offering import Format
 
 TENTHS = 10  # a price is set against emission in tenths of a day
+FINE = 10**9  # and put in order by far less, or all that cost less than a tenth were alike
 ANY_FORMAT = "any"
 AWAITING = "awaiting"
 
@@ -131,9 +132,9 @@ def within(value: int | None, low: int | None, high: int | None) -> bool:
     return (low is None or low <= value) and (high is None or value <= high)
 
 
-def yield_days(*, price_rao: int | None, day_rao: int) -> int | None:
-    """Return a price over the emission of a day, in tenths of a day, cut; None without either."""
-    return price_rao * TENTHS // day_rao if price_rao and day_rao else None
+def yield_days(*, price_rao: int | None, day_rao: int, parts: int = TENTHS) -> int | None:
+    """Return a price over the emission of a day, in tenths (or other parts) of a day, cut; None without either."""
+    return price_rao * parts // day_rao if price_rao and day_rao else None
 
 
 def _least(value: Callable[[Listing], int | None]) -> Callable[[Listing], tuple[bool, int]]:
@@ -150,7 +151,9 @@ ORDERS: dict[str, Callable[[Listing], tuple[object, ...]]] = {
     "name": lambda listing: (listing.name.lower(),),
     "newest": lambda listing: (-listing.registered_at.timestamp(),),
     "price": _least(lambda listing: listing.price_rao),
-    "yield": _least(lambda listing: listing.yield_tenths),
+    "yield": _least(
+        lambda one: yield_days(price_rao=one.price_rao, day_rao=one.emission_day_rao, parts=FINE)
+    ),
     "revenue": _most(lambda listing: listing.revenue_week_rao),
     "growth": _most(lambda listing: listing.growth_bps),
     "emission": _most(lambda listing: listing.emission_day_rao),

@@ -108,7 +108,10 @@ def compared(rooms: list[market.DataRoom]) -> dict[str, list[ComparedRow]]:
     for row in zip(*(room.facts for room in rooms), strict=True):
         kind = row[0].kind
         winners = facts.best(kind, [fact.value for fact in row])
-        cells = [(fact, place in winners) for place, fact in enumerate(row)]
+        # What differs below what is shown reads alike, and is as good.
+        best = {wording.fact(row[place]) for place in winners}
+        is_best = [wording.fact(fact) in best for fact in row]
+        cells = [(fact, won and not all(is_best)) for fact, won in zip(row, is_best, strict=True)]
         groups.setdefault(kind.group, []).append(ComparedRow(kind=kind, cells=cells))
     return groups
 

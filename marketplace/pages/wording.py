@@ -11,16 +11,19 @@
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ledger.chart import Code
 from ledger.money import RAO_PER_TAO
+from marketplace.facts import Fact, Unit
 
 GAP = (
     "\u202f"  # a narrow no-break space groups digits and stands before a unit (ISO 80000-1, 7.3.1)
 )
 MINUS = "\u2212"
 ELLIPSIS = "…"
+BPS = 10_000
 DASH = "–"  # stands where there is no figure yet
 
 # The largest size that fits is used: (seconds in it, one, many).
@@ -90,8 +93,21 @@ def change(bps: int) -> str:
 
 
 def tenths(value: int) -> str:
-    """Write a count of tenths with one decimal."""
-    return f"{count(value // 10)}.{value % 10}"
+    """Write a count of tenths, cut from something above zero, with one decimal."""
+    return f"{count(value // 10)}.{value % 10}" if value else "under 0.1"
+
+
+FACT_WORDS: dict[Unit, Callable[[int], str]] = {
+    Unit.RAO: lambda rao: f"{tao(rao, places=2)}{GAP}TAO",
+    Unit.BPS: lambda bps: percent(bps, of=BPS),
+    Unit.TENTHS: lambda value: f"{tenths(value)}{GAP}days",
+    Unit.COUNT: count,
+}
+
+
+def fact(one: Fact) -> str:
+    """Write a fact of a data room in its unit."""
+    return DASH if one.value is None else FACT_WORDS[one.kind.unit](one.value)
 
 
 def short_key(ss58: str) -> str:

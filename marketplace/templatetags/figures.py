@@ -5,7 +5,7 @@ page (currentColor and classes) and say in words what they show.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from marketplace import queries as market
 from marketplace.devices import device_of
-from marketplace.facts import Fact, Unit
+from marketplace.facts import Fact
 from marketplace.pages import drawing, wording
 
 register = template.Library()
@@ -26,12 +26,6 @@ register = template.Library()
 U16_MAX = 65_535
 PPM = 1_000_000
 BPS = 10_000
-FACT_WORDS: dict[Unit, Callable[[int], str]] = {
-    Unit.RAO: lambda rao: f"{wording.tao(rao, places=2)}{wording.GAP}TAO",
-    Unit.BPS: lambda bps: wording.percent(bps, of=BPS),
-    Unit.TENTHS: lambda value: f"{wording.tenths(value)}{wording.GAP}days",
-    Unit.COUNT: wording.count,
-}
 # Money in tables is cut after four decimals; the exact amount is the element's value and title.
 PLACES = 4
 
@@ -88,7 +82,7 @@ def bps(value: int | None) -> str:
 @register.filter
 def fact(one: Fact) -> str:
     """Write a fact in its unit."""
-    return wording.DASH if one.value is None else FACT_WORDS[one.kind.unit](one.value)
+    return wording.fact(one)
 
 
 @register.filter

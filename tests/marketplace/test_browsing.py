@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from marketplace import browsing, facts
 from marketplace.browsing import Ask, Listing, Wanted, chosen
 from marketplace.offering import Format
-from marketplace.pages import filters
+from marketplace.pages import filters, finding, wording
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PLAIN = Listing(
@@ -93,6 +94,34 @@ def test_who_has_no_figure_stands_last_whatever_the_order():
     assert numbers(rows, sort="yield") == [3, 2, 1, 5]
     assert numbers(rows, sort="growth") == [5, 1, 2, 3]
     assert numbers(rows, sort="no such order") == [1, 2, 3, 5]
+
+
+def test_prices_below_a_tenth_of_a_day_are_put_in_order_too():
+    busy = replace(PLAIN, emission_day_rao=10**6)
+    rows = [
+        replace(busy, netuid=place, last_price_rao=price)
+        for place, price in ((1, 900), (2, 700), (3, 800))
+    ]
+
+    assert {row.yield_tenths for row in rows} == {0}
+    assert numbers(rows, sort="yield") == [2, 3, 1]
+    assert wording.tenths(0) == "under 0.1"
+
+
+def stars(*values_rao):
+    """Return which of several subnets are marked as the better by their stake."""
+    kind = next(kind for kind in facts.KINDS if kind.name == "stake_rao")
+    rooms = [SimpleNamespace(facts=[facts.Fact(kind, rao, None, NOW)]) for rao in values_rao]
+    ((row,),) = finding.compared(rooms).values()
+    return [is_best for _, is_best in row.cells]
+
+
+def test_what_reads_alike_is_not_marked_as_better():
+    one_tao = 10**9
+
+    assert stars(one_tao, one_tao + 1) == [False, False]
+    assert stars(one_tao, one_tao + 1, 0) == [True, True, False]
+    assert stars(one_tao, 2 * one_tao, None) == [False, True, False]
 
 
 def test_every_order_that_is_offered_exists():
