@@ -9,7 +9,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.views import APIView
 
 from config.problems import MEDIA_TYPE
-from ledger.rest.scopes import scopes_of
+from ledger.rest.scopes import scope_words, scopes_of
 from marketplace.api.authentication import ApiKeyAuthentication
 from neurons import protocol
 from subnets.api.authentication import (
@@ -52,9 +52,8 @@ class Schema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        scope = scopes_of(self.view).get(self.method)
-        if scope is not None:
-            operation["x-scope"] = scope.value
+        if words := scope_words(self.view, self.method):
+            operation["x-scope"] = words
         for status, codes in sorted(refusals_of(self.view, self.method, operation).items()):
             operation["responses"][str(status)] = refusal(sorted(codes))
         return operation
@@ -131,7 +130,7 @@ def of_callers(view: APIView, method: str) -> Iterator[tuple[int | str, ...]]:
     if any(isinstance(one, ApiKeyAuthentication) for one in doors):
         yield 401, "api_key_invalid", "api_key_expired", "api_key_revoked"
         yield 403, "api_key_address_refused"
-        if scopes_of(view).get(method) is not None:
+        if scope_words(view, method):
             yield 403, "scope_missing"
         if method not in SAFE_METHODS or scopes_of(view).get(method) is not None:
             yield 401, "not_authenticated"

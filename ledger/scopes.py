@@ -27,8 +27,8 @@ class Scope(StrEnum):
 
 WORDS = {
     Scope.READ: "Read what only you may see: wallet, statement, deposits, jobs, keys",
-    Scope.BID: "Bid, and buy slots and subnets, with the money in your wallet",
-    Scope.SELL: "Put subnets of yours up for sale, and withdraw them",
+    Scope.BID: "Bid, make offers, and buy slots and subnets, with the money in your wallet",
+    Scope.SELL: "Sell subnets of yours: put them up for sale, withdraw them, and answer offers for them",
     Scope.WORK: "Order jobs with the money in your wallet",
     Scope.TUNE: "Change hyperparameters and try rules of your subnets",
     Scope.MONEY: "Start card deposits",

@@ -3,7 +3,8 @@
     class WalletView(APIView):
         scopes = {"GET": Scope.READ}
 
-A method that a view does not name takes no API key at all; one named with None takes any.
+A method that a view does not name takes no API key at all; one named with None takes any. A view that decides by what
+it finds which scope a key needs names None here, asks by itself, and says so in `scope_words`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,6 +70,14 @@ def scopes_of(view: "APIView | type[APIView]") -> Scopes:
     """Return method → the scope it needs, as a view declares it."""
     declared: Scopes = getattr(view, "scopes", {})
     return declared
+
+
+def scope_words(view: "APIView | type[APIView]", method: str) -> str:
+    """Return the scope that an API key needs, as the description of the API says it; empty where it needs none."""
+    scope = scopes_of(view).get(method)
+    if scope is not None:
+        return scope.value
+    return str(getattr(view, "scope_words", "")) if method in scopes_of(view) else ""
 
 
 def grant_of(request: Request) -> KeyGrant | None:

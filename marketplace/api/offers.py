@@ -84,6 +84,7 @@ class AnswerView(PersonView):
     """Somebody's move in a negotiation. A key needs the scope of their side, which the offer alone tells."""
 
     scopes: Scopes = {"POST": None}
+    scope_words = f"{Scope.BID} or {Scope.SELL}"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  DRF's own
         """Refuse a key that may not do what its side of this offer does. Raises: OfferUnknown, ScopeMissing."""

@@ -88,7 +88,7 @@ def caller(operation):
     if "btauth" in schemes:
         return "hotkey"
     scope = operation.get("x-scope")
-    return f"session, key: `{scope}`" if scope else "session"
+    return f"session, key: `{scope.replace(' or ', '` or `')}`" if scope else "session"
 
 
 def hyperparameters():
