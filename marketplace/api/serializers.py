@@ -42,7 +42,7 @@ class AuctionInput(serializers.Serializer):
         min_value=1,
         allow_null=True,
         default=None,
-        help_text="dutch: the price goes half of the way to its floor in this time.",
+        help_text="dutch: after each such time the price falls half as fast; it reaches its floor at the close.",
     )
     backing = serializers.ChoiceField(Auction.Backing.choices, default=Backing.FULL)
     deposit_bps = serializers.IntegerField(
@@ -163,7 +163,7 @@ class AuctionOutput(serializers.Serializer):
     )
     half_life_s = serializers.IntegerField(
         allow_null=True,
-        help_text="dutch: the price goes half of the way to its floor in this time.",
+        help_text="dutch: after each such time the price falls half as fast; it reaches its floor at the close.",
     )
     backing = serializers.ChoiceField(Auction.Backing.choices)
     deposit_bps = serializers.IntegerField(allow_null=True)

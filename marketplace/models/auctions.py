@@ -19,7 +19,7 @@ class Auction(models.Model):
         ENGLISH = "english", "English auction"
         """Hidden maxima; the house bids for everybody, no further than it must."""
         DUTCH = "dutch", "Falling price"
-        """The price falls from `start_rao` to `floor_rao`, half of the way every `half_life_s`; the first to take it has it."""
+        """The price falls from `start_rao` to `floor_rao` at the close, half as fast after every `half_life_s`; the first to take it has it."""
         SEALED = "sealed", "Sealed bids"
         """Nobody sees a maximum before the end; the highest wins and pays what the second would have."""
         FIXED = "fixed", "Fixed price"

@@ -10,6 +10,8 @@ from django.shortcuts import render
 
 from ledger.rest.limits import Throttle
 
+# The heads of a table's columns, and its rows.
+Table = tuple[Sequence[str], Iterable[Sequence[object]]]
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
 STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -43,8 +45,10 @@ def cell(value: object) -> str:
     Example:
         >>> cell("=1+1"), cell(-5), cell("Subnet 3")
         ("'=1+1", '-5', 'Subnet 3')
+        >>> cell(None), cell(True)
+        ('', 'true')
     """
-    text = str(value)
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     is_risky = isinstance(value, str) and text.startswith(STARTS_A_FORMULA)
     return f"'{text}" if is_risky else text
 

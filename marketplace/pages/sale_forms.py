@@ -27,7 +27,7 @@ PRICED = {
 START_WORDS = {
     Format.ENGLISH: ("Start price", "The lowest first bid."),
     Format.SEALED: ("Start price", "The lowest bid taken."),
-    Format.DUTCH: ("Price at the beginning", "It falls from here, half of the way in every half-life."),
+    Format.DUTCH: ("Price at the beginning", "It falls from here, fast at first, and reaches the lowest price at the end."),
     Format.FIXED: ("Price", "What the buyer pays."),
 }  # fmt: skip
 HALF_LIVES = (
@@ -99,7 +99,10 @@ class PriceForm(OfFormat):
     )
     floor_rao = TaoField(label="Lowest price", help_text="It falls no further than this.")
     half_life_s = forms.TypedChoiceField(
-        label="Half of the way in", coerce=whole, choices=HALF_LIVES, initial=6 * 3600
+        label="The fall slows to half after every",
+        coerce=whole,
+        choices=HALF_LIVES,
+        initial=6 * 3600,
     )
 
     def __init__(

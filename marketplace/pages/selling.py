@@ -13,13 +13,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ledger.errors import DomainError
+from ledger.keyset import Window
 from marketplace import fees
 from marketplace import operations as marketplace
 from marketplace import queries as market
-from marketplace.offering import Offering
+from marketplace.offering import Format, Offering
 from marketplace.operations.rehearsal import rehearsed
 from marketplace.pages import kept
-from marketplace.pages.exports import csv_file, paced
+from marketplace.pages.exports import Table, csv_file, paced
 from marketplace.pages.reader import form_key, reader
 from marketplace.pages.refusals import answered, words
 from marketplace.pages.sale_forms import (
@@ -48,7 +49,7 @@ TITLES = {
     "words": "Words",
     "review": "Review",
 }
-SALES_EXPORTED_MAX = 10_000  # a file that a spreadsheet still opens
+EXPORTED_MAX = 10_000  # rows of a file that a spreadsheet still opens
 
 
 @login_required
@@ -149,7 +150,7 @@ def preview(auction: Any) -> market.AuctionView:  # noqa: ANN401  what a rehears
 def fee_table(asked: Offering, seen: market.AuctionView) -> list[tuple[str, int, fees.Split]]:
     """Return what the seller keeps at each price that the terms name."""
     named = {
-        "at the start price": asked.start_rao,
+        "at its price" if asked.format is Format.FIXED else "at the start price": asked.start_rao,
         "at the reserve": asked.reserve_rao,
         "at the lowest price": asked.floor_rao,
         "at the buy-now price": asked.buy_now_rao,
@@ -222,7 +223,7 @@ def sales_file(request: HttpRequest) -> HttpResponse:
             "sold" if sale.seller == owner else "bought",
             sale.price_rao, sale.fee_rao, sale.royalty_rao, sale.id,
         )
-        for sale in market.sales_of_person(owner, limit=SALES_EXPORTED_MAX)
+        for sale in market.sales_of_person(owner, limit=EXPORTED_MAX)
     ]  # fmt: skip
     header = (
         "sold_at", "kind", "netuid", "subnet", "you", "price_rao", "fee_rao", "royalty_rao", "sale",
@@ -238,8 +239,25 @@ def bids_file(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     seen = market.auction(pk)
     if seen.seller != reader(request).id:
         raise NotTheOwner(netuid=seen.netuid)
+    header, rows = sealed_table(pk) if seen.format == Format.SEALED else bid_table(pk)
+    return csv_file(f"bids-{seen.netuid}", header, rows)
+
+
+def bid_table(pk: uuid.UUID) -> Table:
+    """Return an auction's bids, the newest first; those of a bidder whom an operator took out say so."""
+    window = Window(by=("-sequence",), limit=EXPORTED_MAX)
     rows = [
-        (bid.sequence, bid.alias, bid.price_rao, bid.placed_at.isoformat())
-        for bid in market.bid_history(pk)
+        (bid.sequence, bid.alias, bid.price_rao, bid.placed_at.isoformat(), bid.is_void)
+        for bid in market.bid_history(pk, window=window)
     ]
-    return csv_file(f"bids-{seen.netuid}", ("sequence", "bidder", "price_rao", "placed_at"), rows)
+    return ("sequence", "bidder", "price_rao", "placed_at", "is_void"), rows
+
+
+def sealed_table(pk: uuid.UUID) -> Table:
+    """Return an auction's sealed bids in order: before the end their commitments, then also what each hid."""
+    window = Window(by=("sequence",), limit=EXPORTED_MAX)
+    rows = [
+        (bid.sequence, bid.alias, bid.max_rao, bid.placed_at.isoformat(), bid.commitment, bid.nonce)
+        for bid in market.sealed_lines(pk, window=window)
+    ]
+    return ("sequence", "bidder", "max_rao", "placed_at", "commitment", "nonce"), rows

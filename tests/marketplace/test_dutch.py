@@ -28,6 +28,18 @@ def tag(curve: dutch.Curve, *, duration_s: int) -> Tag:
     return Tag(curve=curve, opens_at=OPENS, closes_at=OPENS + timedelta(seconds=duration_s))
 
 
+@pytest.mark.parametrize("duration_s", [3_600, 7_200, 86_400])
+def test_a_price_falls_half_as_fast_after_every_half_life_however_long_it_has(duration_s):
+    """The house's words to buyers: half of the *way* a half-life would be wrong but for long auctions."""
+    fall = Exponential(10**15, 10**6, half_life_s=1_800, duration_s=duration_s)
+
+    def fallen(begin_s):
+        return fall.price_rao(begin_s) - fall.price_rao(begin_s + 600)
+
+    assert abs(fallen(0) - 2 * fallen(1_800)) <= 3
+    assert fall.price_rao(duration_s) == 10**6
+
+
 @pytest.mark.parametrize("case", VECTORS["linear_ceil"]["cases"], ids=lambda case: case["t"])
 def test_a_straight_fall_is_rounded_up_and_closes(case):
     given_ = VECTORS["linear_ceil"]

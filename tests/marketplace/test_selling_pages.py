@@ -9,12 +9,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ledger.money import RAO_PER_TAO as TAO
+from marketplace import operations
 from marketplace import queries as market
+from marketplace.offering import Format
 from marketplace.pages.exports import ExportThrottle, cell
 from tests.marketplace import world
 from tests.marketplace.reading import names_must_exist, open_auction, read  # noqa: F401
 
 pytestmark = pytest.mark.django_db
+
+
+def rows_of(client, on):
+    """Return the rows of the file of an auction's bids."""
+    answer = client.get(reverse("bids_file", args=[on.id]))
+    return list(csv.DictReader(io.StringIO(answer.content.decode())))
 
 
 @pytest.fixture
@@ -71,7 +79,7 @@ def test_a_seller_walks_the_steps_of_every_format_and_opens(desk, kind):
     assert sent(desk, "terms", format=kind, **terms) == "words"
     assert sent(desk, "words", statement="Runs on\nten machines.") == "review"
     review = page(desk, "review")
-    assert "at the start price" in review
+    assert ("at its price" if kind == "fixed" else "at the start price") in review
     assert "9.7500" in review  # what is left of 10 TAO after the fee of 2.5 %
     assert live_auction(netuid) is None
     place = f"{reverse('sell_subnet', args=[netuid])}?step=review"
@@ -169,6 +177,39 @@ def test_files_hold_ones_own_sales_and_the_bids_of_ones_own_auction(client):
     assert "bidder 1" in bids.content.decode()
     client.force_login(buyer)
     assert client.get(reverse("bids_file", args=[sold.id])).status_code == 403
+
+
+def test_a_file_of_bids_says_which_an_operator_took_out(client):
+    seller, out, left = (world.person(tao=100) for _ in range(3))
+    on = open_auction(seller=seller)
+    world.bid(on, left, 20, now=timezone.now())
+    world.bid(on, out, 30, now=timezone.now())
+    operations.void_bids(
+        auction_id=on.id, bidder=out.pk, reason="a shill", operator=seller.pk, now=timezone.now()
+    )
+    client.force_login(seller)
+
+    rows = rows_of(client, on)
+
+    assert [(row["bidder"], row["is_void"]) for row in rows] == [
+        ("bidder 2", "true"),
+        ("bidder 1", "false"),
+    ]
+
+
+def test_a_file_of_sealed_bids_has_commitments_and_after_the_end_maxima(client):
+    seller, ada = world.person(tao=100), world.person(tao=100)
+    on = open_auction(seller=seller, format=Format.SEALED)
+    world.seal(on, ada, 30, now=timezone.now())
+    client.force_login(seller)
+
+    (before,) = rows_of(client, on)
+    world.settle(on)
+    (after,) = rows_of(client, on)
+
+    assert (before["bidder"], before["max_rao"], before["nonce"]) == ("", "", "")
+    assert (after["bidder"], after["max_rao"]) == ("bidder 1", str(30 * TAO))
+    assert before["commitment"] == after["commitment"] != ""
 
 
 def test_files_are_handed_out_at_a_persons_pace(client, monkeypatch):
