@@ -67,13 +67,18 @@ def main() -> int:
 
 
 def bid(bidder: Visitor) -> None:
-    """Bid a step above what each young auction asks."""
+    """Bid a step above what each young English auction asks; what visitors sell otherwise is left to visitors."""
     for auction in bidder.get("auctions/", state="open")["results"]:
-        if auction["bid_count"] >= BIDS_PER_AUCTION_MAX:
+        is_bid_for = auction["format"] == "english" and auction["opens_at"] <= auction["server_now"]
+        if not is_bid_for or auction["bid_count"] >= BIDS_PER_AUCTION_MAX:
             continue
         # A twentieth above what is asked, in whole TAO, as people bid.
         max_rao = -(-int(auction["min_next_rao"]) * 21 // (20 * RAO)) * RAO
-        placed = bidder.post(f"auctions/{auction['id']}/bids/", {"max_rao": str(max_rao)})
+        try:
+            placed = bidder.post(f"auctions/{auction['id']}/bids/", {"max_rao": str(max_rao)})
+        except VisitRefused as fault:  # too dear, say: others are not
+            say(f"refused: {fault}")
+            continue
         leads = "leads" if placed["is_leading"] else "is outbid at once"
         say(f"{bidder.email} bids on subnet {auction['netuid']} and {leads}")
 

@@ -92,8 +92,7 @@ def main() -> int:
             say(line)
         for line in make_offers(person, state):
             say(line)
-        person("ada").put(f"subnets/{MODEL_NETUID}/models/", MODEL)
-        say(f"subnet {MODEL_NETUID} serves the model {MODEL['name']}")
+        say(serve_model(person))
         entries = [*neuron_entries(address, state, person), crowd_entry(address, state)]
     (state / "neurons.json").write_text(json.dumps(entries))
     say(f"{len(MINERS)} miners, {len(VALIDATORS)} validators, a crowd that bids and orders jobs")
@@ -162,6 +161,17 @@ def make_offers(person: Any, state: Path) -> Iterator[str]:  # noqa: ANN401
             ada.post(f"{address}/counter/", figure, key=f"demo-counter-{buyer}")
     made.touch()
     yield f"{len(OFFERS)} offers for subnet 1: one waits, one was declined, one was answered with more"
+
+
+def serve_model(person: Any) -> str:  # noqa: ANN401
+    """Have Ada offer the model. Whoever bought her subnet since decides what it serves; it stays as it is."""
+    try:
+        person("ada").put(f"subnets/{MODEL_NETUID}/models/", MODEL)
+    except VisitRefused as refusal:
+        if refusal.code != "not_the_owner":
+            raise
+        return f"subnet {MODEL_NETUID} has another owner now, who says what it serves"
+    return f"subnet {MODEL_NETUID} serves the model {MODEL['name']}"
 
 
 def reopen_auction(person: Any) -> Iterator[str]:  # noqa: ANN401
