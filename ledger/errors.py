@@ -154,7 +154,8 @@ class NotAnAmount(DomainError, ValueError):
     code = "not_an_amount"
     http_status = 422
     message = (
-        "{text!r} is not an amount of TAO. Write digits with at most nine decimals, such as 12.5."
+        "{text!r} is not an amount of TAO. Write digits with at most nine decimals, such as 12.5, "
+        "and no more than 21000000."
     )
 
 

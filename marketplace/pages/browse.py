@@ -29,6 +29,7 @@ from subnets.errors import NetworkNotFounded
 from subnets.models import Blueprint, Epoch, Subnet
 
 TOP_SUBNETS = 8  # as many as a screen shows
+EPOCHS_LISTED = 10  # of those that are charted, the newest
 EPOCHS_CHARTED = 40  # columns that stay apart on a phone
 SALES_SHOWN = 6
 RULES_SHOWN = 10  # the API has them all
@@ -202,6 +203,8 @@ def epoch_figures(request: HttpRequest, row: Subnet) -> dict[str, Any]:
     epochs = subnets.epochs(row.netuid, limit=EPOCHS_CHARTED)
     return {
         "epochs": epochs,
+        "listed": epochs[:EPOCHS_LISTED],
+        "has_burned": any(epoch.burned_rao for epoch in epochs[:EPOCHS_LISTED]),
         "emissions": [(epoch.number, epoch.emission_rao) for epoch in reversed(epochs)],
         "bundle_url": bundle_url(request, epochs),
         **rule_figures(row, epochs),

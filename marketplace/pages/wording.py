@@ -98,9 +98,10 @@ def tenths(value: int) -> str:
 
 
 FACT_WORDS: dict[Unit, Callable[[int], str]] = {
-    Unit.RAO: lambda rao: f"{tao(rao, places=2)}{GAP}TAO",
+    # A blank that may break: four figures stand side by side on a phone.
+    Unit.RAO: lambda rao: f"{tao(rao, places=2)} TAO",
     Unit.BPS: lambda bps: percent(bps, of=BPS),
-    Unit.TENTHS: lambda value: f"{tenths(value)}{GAP}days",
+    Unit.TENTHS: lambda value: f"{tenths(value)} days",
     Unit.COUNT: count,
 }
 

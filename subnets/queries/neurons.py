@@ -168,6 +168,7 @@ class Payout:
     epoch: int
     uid: int
     closed_at: datetime
+    has_permit: bool
     incentive_u16: int
     dividends_u16: int
     validator_trust_u16: int
@@ -209,6 +210,7 @@ def _payout(term: EpochTerm) -> Payout:
         epoch=term.epoch.number,
         uid=term.uid,
         closed_at=term.epoch.closed_at,
+        has_permit=term.has_permit,
         incentive_u16=term.incentive_u16,
         dividends_u16=term.dividends_u16,
         validator_trust_u16=term.validator_trust_u16,

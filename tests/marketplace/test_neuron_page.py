@@ -12,6 +12,7 @@ from marketplace.pages import browse
 from subnets import queries
 from tests import make
 from tests.subnets import town
+from tests.subnets.rule_builders import document
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,6 +57,13 @@ def test_an_address_that_names_no_epoch_is_said_to_name_none(place, asked):
     assert "The address names no epoch" in page_of(place.miners[0], why=asked)
 
 
+def test_who_judges_nobody_has_no_trust_rather_than_none_of_it(place):
+    cell = '<td class="num" data-label="Trust">'
+
+    assert f"{cell}–</td>" in page_of(place.miners[0])
+    assert f"{cell}–</td>" not in page_of(place.validators[0])
+
+
 def test_the_newest_epoch_is_shown_without_a_word_when_none_is_asked_for(place):
     page = page_of(place.miners[0])
 
@@ -92,6 +100,16 @@ def test_what_two_subnets_paid_is_two_lines():
 def payout(netuid, epoch):
     return queries.Payout(
         netuid=netuid, epoch=epoch, uid=0, closed_at=make.NOW + timedelta(hours=epoch),
-        incentive_u16=0, dividends_u16=0, validator_trust_u16=0, consensus_u16=0,
+        has_permit=False, incentive_u16=0, dividends_u16=0, validator_trust_u16=0, consensus_u16=0,
         miner_rao=100 * netuid + epoch, validator_rao=0,
     )  # fmt: skip
+
+
+def test_a_subnets_page_shows_what_was_burned_once_something_was(place):
+    address, column = f"/subnets/{place.netuid}/", '<th scope="col" class="num">Burned</th>'
+    assert column not in Client().get(address).content.decode()
+
+    town.published(place, document(burn_bps=1_000), version=2, from_epoch=4)
+    town.closed(place)
+
+    assert column in Client().get(address).content.decode()
