@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from rest_framework.response import Response
 
 from ledger.errors import DomainError
-from ledger.rest.once import RefusedBefore
+from ledger.refusals import RefusedBefore
 from ledger.rest.problems import members
 from marketplace.pages import refusals
 

@@ -22,18 +22,10 @@ class Request:
     bidder: UUID
     max_rao: int
     needed_rao: int
-    key: str
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """The key was taken by a bid of the same batch. place: that bid's, counted from 0."""
-
-    place: int
-
-
-Outcome = Accepted | DomainError | Repeated
+Outcome = Accepted | DomainError
 
 Funds = Callable[[UUID], int]
 """How much somebody can set aside in the auction, with what they hold in it already."""
@@ -47,11 +39,7 @@ def decide(
     sequence: of the newest bid there is.
     """
     outcomes: list[Outcome] = []
-    taken: dict[str, int] = {}
-    for place, request in enumerate(requests):
-        if request.key in taken:
-            outcomes.append(Repeated(taken[request.key]))
-            continue
+    for request in requests:
         try:
             accepted = bidding.check_bid(
                 play,
@@ -65,7 +53,6 @@ def decide(
             outcomes.append(refusal)
             continue
         play, sequence = bidding.foremost(accepted.play), sequence + 1
-        taken[request.key] = place
         outcomes.append(accepted)
     return outcomes
 

@@ -9,6 +9,7 @@ Operators set a rate by its bucket: RATE_LIMITS="bid=120/60 read=1200/60".
 """
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 # A limit is a courtesy to the server: it may not cost the request more than this.
 TIMEOUT_S = 1
 PERIODS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+# Addresses with wrong keys that a process remembers, about a megabyte.
+SUSPECTS_MAX = 10_000
 NOTED = "rate_limits"  # on the HttpRequest: what was counted for it, for the answer's headers
 
 # KEYS[1]: the bucket of one caller.  ARGV[1]: by how much it grows.  ARGV[2]: its window in ms.
@@ -149,10 +152,49 @@ class ReadThrottle(Throttle):
 
 
 class AuthThrottle(AddressThrottle):
-    """One address's wrong API keys: a typing error or two, no search."""
+    """One address's wrong API keys: a typing error or two, no search.
+
+    Every request with a key asks whether its address sent too many wrong ones, and next to none did. So Redis is asked
+    about addresses whose wrong keys came to this process; what the others counted is heard with the first of them.
+    """
 
     bucket = "auth"
     usual_rate = "20/60"
+
+    def count(self, identity: str, *, by: int = 1) -> Counted | None:
+        """Count as every throttle does; None as well for a look at an address that is not known for wrong keys."""
+        if by == 0 and not _suspects.has(identity):
+            return None
+        counted = super().count(identity, by=by)
+        if counted is not None and counted.used:
+            _suspects.add(identity, for_ms=counted.left_ms)
+        return counted
+
+
+class _Suspects:
+    """Addresses whose wrong keys this process counted, until their window ends. Once it is full, everybody is one."""
+
+    def __init__(self) -> None:
+        self._until_ms: dict[str, int] = {}
+
+    def has(self, address: str) -> bool:
+        is_full = len(self._until_ms) >= SUSPECTS_MAX
+        return is_full or _clock_ms() < self._until_ms.get(address, 0)
+
+    def add(self, address: str, *, for_ms: int) -> None:
+        now_ms = _clock_ms()
+        if len(self._until_ms) >= SUSPECTS_MAX:
+            known = list(self._until_ms.items())
+            self._until_ms = {one: until_ms for one, until_ms in known if now_ms < until_ms}
+        if len(self._until_ms) < SUSPECTS_MAX:
+            self._until_ms[address] = now_ms + for_ms
+
+
+def _clock_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+_suspects = _Suspects()
 
 
 def read_rate(text: str) -> Rate:

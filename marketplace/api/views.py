@@ -21,7 +21,7 @@ from ledger import queries as books
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, etags, idempotency_key, paging
 from ledger.rest.etags import TaggedView
-from ledger.rest.once import once
+from ledger.rest.once import once, sent_under_key
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from marketplace import errors, figures, operations, queries
@@ -231,7 +231,6 @@ class BidsView(OpenView):
         responses={201: wire.PlacedOutput, 200: wire.PlacedOutput},
         examples=[BID_EXAMPLE],
     )
-    @once
     def post(self, request: Request, auction_id: UUID) -> Response:
         """State the most you would pay. 201: you lead. 200: taken, and beaten at once by another maximum."""
         placed = operations.place_bid(
@@ -239,6 +238,8 @@ class BidsView(OpenView):
             bidder=person(request).id,
             key=idempotency_key(request),
             now=timezone.now(),
+            # Many wait for one auction: they are refused together as well, in the transaction that decides.
+            sent=sent_under_key(request, auction_id=auction_id),
             **given(wire.BidInput, request.data),
         )
         status = 201 if placed.is_leading else 200

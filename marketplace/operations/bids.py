@@ -11,14 +11,15 @@ from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, connection
 
-from ledger import chart, prepared
+from ledger import chart, prepared, refusals
 from ledger import operations as ledger
 from ledger.chart import Code
 from ledger.entries import Entry, PlaceHold, Step, VoidHold, hold_id
 from ledger.errors import DomainError, IdempotencyConflict
 from ledger.idempotency import stored_key
-from marketplace import batches, bidding, hammer, live, queries
-from marketplace.batches import Outcome, Repeated, Request
+from ledger.refusals import Kept, RefusedBefore, Sent
+from marketplace import batches, hammer, live, queries
+from marketplace.batches import Outcome, Request
 from marketplace.bidding import Accepted
 from marketplace.combining import Combiner, LineFull, Turn
 from marketplace.errors import (
@@ -32,6 +33,7 @@ from marketplace.errors import (
 )
 from marketplace.models import Auction, Bid
 from marketplace.offering import Format
+from marketplace.operations import bid_rows
 from marketplace.operations.trust import require_may_deal
 
 # The lock is held for a batch, so the last one waits for all: of 64 that is some fifteen milliseconds.
@@ -59,7 +61,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What somebody asks for. key: their own words.  stored_key: as rows keep it.  now: when they asked."""
+    """What somebody asks for. key: their own words.  stored_key: as rows keep it.  now: when they asked.
+
+    sent: under what a refusal is kept, where it is.
+    """
 
     auction_id: UUID
     bidder: UUID
@@ -67,20 +72,31 @@ class _Asked:
     key: str
     stored_key: str
     now: datetime
+    sent: Sent | None
 
 
-_Answer = Placed | DomainError
+_Answer = Placed | DomainError | RefusedBefore
 
 
-def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: datetime) -> Placed:
+def place_bid(
+    *,
+    auction_id: UUID,
+    bidder: UUID,
+    max_rao: int,
+    key: str,
+    now: datetime,
+    sent: Sent | None = None,
+) -> Placed:
     """Take a maximum bid; the leader's maximum, or the deposit on it, is set aside, and nobody else's.
 
     key: the client's words for this request; the same key with the same input gets the first answer.
+    sent: the request, whose refusal is kept and given again; without it only what was accepted is.
     Raises: AuctionUnknown, AuctionNotOpenYet, AuctionClosed, SellerCannotBid, BidderVoided, AuctionTakesNoBids,
     WrongFormat, AccountsLinked, AddressNotVerified, BidTooLow, MaximumNotRaised, InsufficientFunds, TooManyStrikes,
-    IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid, AuctionBusy.
+    IdempotencyConflict, IdempotencyKeyMissing, IdempotencyKeyInvalid, AuctionBusy, RefusedBefore.
     """
-    asked = _Asked(auction_id, bidder, max_rao, key, stored_key("bid", caller=bidder, key=key), now)
+    stored = stored_key("bid", caller=bidder, key=key)
+    asked = _Asked(auction_id, bidder, max_rao, key, stored, now, sent)
     if connection.in_atomic_block:
         # What the caller has not committed nobody else can see, nor wait for without a ring.
         turn = Turn()
@@ -91,24 +107,39 @@ def place_bid(*, auction_id: UUID, bidder: UUID, max_rao: int, key: str, now: da
             answer = _waiting.ask(auction_id, asked)
         except LineFull:
             raise AuctionBusy(retry_after_s=RETRY_AFTER_S) from None
-    if isinstance(answer, DomainError):
-        raise answer
-    return answer
+    if isinstance(answer, Placed):
+        return answer
+    raise answer
 
 
 def _place_all(all_asked: Sequence[_Asked], turn: Turn) -> list[_Answer]:
-    """Place bids on one auction, each as if it had come alone; what fails for all of them is tried with each alone."""
-    try:
-        return _place_eagerly(all_asked, turn)
-    except (DomainError, IntegrityError) as fault:
-        if len(all_asked) > 1:
-            return [answer for asked in all_asked for answer in _place_all([asked], turn)]
-        # The key was used at this very moment, on another auction.
-        if earlier := queries.bid_by_key(all_asked[0].stored_key):
-            return [_replay(all_asked[0], earlier)]
-        if isinstance(fault, DomainError):
-            return [fault]
-        raise
+    """Place bids on one auction, each as if it had come alone.
+
+    What fails for all of them is tried with each alone; copies of one request are, for the first decides about the others.
+    """
+    is_alone = len(all_asked) == 1
+    if is_alone or len({asked.stored_key for asked in all_asked}) == len(all_asked):
+        try:
+            return _place_eagerly(all_asked, turn)
+        except (DomainError, IntegrityError) as fault:
+            if is_alone:
+                return [_settled(all_asked[0], fault)]
+    return [answer for asked in all_asked for answer in _place_all([asked], turn)]
+
+
+@prepared.atomic()
+def _settled(asked: _Asked, fault: DomainError | IntegrityError) -> _Answer:
+    """Answer a bid that was undone: by what its key came to meanwhile, else by the fault, which is kept."""
+    refused = refusals.ask([asked.sent] if asked.sent else [])
+    # The key may have been used at this very moment, on another auction.
+    if earlier := queries.bid_by_key(asked.stored_key):
+        return _replay(asked, earlier)
+    if isinstance(fault, IntegrityError):
+        raise fault
+    if answer := _refused_before(asked, refused()):
+        return answer
+    _keep_refusals([asked], [fault])
+    return fault
 
 
 _waiting: Combiner[_Asked, _Answer] = Combiner(
@@ -139,14 +170,20 @@ def _place(all_asked: Sequence[_Asked], turn: Turn, *, is_patient: bool) -> list
     Everybody wants the auction's row, so little is sent under its lock, and nothing is waited for but what the next
     step needs: three statements lock and read, one writes all bids, one posts.
     Whoever is patient waits for the lock whatever the row says, and hears how the books stand.
+    What is refused is kept by the same commit, and copies of a request wait for it.
     Raises: AuctionUnknown; InsufficientFunds; a database's error that `ledger.was_overtaken` knows.
     """
+    refused = refusals.ask(asked.sent for asked in all_asked if asked.sent)
     auction, bidders, is_locked = queries.look_for_bids(
         all_asked[0].auction_id,
         [queries.Sought(one.bidder, one.max_rao, one.stored_key) for one in all_asked],
         is_patient=is_patient,
     )
-    known = [_known(auction, *pair) for pair in zip(all_asked, bidders, strict=True)]
+    before = refused()
+    known = [
+        _refused_before(asked, before) or _known(auction, asked, bidder)
+        for asked, bidder in zip(all_asked, bidders, strict=True)
+    ]
     fresh = [asked for asked, answer in zip(all_asked, known, strict=True) if answer is None]
     purses_rao = {
         one.bidder: seen.available_rao for one, seen in zip(all_asked, bidders, strict=True)
@@ -159,15 +196,31 @@ def _place(all_asked: Sequence[_Asked], turn: Turn, *, is_patient: bool) -> list
     places = {one.bidder: seen.place for one, seen in zip(all_asked, bidders, strict=True)}
     bids = _apply(auction, fresh, outcomes, places)
     if bids:
-        _record(auction, list(bids.values()))
+        bid_rows.record(auction, list(bids.values()))
         if auction.lead_bid != outbid:
             newest = next(bid for bid in bids.values() if bid.id == auction.lead_bid)
             _set_aside(auction, newest, outbid=outbid, is_patient=is_patient)
         live.announce_bid(auction, now=max(bid.placed_at for bid in bids.values()), turn=turn)
+    decided = iter(_answers(outcomes, bids))
+    answers = [next(decided) if answer is None else answer for answer in known]
+    _keep_refusals(all_asked, answers)
     # What is left is the commit, which gives the row to the next who wait for it.
     turn.pass_on()
-    decided = iter(_answers(fresh, outcomes, bids))
-    return [next(decided) if answer is None else answer for answer in known]
+    return answers
+
+
+def _refused_before(asked: _Asked, before: Mapping[str, Kept]) -> _Answer | None:
+    if asked.sent is None or asked.sent.key not in before:
+        return None
+    return before[asked.sent.key].again(asked.sent)
+
+
+def _keep_refusals(all_asked: Sequence[_Asked], answers: Sequence[_Answer]) -> None:
+    refusals.keep(
+        (asked.sent, answer)
+        for asked, answer in zip(all_asked, answers, strict=True)
+        if asked.sent and isinstance(answer, DomainError)
+    )
 
 
 def _known(auction: Auction, asked: _Asked, bidder: queries.Bidder) -> _Answer | None:
@@ -231,7 +284,6 @@ def _decide(
             bidder=asked.bidder,
             max_rao=asked.max_rao,
             needed_rao=held_rao(auction, asked.max_rao),
-            key=asked.stored_key,
             now=asked.now,
         )
         for asked in fresh
@@ -256,7 +308,7 @@ def _apply(
             place = places[asked.bidder] or auction.bidder_count + 1
             places[asked.bidder] = place
             bids[turn] = bid = _bid(auction, asked, outcome, place=place)
-            _show(auction, bid, outcome)
+            bid_rows.show(auction, bid, outcome)
     return bids
 
 
@@ -275,68 +327,6 @@ def _bid(auction: Auction, asked: _Asked, accepted: Accepted, *, place: int) -> 
         leader=standing.leader,
         closes_at=standing.closes_at,
         placed_at=asked.now,
-    )
-
-
-def _show(auction: Auction, bid: Bid, accepted: Accepted) -> None:
-    """Put on the auction's object what follows from its newest bid."""
-    assert bid.sequence == auction.version + 1, "bids and voids are counted without a gap"
-    auction.version, auction.bid_count = bid.sequence, auction.bid_count + 1
-    auction.leader, auction.price_rao, auction.closes_at = bid.leader, bid.price_rao, bid.closes_at
-    auction.bidder_count = max(auction.bidder_count, bid.place)
-    if accepted.leads:
-        auction.lead_bid, auction.leader_place = bid.id, bid.place
-    first, *others = bidding.foremost(accepted.play).maxima
-    second = others[0] if others else None
-    auction.lead_rao, auction.lead_sequence = first.max_rao, first.sequence
-    auction.second = second.bidder if second else None
-    auction.second_rao = second.max_rao if second else None
-    auction.second_sequence = second.sequence if second else None
-
-
-# All bids, and on the auction what follows from the last of them.
-RECORD = """
-WITH fresh AS (
-    INSERT INTO marketplace_bid
-        (id, auction_id, bidder, key, sequence, place, max_rao, price_rao, leader, closes_at, placed_at)
-    SELECT id, %(auction)s::uuid, bidder, key, sequence, place, max_rao, price_rao, leader, closes_at, placed_at
-    FROM unnest(%(ids)s::uuid[], %(bidders)s::uuid[], %(keys)s::text[], %(sequences)s::int[], %(places)s::int[],
-                %(maxima)s::bigint[], %(prices)s::bigint[], %(leaders)s::uuid[], %(ends)s::timestamptz[],
-                %(instants)s::timestamptz[])
-        AS bid (id, bidder, key, sequence, place, max_rao, price_rao, leader, closes_at, placed_at)
-)
-UPDATE marketplace_auction
-SET leader = %(leader)s::uuid, price_rao = %(price_rao)s::bigint, closes_at = %(closes_at)s::timestamptz,
-    bid_count = %(bid_count)s::int, version = %(version)s::int, bidder_count = %(bidder_count)s::int,
-    leader_place = %(leader_place)s::int, lead_bid = %(lead_bid)s::uuid,
-    lead_rao = %(lead_rao)s::bigint, lead_sequence = %(lead_sequence)s::int,
-    second = %(second)s::uuid, second_rao = %(second_rao)s::bigint, second_sequence = %(second_sequence)s::int
-WHERE id = %(auction)s::uuid
-"""
-
-
-def _record(auction: Auction, bids: Sequence[Bid]) -> None:
-    """Write bids and what follows from them; nothing waits for it."""
-    shown = (
-        "leader", "price_rao", "closes_at", "bid_count", "version", "bidder_count", "leader_place",
-        "lead_bid", "lead_rao", "lead_sequence", "second", "second_rao", "second_sequence",
-    )  # fmt: skip
-    prepared.send(
-        RECORD,
-        {
-            "auction": auction.id,
-            **{name: getattr(auction, name) for name in shown},
-            "ids": prepared.texts(bid.id for bid in bids),
-            "bidders": prepared.texts(bid.bidder for bid in bids),
-            "keys": prepared.texts(bid.key for bid in bids),
-            "sequences": prepared.numbers(bid.sequence for bid in bids),
-            "places": prepared.numbers(bid.place for bid in bids),
-            "maxima": prepared.numbers(bid.max_rao for bid in bids),
-            "prices": prepared.numbers(bid.price_rao for bid in bids),
-            "leaders": prepared.texts(bid.leader for bid in bids),
-            "ends": prepared.texts(bid.closes_at for bid in bids),
-            "instants": prepared.texts(bid.placed_at for bid in bids),
-        },
     )
 
 
@@ -363,19 +353,11 @@ def held_rao(auction: Auction, max_rao: int) -> int:
     return hammer.deposit_rao(max_rao, deposit_bps=auction.deposit_bps)
 
 
-def _answers(
-    fresh: Sequence[_Asked], outcomes: Sequence[Outcome], bids: dict[int, Bid]
-) -> list[_Answer]:
-    answers: list[_Answer] = []
-    for turn, (asked, outcome) in enumerate(zip(fresh, outcomes, strict=True)):
-        match outcome:
-            case Accepted():
-                answers.append(_answer(bids[turn], replayed=False))
-            case Repeated(place):
-                answers.append(_replay(asked, bids[place]))
-            case _:
-                answers.append(outcome)
-    return answers
+def _answers(outcomes: Sequence[Outcome], bids: dict[int, Bid]) -> list[_Answer]:
+    return [
+        _answer(bids[turn], replayed=False) if isinstance(outcome, Accepted) else outcome
+        for turn, outcome in enumerate(outcomes)
+    ]
 
 
 def _answer(bid: Bid, *, replayed: bool) -> Placed:

@@ -14,6 +14,9 @@ from marketplace.errors import ApiKeyUnknown
 from marketplace.models import ApiKey, User
 from marketplace.queries.auctions import ROWS_MAX
 
+# What no program is asked about itself, a password least of all.
+UNASKED = ("password", "last_login", "first_name", "last_name", "date_joined")
+
 
 def api_key(key_id: str) -> ApiKey | None:
     """Return a key with its owner, in one planned statement by its primary key; None where there is none.
@@ -25,14 +28,14 @@ def api_key(key_id: str) -> ApiKey | None:
         return None
     count = len(columns_of(ApiKey))
     key = row_of(ApiKey, found[0][:count])
-    key.owner = row_of(User, found[0][count:])
+    key.owner = row_of(User, found[0][count:], UNASKED)
     return key
 
 
 @cache
 def _key_with_owner() -> str:
     return f"""
-SELECT {named(ApiKey, "key")}, {named(User, "owner")}
+SELECT {named(ApiKey, "key")}, {named(User, "owner", UNASKED)}
 FROM marketplace_apikey AS key JOIN marketplace_user AS owner ON owner.id = key.owner_id
 WHERE key.id = %(key)s::text
 """  # noqa: S608  names of columns, out of the models

@@ -1,6 +1,7 @@
 """Transactions that wait for few answers: all or nothing all the same, whatever is found out late."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -9,8 +10,9 @@ from ledger import operations as ledger
 from ledger import prepared, queries, refusals
 from ledger.chart import FEES
 from ledger.entries import Entry, Move
-from ledger.errors import InsufficientFunds
-from ledger.refusals import Kept
+from ledger.errors import HoldUnknown, InsufficientFunds
+from ledger.refusals import Kept, Sent
+from ledger.rest.problems import members
 from tests.ledger.make import entry, funded_wallet
 
 ONE = "SELECT %(one)s::int"
@@ -88,14 +90,15 @@ def _planned() -> list[str]:
 
 @on_committed_rows
 def test_what_travels_together_is_committed_part_by_part():
-    kept = Kept({"max_rao": "digest"}, {"detail": "No."})
+    sent = Sent("key", "one", {"max_rao": "1"}, members)
+    refusal = HoldUnknown(hold=UUID(int=1))
 
-    assert refusals.claim("key", lock=1) is None
-    refusals.release("key", lock=1, refused=kept)
+    assert refusals.claim(sent) is None
+    refusals.release(sent, refusal=refusal)
 
-    assert refusals.claim("key", lock=1) == kept
+    assert refusals.claim(sent) == Kept(sent.digests(), members(refusal))
     with pytest.raises(IntegrityError):
-        refusals.release("key", lock=1, refused=kept)
+        refusals.release(sent, refusal=refusal)
     assert _locks() == 0
 
 

@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from ledger.money import RAO_PER_TAO as TAO
-from ledger.rest.limits import AuthThrottle
+from ledger.rest import limits
+from ledger.rest.limits import AuthThrottle, Throttle
 from ledger.scopes import Scope
 from marketplace import operations, queries, tokens
 from marketplace.errors import ApiKeyTermsInvalid, ApiKeyUnknown, TooManyApiKeys
@@ -268,6 +269,64 @@ def test_an_address_that_sends_many_wrong_keys_is_slowed_down(key, client, monke
     assert elsewhere.status_code == 200
 
 
+@pytest.fixture
+def suspects(monkeypatch):
+    """Let this process know no address yet, as one that was just started."""
+    monkeypatch.setattr(limits, "_suspects", limits._Suspects())
+    return limits._suspects
+
+
+def looks_at_wrong_keys(monkeypatch):
+    """Note what Redis is asked about addresses."""
+    asked, count = [], Throttle.count
+
+    def noted(throttle, identity, *, by=1):
+        asked.extend([by] * (throttle.bucket == "auth"))
+        return count(throttle, identity, by=by)
+
+    monkeypatch.setattr(Throttle, "count", noted)
+    return asked
+
+
+def test_redis_is_asked_about_addresses_that_sent_wrong_keys_alone(
+    key, client, suspects, monkeypatch
+):
+    asked = looks_at_wrong_keys(monkeypatch)
+
+    for sent in (key.text, "nonsense", key.text):
+        client.get("/api/v1/wallet/", headers=bearer(sent))
+    client.get("/api/v1/wallet/", headers=bearer(key.text), REMOTE_ADDR="192.0.2.1")
+
+    assert asked == [1, 0]
+
+
+def test_what_another_process_counted_is_heard_with_the_first_wrong_key(
+    key, client, suspects, monkeypatch
+):
+    monkeypatch.setattr(AuthThrottle, "usual_rate", "2/min")
+    for _ in range(3):
+        client.get("/api/v1/wallet/", headers=bearer("nonsense"))
+    suspects._until_ms.clear()  # which those were told to
+
+    wrong, right = (
+        client.get("/api/v1/wallet/", headers=bearer(sent)) for sent in ("nonsense", key.text)
+    )
+
+    assert (wrong.status_code, right.status_code) == (429, 429)
+
+
+def test_a_process_that_knows_too_many_addresses_asks_about_all(suspects, monkeypatch):
+    monkeypatch.setattr(limits, "SUSPECTS_MAX", 2)
+    for address in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
+        suspects.add(address, for_ms=60_000)
+
+    assert suspects.has("192.0.2.9")
+    for address in suspects._until_ms:
+        suspects._until_ms[address] = 0
+    suspects.add("192.0.2.4", for_ms=60_000)
+    assert [suspects.has(f"192.0.2.{last}") for last in (1, 4, 9)] == [False, True, False]
+
+
 def test_no_log_line_holds_a_secret(ada, client, caplog):
     caplog.set_level(logging.DEBUG)
     key = made(ada, now=timezone.now())
@@ -279,13 +338,13 @@ def test_no_log_line_holds_a_secret(ada, client, caplog):
     assert secret not in caplog.text
 
 
-def test_a_bid_by_key_costs_nine_statements_and_a_savepoint(ada, key, django_assert_num_queries):
+def test_a_bid_by_key_costs_eight_statements_and_a_savepoint(ada, key, django_assert_num_queries):
     on = world.auction(now=timezone.now())
     bid(key.text, on)  # the first use of a minute is noted
 
-    # The key with its person; three of `once`; the lock, the auction, the bid, the accounts, the posting; around these
-    # a savepoint.
-    with django_assert_num_queries(11):
+    # The key with its person; the claim and what it was refused, the lock, the auction, the accounts, the bid, the
+    # posting; around these a savepoint.
+    with django_assert_num_queries(10):
         answer = bid(key.text, on, tao=41, key="two")
 
     assert answer.status_code == 201

@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 
 from ledger.errors import DomainError, InsufficientFunds
 from marketplace import batches, bidding
-from marketplace.batches import Repeated, Request
+from marketplace.batches import Request
 from marketplace.bidding import Accepted
 from tests.marketplace.test_bidding_properties import AMOUNTS, TERMS, A, B, C, D, at
 
 ASKED = st.lists(
-    st.tuples(st.sampled_from([A, B, C, D]), AMOUNTS, st.integers(-5, 300), st.integers(0, 30)),
-    max_size=25,
+    st.tuples(st.sampled_from([A, B, C, D]), AMOUNTS, st.integers(-5, 300)), max_size=25
 )
 PURSES = st.fixed_dictionaries({who: st.sampled_from([0, 8_000, 30_000, 10**6]) for who in (A, B, C, D)})  # fmt: skip
 
@@ -26,7 +25,6 @@ class House:
     purses: dict
     sequence: int = 0
     hold: tuple = (None, 0)
-    bids: dict = field(default_factory=dict)
     said: list = field(default_factory=list)
 
     def funds_rao(self, bidder):
@@ -34,22 +32,14 @@ class House:
         return self.purses[bidder]
 
     def place(self, requests):
-        """Place bids as the operation does; a key that was used before is answered before anybody decides."""
-        fresh = [one for one in requests if one.key not in self.bids]
-        outcomes = iter(
-            batches.decide(self.play, fresh, sequence=self.sequence, funds_rao=self.funds_rao)
+        """Place bids as the operation does."""
+        outcomes = batches.decide(
+            self.play, requests, sequence=self.sequence, funds_rao=self.funds_rao
         )
-        known = dict(self.bids)
-        answers = [None if one.key in known else next(outcomes) for one in requests]
-        decided = [answer for answer in answers if answer is not None]
-        for request, answer in zip(requests, answers, strict=True):
-            match answer:
-                case None:
-                    self.said.append(("again", known[request.key]))
-                case Repeated(place):
-                    self.said.append(("again", decided[place].maximum.sequence))
+        for request, outcome in zip(requests, outcomes, strict=True):
+            match outcome:
                 case Accepted():
-                    self._take(request, answer)
+                    self._take(request, outcome)
                 case refusal:
                     self.said.append((refusal.code, refusal.fields))
         holder, held_rao = self.hold
@@ -58,19 +48,17 @@ class House:
     def _take(self, request, accepted):
         self.play = bidding.foremost(accepted.play)
         self.sequence = accepted.maximum.sequence
-        self.bids[request.key] = self.sequence
         self.said.append((self.sequence, accepted.standing))
         if accepted.leads:
             self.hold = (request.bidder, request.needed_rao)
 
 
 def requests_of(asked):
-    """Make requests: some come a little earlier than the one before, and some name a key that was named before."""
+    """Make requests, of which some come a little earlier than the one before."""
     t, made = 0, []
-    for place, (bidder, amount, gap, word) in enumerate(asked):
+    for bidder, amount, gap in asked:
         t += gap
-        key = f"{bidder}:{word}" if word < 5 else f"{bidder}:{place} of its own"
-        made.append(Request(bidder, amount, amount, key, at(t)))
+        made.append(Request(bidder, amount, amount, at(t)))
     return made
 
 
@@ -88,7 +76,7 @@ def test_a_batch_is_the_same_bids_one_by_one(terms, purses, asked, head):
 
     assert together.said == one_by_one.said
     assert (together.play, together.sequence) == (one_by_one.play, one_by_one.sequence)
-    assert (together.hold, together.bids) == (one_by_one.hold, one_by_one.bids)
+    assert together.hold == one_by_one.hold
 
 
 @given(TERMS, ASKED)
@@ -103,7 +91,7 @@ def test_the_refusal_of_one_touches_no_other(terms, asked):
     kept = [
         (request, outcome)
         for request, outcome in zip(made, outcomes, strict=True)
-        if not isinstance(outcome, DomainError | Repeated)
+        if not isinstance(outcome, DomainError)
     ]
 
     assert decide([request for request, _ in kept]) == [outcome for _, outcome in kept]
@@ -114,7 +102,7 @@ def test_who_led_within_a_batch_had_to_have_the_money():
         bidding.Terms(10, None, bidding.TAO_INCREMENTS, opens_at=at(0), closes_at=at(100))
     )
     asked = [
-        Request(who, max_rao, max_rao, f"{who}", at(1))
+        Request(who, max_rao, max_rao, at(1))
         for who, max_rao in ((A, 10**9), (B, 2 * 10**9), (C, 3 * 10**9))
     ]
 

@@ -33,7 +33,7 @@ SHOWN = [
 
 
 def asked(on, who, tao, key, now=NOW):
-    return bids._Asked(on.id, who.id, tao * TAO, key, f"bid:{who.id}:{on.id}:{key}", now)
+    return bids._Asked(on.id, who.id, tao * TAO, key, f"bid:{who.id}:{on.id}:{key}", now, None)
 
 
 def place(all_asked):
