@@ -11,6 +11,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger.rest.etags import TaggedView
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
 from marketplace import errors, filetypes, operations, queries
@@ -146,7 +147,7 @@ class DisputeView(PersonView):
         return Response(DisputeOutput(opened).data, status=201)
 
 
-class ReputationView(PublicView):
+class ReputationView(TaggedView, PublicView):
     throttle_classes = (ReadThrottle,)
 
     @extend_schema(responses=ReputationOutput)

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from ledger import receipts
 from ledger.errors import EntryNotSealed, EntryUnknown
 from ledger.rest import paging
+from ledger.rest.etags import TaggedView
 from ledger.rest.paging import Page
 from ledger.rest.scopes import Refusals
 from marketplace.api.limits import ReadThrottle
@@ -64,7 +65,7 @@ class EntryReceiptView(PersonView):
         return Response(EntryReceiptOutput(found).data)
 
 
-class SealsView(PublicView):
+class SealsView(TaggedView, PublicView):
     throttle_classes = (ReadThrottle,)
 
     @extend_schema(operation_id="seals_list", parameters=[SealsAsked], responses=SealsOutput)

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
+from ledger.rest.etags import TaggedView
 from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
@@ -43,8 +44,8 @@ def signed_caller(request: Request) -> SignedCaller:
     return cast(SignedCaller, request.user)
 
 
-class PublicView(APIView):
-    """Anyone may read."""
+class PublicView(TaggedView):
+    """Anyone may read; what was read is tagged."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

@@ -21,6 +21,18 @@ def place(db):
     return found
 
 
+def test_what_anybody_reads_is_told_to_be_unchanged_while_it_is(place):
+    answer = read(place)
+    known = {"If-None-Match": answer.headers["ETag"]}
+
+    again = Client().get(f"/api/v1/subnets/{place.netuid}/rules/", headers=known)
+    published(place, title="Three")
+    later = Client().get(f"/api/v1/subnets/{place.netuid}/rules/", headers=known)
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert later.status_code == 200
+
+
 def published(place, **changes):
     draft = operations.save_draft(
         netuid=place.netuid, owner=place.owner, document=document(**changes), now=NOW
