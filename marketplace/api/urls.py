@@ -7,6 +7,7 @@ from marketplace.api import (
     documents,
     keys,
     ledger,
+    listings,
     notices,
     offers,
     receipts,
@@ -19,6 +20,7 @@ from marketplace.webhooks import StripeConnectWebhookView, StripeWebhookView
 
 urlpatterns = [
     path("network/", views.NetworkView.as_view(), name="api-network"),
+    path("listings/", listings.ListingsView.as_view(), name="api-listings"),
     path("auctions/", views.AuctionsView.as_view(), name="api-auctions"),
     path("auctions/<uuid:auction_id>/", views.AuctionView.as_view(), name="api-auction"),
     path("auctions/<uuid:auction_id>/bids/", views.BidsView.as_view(), name="api-bids"),
