@@ -241,9 +241,9 @@ def post_moves(entry: Entry) -> int | None:
     [[entry_id]] = _rows(
         POST_MOVES,
         **said,
-        debits=prepared.numbers(places[move.debit.code] for move in moves),
-        credits=prepared.numbers(places[move.credit.code] for move in moves),
-        amounts_rao=prepared.numbers(move.amount_rao for move in moves),
+        debits=prepared.numbers([places[move.debit.code] for move in moves]),
+        credits=prepared.numbers([places[move.credit.code] for move in moves]),
+        amounts_rao=prepared.numbers([move.amount_rao for move in moves]),
     )
     return None if entry_id is None else int(entry_id)
 
@@ -279,9 +279,9 @@ def _said(entry: Entry) -> tuple[dict[str, int], dict[str, object]]:
         "note": entry.note,
         "digest": entry.digest(),
         "codes": prepared.texts(codes),
-        "kinds": prepared.texts(account.kind.value for account in accounts),
-        "owners": prepared.uuids(account.owner for account in accounts),
-        "assets": prepared.numbers(account.asset for account in accounts),
+        "kinds": prepared.texts([account.kind for account in accounts]),
+        "owners": prepared.uuids([account.owner for account in accounts]),
+        "assets": prepared.numbers([account.asset for account in accounts]),
     }
     return {code: place for place, code in enumerate(codes, 1)}, said
 

@@ -6,6 +6,7 @@ ISSUANCE, whose balance is therefore minus what was issued; giving TAO back to i
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,6 +16,8 @@ TAO = 0  # n is kept for the alpha of netuid n
 USD = 2**16 + 840
 # A ss58 address of a substrate key has 47 or 48 characters; the rest is room for test names.
 HOTKEY_LENGTH_MAX = 64
+# Every epoch names the wallets that the one before named: as many as 128 subnets have neurons, half a kilobyte each.
+KEPT_WALLETS_MAX = 128 * 256
 
 
 class AccountKind(StrEnum):
@@ -104,6 +107,7 @@ ISSUANCE = Address("issuance", AccountKind.ISSUANCE)
 COLLECTING = (FEES, BURNED, EMISSION_UNCLAIMED)
 
 
+@lru_cache(maxsize=KEPT_WALLETS_MAX)
 def wallet(owner: UUID) -> Address:
     """Name the wallet of an owner."""
     return Address(f"wallet:{owner}", AccountKind.WALLET, owner)

@@ -160,7 +160,7 @@ def uuids(values: Iterable[UUID | None]) -> str:
 
 def texts(values: Iterable[object]) -> str:
     """Write an array of what reads well as text (ids, truth values) as PostgreSQL reads it; None is NULL."""
-    words = [value if value is None or type(value) is str else str(value) for value in values]
+    words = [value if value is None or isinstance(value, str) else str(value) for value in values]
     if not words:
         return "{}"
     if None not in words:
