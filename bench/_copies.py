@@ -9,12 +9,13 @@
 - BARE: the transfers alone, into a table with nothing on it. A posting writes twice as many rows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
 
-from bench.figures import best_s
+from bench.figures import bests_s
 
 KEPT = "COPY of the transfers, with indexes and checks"
 BARE_WHOLE = "bare COPY of transfers, accounts, entry"
@@ -32,16 +33,27 @@ PEERS = {
     BARE: (NOTHING_ON_IT, ["ledger_transfer"]),
 }
 
+RUNS = 20  # short ones: a few of each fall between what else the machine does
+
 Row = tuple[Any, ...]
 Written = dict[str, list[Row]]  # a posting's rows by their table
 
 
-def rates(size: int, count: int) -> Iterator[tuple[str, float]]:
-    """Copy what the newest entries wrote, so many of such a size, and yield each peer's transfers a second."""
-    postings = _newest(size, count)
-    for place, (said, (made_by, tables)) in enumerate(PEERS.items()):
-        taken_s = best_s(_copier(f"bench_{place}", postings, tables, made_by=made_by))
-        yield said, size * count / taken_s
+def beside(posting: Callable[[], object], size: int, count: int) -> tuple[float, dict[str, float]]:
+    """Post, and copy what the newest entries wrote, in turns: so many entries of such a size.
+
+    Return how many transfers a second are posted, and how many each peer copies.
+    """
+    posting()
+    written = _newest(size, count)
+    copies = [
+        _made(f"bench_{place}", tables, made_by=made_by)
+        for place, (made_by, tables) in enumerate(PEERS.values())
+    ]
+    works = [posting, *(partial(_copy, written, into) for into in copies)]
+    taken_s = bests_s(works, runs=RUNS, before=partial(_empty, copies))
+    posted, *copied = (size * count / one for one in taken_s)
+    return posted, dict(zip(PEERS, copied, strict=True))
 
 
 def _newest(size: int, count: int) -> list[Written]:
@@ -73,22 +85,24 @@ def _rows(table: str, which: str, parameter: object) -> list[Row]:
         return list(cursor.fetchall())
 
 
-def _copier(
-    name: str, postings: list[Written], tables: list[str], *, made_by: str
-) -> Callable[[], None]:
+def _made(name: str, tables: list[str], *, made_by: str) -> dict[str, str]:
+    """Make a copy of each table, and name it by the table."""
     copies = {table: f"{name}_{table}" for table in tables}
     with connection.cursor() as cursor:
-        for table, copy_of_it in copies.items():
-            cursor.execute(made_by.format(copy=copy_of_it, table=table))
+        for table, copy in copies.items():
+            cursor.execute(made_by.format(copy=copy, table=table))
+    return copies
 
-    def copy() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {', '.join(copies.values())}")
-        for written in postings:
-            with transaction.atomic(), connection.cursor() as cursor:
-                for table, copy_of_it in copies.items():
-                    with cursor.copy(f"COPY {copy_of_it} ({COLUMNS[table]}) FROM STDIN") as target:
-                        for row in written[table]:
-                            target.write_row(row)
 
-    return copy
+def _empty(copies: list[dict[str, str]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(copy for into in copies for copy in into.values())}")
+
+
+def _copy(postings: list[Written], into: dict[str, str]) -> None:
+    for written in postings:
+        with transaction.atomic(), connection.cursor() as cursor:
+            for table, copy in into.items():
+                with cursor.copy(f"COPY {copy} ({COLUMNS[table]}) FROM STDIN") as target:
+                    for row in written[table]:
+                        target.write_row(row)

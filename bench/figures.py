@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 RUNS = 5  # the best of them: noise of a shared machine only ever adds
@@ -41,10 +41,26 @@ class Figure:
 
 def best_s(work: Callable[[], object], *, runs: int = RUNS) -> float:
     """Return the shortest of some runs, in seconds."""
-    best = float("inf")
-    for _ in range(runs):
-        gc.collect()
-        started = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - started)
+    [best] = bests_s([work], runs=runs)
     return best
+
+
+def bests_s(
+    works: Sequence[Callable[[], object]],
+    *,
+    runs: int = RUNS,
+    before: Callable[[], object] = gc.collect,
+) -> list[float]:
+    """Return the shortest of some runs of each, taken in turns: who else uses the machine slows all of them alike.
+
+    before: what makes ready for each run; no run is charged for it.
+    """
+    bests = [float("inf")] * len(works)
+    for _ in range(runs):
+        for place, work in enumerate(works):
+            before()
+            gc.collect()
+            started = time.perf_counter()
+            work()
+            bests[place] = min(bests[place], time.perf_counter() - started)
+    return bests

@@ -21,7 +21,7 @@ from uuid import uuid4
 import psycopg
 
 from bench import _copies, _payers, _peers, _world
-from bench.figures import Figure, best_s
+from bench.figures import Figure
 from ledger import operations as ledger
 from ledger.chart import FEES, ISSUANCE, TREASURY, Address, Code, wallet
 from ledger.entries import Entry, Move
@@ -31,7 +31,7 @@ PAYERS = 8
 SECONDS = 4.0
 FUNDS_RAO = 10**12
 BATCH = 500
-BATCH_COUNT = 20  # a run of about a second
+BATCH_COUNT = 5  # a run of about a tenth of a second
 PGBENCH_SCALE = 10  # more branches than connections, or they would wait for each other
 HORDAK = ("django-hordak==2.0.0", "psycopg[binary]==3.2.*", "setuptools<81")
 PGBENCH_TARGET, HORDAK_TARGET, HOT_TARGET, COPY_TARGET = 0.5, 4.0, 0.8, 0.3
@@ -43,8 +43,7 @@ def measure() -> Iterator[Figure]:
         wallets = _funded()
         spread = _payers.rate(_payers.spread(wallets), payers=PAYERS, seconds=SECONDS)
         hot = _payers.rate(_payers.to_one(wallets, FEES), payers=PAYERS, seconds=SECONDS)
-        batched = BATCH * BATCH_COUNT / best_s(lambda: _post_batches(wallets))
-        copied = dict(_copies.rates(BATCH, BATCH_COUNT))
+        batched, copied = _copies.beside(lambda: _post_batches(wallets), BATCH, BATCH_COUNT)
         pgbench, hordak = _pgbench(), _hordak()
     yield _beside("transfers", spread, pgbench, "pgbench, TPC-B-like", PGBENCH_TARGET)
     yield _beside("transfers", spread, hordak, "django-hordak", HORDAK_TARGET)
