@@ -39,7 +39,9 @@ def database(url: str) -> dict[str, object]:
         "CONN_HEALTH_CHECKS": True,
         # A write that waits longer than this for a lock answers "try again" instead of piling up.
         "OPTIONS": {
+            # A killed process's transaction, which holds locks and waits for more, ends within a second of it.
             "options": "-c lock_timeout=5s -c statement_timeout=60s "
+            "-c client_connection_check_interval=1s "
             f"-c pg_trgm.strict_word_similarity_threshold={WORD_SIMILARITY} "
             # Statements of ledger.prepared are planned once, at their second use: each finds its rows by an index.
             "-c plan_cache_mode=force_generic_plan",
