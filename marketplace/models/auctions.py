@@ -1,6 +1,7 @@
 """Auctions, and the bids that are made in them."""
 
 import uuid
+from datetime import datetime
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
@@ -209,6 +210,11 @@ class Auction(models.Model):
 
     def __str__(self) -> str:
         return f"auction of subnet {self.netuid}"
+
+    @property
+    def shut_at(self) -> datetime:
+        """Return from when on nothing is taken: its end, which is settled a moment later, or an earlier one."""
+        return min(self.ended_at or self.closes_at, self.closes_at)
 
 
 class Bid(models.Model):

@@ -133,7 +133,7 @@ def cancel_auction(
     if versions is not None and auction.version not in versions:
         raise PreconditionFailed(version=auction.version)
     if auction.state != Auction.State.OPEN:
-        raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
+        raise AuctionClosed(closes_at=auction.shut_at)
     were_taken_out = auction.format == Auction.Format.ENGLISH and auction.leader is None
     if auction.bid_count and not were_taken_out:
         raise AuctionHasBids(bid_count=auction.bid_count)

@@ -248,7 +248,7 @@ def _require_may_bid(
 ) -> None:
     """Refuse whoever may not bid here, whatever they offer. An auction that ended early is closed, whatever its hour says."""
     if auction.state != Auction.State.OPEN:
-        raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
+        raise AuctionClosed(closes_at=auction.shut_at)
     if bidder == auction.seller:
         raise SellerCannotBid(auction_id=auction.id)
     if bidder in auction.voided_bidders:

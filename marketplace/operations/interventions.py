@@ -42,7 +42,7 @@ def void_bids(
     if auction.format != Auction.Format.ENGLISH:
         raise BidsNotVoidable
     if auction.state != Auction.State.OPEN or now >= auction.closes_at:
-        raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
+        raise AuctionClosed(closes_at=auction.shut_at)
     if queries.place_of(auction, bidder) is None:
         raise BidderUnknown(bidder=bidder)
 
@@ -77,7 +77,7 @@ def call_off_auction(*, auction_id: UUID, reason: str, operator: UUID, now: date
     if auction.called_off_reason:
         return auction
     if Auction.State.CANCELLED not in Auction.TRANSITIONS[Auction.State(auction.state)]:
-        raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
+        raise AuctionClosed(closes_at=auction.shut_at)
     auction.called_off_reason, auction.called_off_by = said, operator
     hammer.end_chance(auction, SecondChance.State.WITHDRAWN, now=now)
     logger.warning("auction:called off auction=%s operator=%s", auction.id, operator)

@@ -127,7 +127,7 @@ def _check(
     if auction.format != Format.SEALED:
         raise WrongFormat(format=auction.format)
     if auction.state != Auction.State.OPEN or now >= auction.closes_at:
-        raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
+        raise AuctionClosed(closes_at=auction.shut_at)
     if now < auction.opens_at:
         raise AuctionNotOpenYet(opens_at=auction.opens_at)
     if bidder == auction.seller:

@@ -42,7 +42,7 @@ def take_subnet(
 def _check(auction: Auction, *, buyer: UUID, max_price_rao: int, now: datetime) -> Sold:
     """Decide about a purchase. An auction that ended early is closed, whatever its hour says."""
     if auction.state != Auction.State.OPEN:
-        raise AuctionClosed(closes_at=auction.ended_at or auction.closes_at)
+        raise AuctionClosed(closes_at=auction.shut_at)
     if buyer == auction.seller:
         raise SellerCannotBid(auction_id=auction.id)
     if buyer in auction.voided_bidders:

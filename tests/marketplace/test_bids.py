@@ -235,6 +235,17 @@ def test_a_bid_on_a_cancelled_auction_is_refused():
     assert refusal.value.fields == {"closes_at": NOW}
 
 
+def test_a_bid_after_the_settlement_is_told_the_end_and_not_when_it_was_settled():
+    on, ada = world.auction(duration_s=3_600), world.person(tao=100)
+    world.bid(on, ada, 40)
+    world.settle(on, now=NOW + world.HOUR + timedelta(seconds=3))
+
+    with pytest.raises(AuctionClosed) as refusal:
+        world.bid(on, world.person(tao=100), 50, now=NOW + world.HOUR + timedelta(seconds=5))
+
+    assert refusal.value.fields == {"closes_at": NOW + world.HOUR}
+
+
 def test_a_bid_on_no_auction_is_refused():
     with pytest.raises(AuctionUnknown):
         operations.place_bid(auction_id=uuid4(), bidder=uuid4(), max_rao=TAO, key="one", now=NOW)
