@@ -188,7 +188,6 @@ from marketplace.queries.trust import (
     dispute_of,
     disputes_about,
     lock_dispute,
-    lock_purchase,
     purchase,
     reputation,
 )
@@ -312,7 +311,6 @@ __all__ = [
     "lock_offer",
     "lock_open_offers",
     "lock_person",
-    "lock_purchase",
     "lock_purse",
     "lock_search",
     "lock_uncleared",

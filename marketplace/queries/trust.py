@@ -95,15 +95,6 @@ def purchase(sale_id: UUID, *, buyer: UUID) -> Sale:
     return found
 
 
-def lock_purchase(sale_id: UUID, *, buyer: UUID) -> Sale:
-    """Lock a sale that somebody bought in. Raises: SaleUnknown."""
-    rows = Sale.objects.select_for_update(of=("self",))
-    found = rows.filter(pk=sale_id, buyer=buyer, seller__isnull=False).first()
-    if found is None:
-        raise SaleUnknown(sale_id=sale_id)
-    return found
-
-
 def lock_dispute(dispute_id: UUID) -> Dispute:
     """Lock a dispute. Raises: DisputeUnknown."""
     found = Dispute.objects.select_for_update(of=("self",)).filter(pk=dispute_id).first()

@@ -1,12 +1,16 @@
 """What the database refuses is refused whatever a session has set: no trigger asks pgtrigger whether to look away."""
 
+import re
+
 import pgtrigger
 import pytest
 from django.apps import apps
 from django.db import connection
 
+from ledger.management.commands import grant_application_role as granting
 from ledger.models import Entry
 from ledger.triggers import Refuse
+from tests.project.tree import ROOT
 
 ASKS_WHETHER_TO_LOOK_AWAY = "_pgtrigger_should_ignore"
 TRIGGERS = [
@@ -30,6 +34,24 @@ def test_the_scan_tells_a_trigger_that_sleeps_from_one_that_does_not():
 
     assert looks_away(pgtrigger.Protect(**facts), Entry)
     assert not looks_away(Refuse(**facts), Entry)
+
+
+def test_no_fact_is_locked_which_the_programs_role_may_not_do():
+    """A lock asks for the right to update; tests come as the owner, and would not notice."""
+    refused = set(granting._refused())
+    facts = {
+        model.__name__ for model in apps.get_models() if (model._meta.db_table, "UPDATE") in refused
+    }
+    locked = [
+        (path.name, name)
+        for app in ("ledger", "subnets", "compute", "marketplace")
+        for path in (ROOT / app).rglob("*.py")
+        for name in re.findall(r"\b(\w+)\.objects\b[^\n]*\.?select_for_update\(", path.read_text())
+    ]
+
+    assert len(facts) > 20
+    assert len(locked) > 20
+    assert [(file, name) for file, name in locked if name in facts] == []
 
 
 @pytest.mark.django_db
