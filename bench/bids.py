@@ -36,7 +36,7 @@ CLIENTS = 8
 PGBENCH_S = 2
 GROWTH = (1, 8, 64)
 BIDS = {1: 200, 8: 400, 64: 150}
-# A statement gets its plan at its seventh use on a connection; 64 get half of that.
+# A statement gets its plan at its second use on a connection, and everything else gets warm meanwhile.
 WARMING = {1: 20, 8: 120, 64: 192}
 # By how many steps one accepted bid moves the highest maximum, with room to spare: a lone bidder raises by five and a
 # half on average, and in a crowd most bids stay below the leader's. Every bidder must have the last price, and more
