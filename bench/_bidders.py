@@ -10,10 +10,9 @@ counter, as this benchmark once had them, know of each other what no bidder know
 A run ends after so many accepted bids; refusals take their time and are counted apart.
 """
 
+import http.client
 import json
 import multiprocessing
-import re
-import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +21,6 @@ from datetime import UTC, datetime
 from multiprocessing.sharedctypes import Synchronized
 from queue import Empty
 from threading import Barrier, Thread
-from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -210,12 +208,23 @@ def _caller(bidder: UUID) -> Bid:
 
 
 def _sender(key: str, *, port: int) -> Bid:
-    line = _Line(port, key)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def bid(auction: UUID, max_rao: int) -> Said:
-        status, said = line.post(f"/api/v1/auctions/{auction}/bids/", {"max_rao": str(max_rao)})
-        assert status in {200, 201, 409}, (status, said)
-        if status == 409:
+        line.request(
+            "POST",
+            f"/api/v1/auctions/{auction}/bids/",
+            body=json.dumps({"max_rao": str(max_rao)}),
+            headers={
+                "Content-Type": "application/json",
+                "Authorization": f"Bearer {key}",
+                "Idempotency-Key": uuid4().hex,
+            },
+        )
+        answer = line.getresponse()
+        said = json.loads(answer.read())
+        assert answer.status in {200, 201, 409}, (answer.status, said)
+        if answer.status == 409:
             return _refused(said)
         return Said(
             is_taken=True,
@@ -223,42 +232,6 @@ def _sender(key: str, *, port: int) -> Bid:
         )
 
     return bid
-
-
-class _Line:
-    """A kept HTTP connection that asks one at a time.
-
-    http.client reads headers as those of a letter, which takes the cores that it shares with the server longer than all
-    else a bidder does; a program in C, as pgbench is, would not.
-    """
-
-    def __init__(self, port: int, key: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self._key = key
-
-    def post(self, path: str, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        """Return the status and the JSON of an answer."""
-        said = json.dumps(body)
-        lines = (
-            f"POST {path} HTTP/1.1",
-            f"Host: 127.0.0.1\r\nAuthorization: Bearer {self._key}\r\nIdempotency-Key: {uuid4().hex}",
-            f"Content-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n{said}",
-        )
-        self._socket.sendall("\r\n".join(lines).encode())
-        heard = b""
-        while b"\r\n\r\n" not in heard:
-            heard += self._more()
-        head, _, content = heard.partition(b"\r\n\r\n")
-        found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-        assert found, head
-        while len(content) < int(found[1]):
-            content += self._more()
-        return int(head.split(b" ", 2)[1]), json.loads(content)
-
-    def _more(self) -> bytes:
-        piece = self._socket.recv(65_536)
-        assert piece, "the server hung up"
-        return piece
 
 
 def _refused(said: dict[str, object]) -> Said:

@@ -29,14 +29,10 @@ class Move:
     amount_rao: int
 
     def __post_init__(self) -> None:
-        # An epoch makes hundreds of moves: claims that hold are looked at here, without a call for each.
-        debit, credit, amount_rao = self.debit, self.credit, self.amount_rao
-        if type(amount_rao) is not int or not 0 < amount_rao <= MAX_RAO:
-            _require_amount(amount_rao)
-        if debit.code == credit.code:
-            raise ValueError(f"{debit.code} cannot pay itself")
-        if debit.asset != credit.asset:
-            _require_one_asset(debit, credit)
+        _require_amount(self.amount_rao)
+        if self.debit.code == self.credit.code:
+            raise ValueError(f"{self.debit.code} cannot pay itself")
+        _require_one_asset(self.debit, self.credit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def _place(all_asked: Sequence[_Asked], turn: Turn, *, is_patient: bool) -> list
     """Place bids on one auction, in their order; None when one could be placed and the row is not locked.
 
     Everybody wants the auction's row, so little is sent under its lock, and nothing is waited for but what the next
-    step needs: three statements lock and read, one writes all bids, one posts.
+    step needs: three statements lock and read, one writes all bids, one posts, one keeps refusals.
     Whoever is patient waits for the lock whatever the row says, and hears how the books stand.
     What is refused is kept by the same commit, and copies of a request wait for it.
     Raises: AuctionUnknown; InsufficientFunds; a database's error that `ledger.was_overtaken` knows.

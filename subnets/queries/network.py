@@ -57,7 +57,8 @@ def waiting_rao(netuid: int, *, now: datetime) -> int:
     Emission is written down when an epoch closes or stake moves, which may be an hour ago. What is issued after the
     epoch's last block belongs to the next one. Raises: NetworkNotFounded.
     """
-    net, block = network(), block_now(now)
+    net = network()
+    block = clock.block_at(now, genesis_at=net.genesis_at, block_ms=net.block_ms)
     rows = list(Subnet.objects.only(*ACCRUED_BY, "next_epoch_block").order_by("netuid"))
     for place, row in enumerate(rows):
         if row.netuid == netuid:
