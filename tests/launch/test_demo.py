@@ -115,7 +115,7 @@ def test_a_child_that_dies_is_named_and_started_again(demo, tree):
     run = demo()
     heard(run, "status")
     log = tree / ".state/demo/logs/miner-1.log"
-    wait_until(lambda: "working" in log.read_text())
+    wait_until(lambda: "working ['miner']" in log.read_text())
     (miner,) = [pid for pid in children_of(run.pid) if output_of(pid) == log]
 
     os.kill(miner, signal.SIGKILL)
