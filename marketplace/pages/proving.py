@@ -20,7 +20,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import wraps
-from urllib.parse import urlsplit
 
 from allauth.account.authentication import get_authentication_records
 from allauth.account.decorators import reauthentication_required
@@ -31,10 +30,9 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from marketplace import queries
-from marketplace.pages.reader import reader
+from marketplace.pages.reader import reader, way_back
 
 View = Callable[..., HttpResponseBase]
 # Where whoever was sent to set up a factor came from: the pages of factors lead back there.
@@ -122,15 +120,6 @@ def explained(request: HttpRequest, refused: Standing) -> HttpResponse:
     request.session[CAME_FROM] = way_back(request)
     page = {"is_recovered": refused is Standing.RECOVERED, "came_from": way_back(request)}
     return render(request, "pages/second_factor.html", page, status=403)
-
-
-def way_back(request: HttpRequest) -> str:
-    """Return the page to come back to: this one, or of a form the page it stood on."""
-    if request.method != "POST":
-        return request.get_full_path()
-    sent_from = request.headers.get("Referer", "")
-    is_own = url_has_allowed_host_and_scheme(sent_from, allowed_hosts={request.get_host()})
-    return urlsplit(sent_from).path if is_own else settings.LOGIN_REDIRECT_URL
 
 
 def _ends_in_recovery(records: list[dict[str, object]]) -> bool:
