@@ -54,7 +54,9 @@ class LeaseWithdrawn(DomainError):
 
     code = "lease_withdrawn"
     http_status = 410
-    message = "The job was cancelled at {ended_at}. It does not count against you."
+    message = (
+        "The job was cancelled at {ended_at:%Y-%m-%d %H:%M:%S} UTC. It does not count against you."
+    )
 
 
 class MachineUnknown(DomainError):
@@ -94,7 +96,9 @@ class LeaseExpired(DomainError):
 
     code = "lease_expired"
     http_status = 410
-    message = "The lease ended at {deadline_at}; the job went to another machine."
+    message = (
+        "The lease ended at {deadline_at:%Y-%m-%d %H:%M:%S} UTC; the job went to another machine."
+    )
 
 
 class ResultDiffers(DomainError):
@@ -199,7 +203,7 @@ class SpendingLimitReached(DomainError):
     http_status = 402
     message = (
         "This API key may spend {limit_rao} rao a month, and {spent_rao} rao are spent or set aside. "
-        "The next month begins at {resets_at}; its owner can raise the limit before."
+        "The next month begins at {resets_at:%Y-%m-%d %H:%M} UTC; its owner can raise the limit before."
     )
 
 

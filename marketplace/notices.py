@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ledger.money import format_tao
+from ledger import spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,15 +366,12 @@ def path(kind: str, *, netuid: int | None, auction_id: object, data: Mapping[str
 def _spoken(data: Mapping[str, Any]) -> dict[str, str]:
     """Put money and instants as people say them."""
     known = {name: value for name, value in data.items() if value is not None}
-    spoken = {
-        name: f"{format_tao(int(known[name]))} TAO" for name in known if name.endswith("_rao")
-    }
+    said = {name: f"{spoken.tao(int(known[name]))} TAO" for name in known if name.endswith("_rao")}
     for name in (name for name in known if name.endswith("_cents")):
-        dollars, cents = divmod(int(known[name]), 100)
-        spoken[name] = f"{dollars}.{cents:02} USD"
+        said[name] = f"{spoken.dollars(int(known[name]))} USD"
     for name in (name for name in known if name.endswith("_at")):
-        spoken[name] = f"{datetime.fromisoformat(known[name]):%d %b %Y, %H:%M} UTC"
-    return spoken
+        said[name] = spoken.instant(datetime.fromisoformat(known[name]))
+    return said
 
 
 def _plainly(data: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ledger.money import format_tao
+from ledger import spoken
 from subnets.explain import Counted, Explanation, Judgement, View
 
 KEY_SHOWN = 8  # digits of a hotkey that tell it from its neighbours
@@ -10,7 +10,7 @@ KEY_SHOWN = 8  # digits of a hotkey that tell it from its neighbours
 
 def sentences(told: Explanation) -> list[str]:
     """Say why a uid was paid what it was, first the sum, then how it came about."""
-    paid = f"{format_tao(told.paid_rao)} TAO"
+    paid = f"{spoken.tao(told.paid_rao)} TAO"
     return [
         f"Epoch {told.number} of subnet {told.netuid} paid uid {told.uid} ({told.hotkey}) {paid}.",
         f"It was paid by rule version {told.rule_version}, “{told.rule_title}”.",
@@ -88,15 +88,15 @@ def given(counted: Counted, *, mute: str) -> str:
 def of_pay(told: Explanation) -> Iterator[str]:
     """Say what was taken off between what a miner earned and what it was paid."""
     if told.miner_earned_rao != told.miner_rao:
-        yield f"That earned {format_tao(told.miner_earned_rao)} TAO."
+        yield f"That earned {spoken.tao(told.miner_earned_rao)} TAO."
     if told.miner_burned_rao:
-        yield f"The rule burns a part: {format_tao(told.miner_burned_rao)} TAO."
+        yield f"The rule burns a part: {spoken.tao(told.miner_burned_rao)} TAO."
     if told.miner_withheld_rao:
         yield (
-            f"{format_tao(told.miner_withheld_rao)} TAO was withheld and burned: the neuron belongs to the "
+            f"{spoken.tao(told.miner_withheld_rao)} TAO was withheld and burned: the neuron belongs to the "
             "subnet's owner, who is paid by the owner's cut."
         )
-    yield f"Paid as a miner: {format_tao(told.miner_rao)} TAO."
+    yield f"Paid as a miner: {spoken.tao(told.miner_rao)} TAO."
 
 
 def as_validator(told: Explanation) -> Iterator[str]:
@@ -105,7 +105,7 @@ def as_validator(told: Explanation) -> Iterator[str]:
         return
     silence = mute(told)
     heard = f"did not count: {silence}" if silence else "counted"
-    yield f"As a validator it stood on {format_tao(told.stake_rao)} TAO, and what it said {heard}."
+    yield f"As a validator it stood on {spoken.tao(told.stake_rao)} TAO, and what it said {heard}."
     for judgement in told.judgements:
         yield of_judgement(judgement, mute=silence)
     yield (
@@ -114,10 +114,10 @@ def as_validator(told: Explanation) -> Iterator[str]:
     )
     for backer in told.backers:
         yield (
-            f"Stake of {backer.owner[:KEY_SHOWN]}…, {format_tao(backer.stake_rao)} TAO, was paid "
-            f"{format_tao(backer.paid_rao)} TAO."
+            f"Stake of {backer.owner[:KEY_SHOWN]}…, {spoken.tao(backer.stake_rao)} TAO, was paid "
+            f"{spoken.tao(backer.paid_rao)} TAO."
         )
-    yield f"Paid as a validator: {format_tao(told.validator_rao)} TAO."
+    yield f"Paid as a validator: {spoken.tao(told.validator_rao)} TAO."
 
 
 def of_judgement(judgement: Judgement, *, mute: str) -> str:

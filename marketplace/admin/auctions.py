@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.admin import ReadOnlyAdmin
 from ledger.errors import DomainError
 from marketplace import operations, queries
@@ -109,7 +110,7 @@ class AuctionAdmin(ReadOnlyAdmin):
                     now=timezone.now(),
                 )
             except DomainError as refusal:
-                form.add_error(None, str(refusal))
+                form.add_error(None, spoken.sentence(str(refusal)))
             else:
                 self.message_user(request, "Done. It is on record.", messages.SUCCESS)
                 return redirect("admin:marketplace_auction_change", auction.pk)

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.admin import ReadOnlyAdmin
 from ledger.errors import DomainError
-from ledger.money import format_tao
 from marketplace import operations, queries
 from marketplace.admin import debts
 from marketplace.admin.auctions import staff
@@ -52,7 +52,7 @@ class DepositAdmin(ReadOnlyAdmin):
     @admin.display(description="Owed, TAO")
     def owed(self, row: Deposit) -> str:
         """Show what its owner owes for this and other deposits."""
-        return format_tao(queries.owed_rao(row.owner))
+        return spoken.tao(queries.owed_rao(row.owner))
 
     @admin.action(description="Refund to the card", permissions=["change_cards"])
     def refund(self, request: HttpRequest, chosen: QuerySet[Deposit]) -> None:
@@ -80,7 +80,7 @@ class DepositAdmin(ReadOnlyAdmin):
             try:
                 said = act(deposit_id=deposit.pk, now=timezone.now())
             except DomainError as refusal:
-                said = str(refusal)
+                said = spoken.sentence(str(refusal))
             messages.info(request, f"{deposit.pk}: {said}")
 
 

@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.admin import ReadOnlyAdmin
 from ledger.errors import DomainError
-from ledger.money import format_tao
 from marketplace import operations, queries
 from marketplace.admin.auctions import staff
 from marketplace.models import Deposit, Forgiveness, ForgivenessApproval
@@ -41,11 +41,11 @@ def forgive_view(request: HttpRequest, pk: UUID) -> HttpResponse:
         try:
             row = operations.forgive_debt(deposit_id=pk, **asked)
         except DomainError as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(None, spoken.sentence(str(refusal)))
         else:
             messages.success(request, sentence(row))
             return redirect("admin:marketplace_forgiveness_change", row.pk)
-    owed = format_tao(queries.owed_rao(deposit.owner))
+    owed = spoken.tao(queries.owed_rao(deposit.owner))
     page = {**admin.site.each_context(request), "original": deposit, "form": form, "owed": owed}
     return render(request, "admin/forgive_act.html", page | {"title": "Forgive the debt"})
 
@@ -96,7 +96,7 @@ class ForgivenessAdmin(ReadOnlyAdmin):
     @admin.display(description="TAO", ordering="most_rao")
     def most(self, row: Forgiveness) -> str:
         """Show what is given up as people speak of it."""
-        return format_tao(row.forgiven_rao or row.most_rao)
+        return spoken.tao(row.forgiven_rao or row.most_rao)
 
     @admin.display(description="Agreed")
     def approvals_so_far(self, row: Forgiveness) -> str:

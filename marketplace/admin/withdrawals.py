@@ -13,9 +13,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.admin import ReadOnlyAdmin
 from ledger.errors import DomainError
-from ledger.money import format_tao
 from marketplace import operations
 from marketplace.admin.auctions import staff
 from marketplace.models import (
@@ -78,7 +78,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
     @admin.display(description="TAO", ordering="held_rao")
     def amount(self, row: Withdrawal) -> str:
         """Show what leaves as people speak of it."""
-        return format_tao(row.held_rao)
+        return spoken.tao(row.held_rao)
 
     @admin.display(description="Approvals")
     def approvals_so_far(self, row: Withdrawal) -> str:
@@ -140,7 +140,7 @@ class WithdrawalAdmin(ReadOnlyAdmin):
             try:
                 operation(withdrawal_id=pk, **asked)
             except DomainError as refusal:
-                form.add_error(None, str(refusal))
+                form.add_error(None, spoken.sentence(str(refusal)))
             else:
                 self.message_user(request, "Done. It is on record.", messages.SUCCESS)
                 return redirect("admin:marketplace_withdrawal_change", pk)

@@ -16,7 +16,7 @@ class ApiKeyExpired(DomainError):
 
     code = "api_key_expired"
     http_status = 401
-    message = "This API key ended at {expires_at}. Make a new one on the page API keys."
+    message = "This API key ended at {expires_at:%Y-%m-%d %H:%M:%S} UTC. Make a new one on the page API keys."
 
 
 class ApiKeyRevoked(DomainError):
@@ -24,7 +24,7 @@ class ApiKeyRevoked(DomainError):
 
     code = "api_key_revoked"
     http_status = 401
-    message = "This API key was revoked at {revoked_at}. Make a new one on the page API keys."
+    message = "This API key was revoked at {revoked_at:%Y-%m-%d %H:%M:%S} UTC. Make a new one on the page API keys."
 
 
 class ApiKeyAddressRefused(DomainError):

@@ -67,7 +67,9 @@ class WithdrawalCoolingDown(DomainError):
 
     code = "withdrawal_cooling_down"
     http_status = 409
-    message = "Because {words} is new, withdrawals wait until {until:%d %b %Y, %H:%M} UTC. Try again then."
+    message = (
+        "Because {words} is new, withdrawals wait until {until:%Y-%m-%d %H:%M} UTC. Try again then."
+    )
 
 
 class WithdrawalQuoteChanged(DomainError):

@@ -7,6 +7,8 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
 
+from ledger import spoken
+
 
 class SlotPremium(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -47,4 +49,4 @@ class SlotPremium(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"premium on slots from {self.starts_at:%Y-%m-%d %H:%M}"
+        return f"premium on slots from {spoken.instant(self.starts_at)}"

@@ -16,6 +16,7 @@ from compute import queries as compute
 from compute.models import Machine
 from compute.queries.machines import LIVE_WITHIN
 from ledger import queries as books
+from ledger import spoken
 from ledger.chart import Code
 from ledger.errors import DomainError
 from ledger.money import RAO_PER_TAO, format_tao
@@ -23,7 +24,6 @@ from marketplace import operations as marketplace
 from marketplace import payments
 from marketplace import queries as market
 from marketplace.models import Deposit, User
-from marketplace.pages import wording
 from marketplace.pages.forms import CodeForm, TopUpForm, code_form
 from marketplace.pages.reader import form_key, reader
 from marketplace.pages.refusals import answered, words
@@ -118,21 +118,16 @@ def test_tao(request: HttpRequest) -> HttpResponse:
     return redirect("wallet")
 
 
-def dollars(cents: int) -> str:
-    """Spell an amount of US cents in dollars."""
-    return f"{cents // 100}.{cents % 100:02d}"
-
-
 def cards_of(owner: User) -> dict[str, Any]:
     """Return whether cards can be used, at what rate, and the last top-ups."""
     return {
         "cards_are_on": payments.is_switched_on(),
-        "rate_sentence": f"1 USD buys {wording.tao(settings.TOPUP_RAO_PER_CENT * 100)} TAO now.",
+        "rate_sentence": f"1 USD buys {spoken.tao(settings.TOPUP_RAO_PER_CENT * 100)} TAO now.",
         "deposits": [
             DepositLine(
                 row=row,
-                dollars=dollars(row.amount_cents),
-                refunded=dollars(row.refunded_cents) if row.refunded_cents else "",
+                dollars=spoken.dollars(row.amount_cents),
+                refunded=spoken.dollars(row.refunded_cents) if row.refunded_cents else "",
             )
             for row in market.deposits_of(owner.id)
         ],

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 
 from django import forms
 
+from ledger.spoken import count, tao
 from marketplace.browsing import ANY_FORMAT, AWAITING, Search, Wanted
 from marketplace.models import Auction
 from marketplace.pages.forms import TaoField
-from marketplace.pages.wording import count, tao
 from subnets.models import Blueprint
 from subnets.searching import QUERY_LENGTH_MAX
 

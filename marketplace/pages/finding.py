@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from ledger import spoken
 from marketplace import facts
 from marketplace import queries as market
 from marketplace.browsing import Listing, chosen
@@ -146,15 +147,15 @@ def subnet_line(row: Listing) -> SubnetLine:
         netuid=row.netuid,
         name=row.name,
         about=f"{Blueprint(row.blueprint).label} · {row.summary}",
-        emission_words=wording.tao(row.emission_day_rao, places=2)
+        emission_words=spoken.tao(row.emission_day_rao, places=2)
         if row.epoch_number
         else wording.DASH,
         growth_words=wording.DASH if growth_bps is None else wording.change(growth_bps),
         growth_class="loss" if (growth_bps or 0) < 0 else "gain",
-        revenue_words=wording.tao(row.revenue_week_rao, places=2),
-        stake_words=wording.tao(row.stake_rao, places=0),
+        revenue_words=spoken.tao(row.revenue_week_rao, places=2),
+        stake_words=spoken.tao(row.stake_rao, places=0),
         miners=row.miner_count,
-        price_words=wording.DASH if row.price_rao is None else wording.tao(row.price_rao, places=2),
+        price_words=wording.DASH if row.price_rao is None else spoken.tao(row.price_rao, places=2),
         price_about=price_about(row),
         auction_id=row.ask.auction_id if row.ask else None,
         chip="is-wait" if row.ask and row.ask.is_awaiting else "is-live",

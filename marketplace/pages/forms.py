@@ -9,8 +9,8 @@ from django.http import QueryDict
 
 from ledger.errors import NotAnAmount
 from ledger.money import parse_tao
+from ledger.spoken import count
 from marketplace.operations.deposits import DEPOSIT_CENTS_MAX, DEPOSIT_CENTS_MIN
-from marketplace.pages.wording import count
 from subnets.models import Blueprint
 from subnets.queries import SubnetRow
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from marketplace.pages import wording
+from ledger import spoken
 from subnets import queries as subnets
 from subnets.hyperparameters import BY_NAME, Authority, Hyperparameter
 from subnets.models import HyperparameterChange, Subnet
@@ -58,10 +58,10 @@ def parameter_line(line: subnets.HyperparameterLine) -> ParameterLine:
     low, high = row.bounds(row.who)
     return ParameterLine(
         name=row.name,
-        value=spoken(row, line.value),
+        value=value_said(row, line.value),
         is_default=line.is_default,
-        default=spoken(row, row.default),
-        bounds="on or off" if row.is_flag else f"{spoken(row, low)} to {spoken(row, high)}",
+        default=value_said(row, row.default),
+        bounds="on or off" if row.is_flag else f"{value_said(row, low)} to {value_said(row, high)}",
         who="owner" if row.who is Authority.OWNER else "operator",
         doc=row.doc,
         changeable_from_block=line.changeable_from_block,
@@ -73,20 +73,20 @@ def change_line(change: HyperparameterChange) -> ChangeLine:
     row = BY_NAME.get(change.name)
     return ChangeLine(
         name=change.name,
-        old_value=spoken(row, change.old_value),
-        new_value=spoken(row, change.new_value),
+        old_value=value_said(row, change.old_value),
+        new_value=value_said(row, change.new_value),
         at=change.at,
         block=change.block,
         account=change.account if change.authority == Authority.OWNER else None,
     )
 
 
-def spoken(row: Hyperparameter | None, value: int) -> str:
+def value_said(row: Hyperparameter | None, value: int) -> str:
     """Say a value in its unit: on, 0.0005 TAO, 360 blocks."""
     if row is None:
-        return wording.count(value)
+        return spoken.count(value)
     if row.is_flag:
         return "on" if value else "off"
     if row.unit == "rao":
-        return f"{wording.tao(value)}{wording.GAP}TAO"
-    return f"{wording.count(value)}{wording.GAP}{row.unit}"
+        return f"{spoken.tao(value)}{spoken.GAP}TAO"
+    return f"{spoken.count(value)}{spoken.GAP}{row.unit}"

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.errors import DomainError
 from marketplace import operations as marketplace
 from marketplace import queries as market
@@ -20,7 +21,7 @@ from marketplace.models import Offer
 from marketplace.negotiating import Side
 from marketplace.operations.proceeds import proceeds_of
 from marketplace.operations.rehearsal import rehearse, rehearsed
-from marketplace.pages import kept, wording
+from marketplace.pages import kept
 from marketplace.pages.offer_forms import AcceptForm, AskForm, FigureForm, OfferForm
 from marketplace.pages.reader import available_rao, form_key, reader
 from marketplace.pages.refusals import answered, words
@@ -182,8 +183,8 @@ def accept(request: HttpRequest, pk: UUID) -> str:
         now=timezone.now(),
     )
     if sale.buyer == reader(request).id:
-        return f"Subnet {sale.netuid} is yours, for {wording.tao(sale.price_rao)} TAO."
-    got_tao = wording.tao(sale.price_rao - sale.fee_rao - sale.royalty_rao)
+        return f"Subnet {sale.netuid} is yours, for {spoken.tao(sale.price_rao)} TAO."
+    got_tao = spoken.tao(sale.price_rao - sale.fee_rao - sale.royalty_rao)
     return f"Sold. {got_tao} TAO is in your wallet, and subnet {sale.netuid} is the buyer’s."
 
 
@@ -207,7 +208,7 @@ def counter(request: HttpRequest, pk: UUID) -> str:
         raise
     if side == Side.BUYER:
         return f"You countered. {promise_of(made)}"
-    return f"You asked for {wording.tao(made.amount_rao)} TAO. {lapse_of(made)}"
+    return f"You asked for {spoken.tao(made.amount_rao)} TAO. {lapse_of(made)}"
 
 
 def decline(request: HttpRequest, pk: UUID) -> str:
@@ -248,16 +249,16 @@ def line_of(seen: market.OfferView) -> OfferLine:
 
 def promise_of(made: Offer) -> str:
     """Say what is set aside, and until when."""
-    promised_tao = wording.tao(made.promised_rao)
+    promised_tao = spoken.tao(made.promised_rao)
     return (
-        f"{promised_tao} TAO is set aside until {made.promised_until:%d %b %Y %H:%M} UTC, "
+        f"{promised_tao} TAO is set aside until {spoken.instant(made.promised_until)}, "
         "or until you withdraw."
     )
 
 
 def lapse_of(made: Offer) -> str:
     """Say until when the other side may answer."""
-    return f"The buyer may answer until {made.expires_at:%d %b %Y %H:%M} UTC."
+    return f"The buyer may answer until {spoken.instant(made.expires_at)}."
 
 
 def offer_of(request: HttpRequest, netuid: int, form: OfferForm, *, key: str) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from ledger import spoken
 from ledger.errors import DomainError
 from marketplace import hammer
 from marketplace import operations as marketplace
 from marketplace import queries as market
 from marketplace.models import Auction
 from marketplace.offering import Backing
-from marketplace.pages import wording
 from marketplace.pages.reader import form_key, reader
 from marketplace.pages.refusals import answered, words
 
@@ -41,7 +41,7 @@ def pay_auction(request: HttpRequest, pk: UUID) -> HttpResponse:
             "The seller no longer owns this subnet. You paid nothing; your deposit is free.",
         )
     else:
-        paid = wording.tao(sale.price_rao)
+        paid = spoken.tao(sale.price_rao)
         messages.success(request, f"Subnet {sale.netuid} is yours, for {paid} TAO.")
     return redirect("auction", pk=pk)
 

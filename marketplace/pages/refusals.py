@@ -8,13 +8,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from ledger import spoken
 from ledger.errors import DomainError
-from marketplace.pages import wording
 
 
 def words(refusal: DomainError) -> str:
     """Say a refusal as people talk of money: TAO, not rao."""
-    return wording.amounts_spoken(str(refusal))
+    return spoken.sentence(str(refusal))
 
 
 def answered(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

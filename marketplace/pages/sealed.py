@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.errors import DomainError
 from marketplace import operations as marketplace
 from marketplace import queries as market
@@ -19,7 +20,7 @@ from marketplace.errors import SealedBidsUnreadable
 from marketplace.models import Auction
 from marketplace.offering import Format
 from marketplace.operations.rehearsal import rehearsed
-from marketplace.pages import kept, wording
+from marketplace.pages import kept
 from marketplace.pages.forms import TaoField
 from marketplace.pages.guarding import guard
 from marketplace.pages.reader import available_rao, form_key, reader
@@ -93,7 +94,7 @@ def seal(request: HttpRequest, pk: UUID) -> HttpResponse:
         return refused(request, pk, form)
     # What was reviewed is what will be set aside, whatever comes into the wallet meanwhile.
     seen = {"max_rao": asked["max_rao"], "cover_rao": cover_rao}
-    covered = SealedForm({name: wording.tao(rao) for name, rao in seen.items()})
+    covered = SealedForm({name: spoken.tao(rao) for name, rao in seen.items()})
     kept.keep(request, reviewed(pk), covered, key=key)
     return redirect("seal_review", pk=pk)
 
@@ -125,7 +126,7 @@ def cover(placed: marketplace.SealedPlaced) -> int:
 def sealed(request: HttpRequest, pk: UUID, placed: marketplace.SealedPlaced) -> HttpResponse:
     """Lead back to the auction, which shows the reader their own bid."""
     kept.forget(request, reviewed(pk))
-    set_aside = wording.tao(placed.cover_rao)
+    set_aside = spoken.tao(placed.cover_rao)
     messages.success(
         request,
         f"Your bid is sealed as bid {placed.sequence}. {set_aside} TAO are set aside until the end.",

@@ -11,11 +11,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.errors import DomainError
 from marketplace import operations as marketplace
 from marketplace import queries as market
 from marketplace.operations.rehearsal import rehearse
-from marketplace.pages import kept, wording
+from marketplace.pages import kept
 from marketplace.pages.finding import slot_figures
 from marketplace.pages.forms import SlotForm
 from marketplace.pages.reader import available_rao, form_key, reader
@@ -105,7 +106,7 @@ def bought(request: HttpRequest, form: SlotForm) -> HttpResponse:
         return refused(request, form, refusal)
     kept.forget(request, REVIEWED)
     messages.success(
-        request, f"Subnet {sale.netuid} is yours, for {wording.tao(sale.price_rao)} TAO."
+        request, f"Subnet {sale.netuid} is yours, for {spoken.tao(sale.price_rao)} TAO."
     )
     return redirect("subnet", netuid=sale.netuid)
 
@@ -148,4 +149,4 @@ def premium_curve(priced: market.SlotCost | None) -> list[tuple[datetime, int]]:
 
 def typed_tao(rao: int | None) -> str:
     """Write rao as a form field holds it."""
-    return "" if rao is None else wording.tao(rao).replace(wording.GAP, "")
+    return "" if rao is None else spoken.tao(rao).replace(spoken.GAP, "")

@@ -12,11 +12,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.errors import DomainError
 from marketplace import operations as marketplace
 from marketplace import queries as market
 from marketplace.operations.rehearsal import rehearse
-from marketplace.pages import kept, wording
+from marketplace.pages import kept
 from marketplace.pages.forms import TaoField
 from marketplace.pages.reader import available_rao, form_key, reader
 from marketplace.pages.refusals import answered, words
@@ -76,7 +77,7 @@ def taken(request: HttpRequest, pk: UUID, purchase: dict[str, Any]) -> HttpRespo
     sale = marketplace.take_subnet(**purchase)
     kept.forget(request, reviewed(pk))
     messages.success(
-        request, f"Subnet {sale.netuid} is yours, for {wording.tao(sale.price_rao)} TAO."
+        request, f"Subnet {sale.netuid} is yours, for {spoken.tao(sale.price_rao)} TAO."
     )
     return redirect("auction", pk=pk)
 

@@ -12,12 +12,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from ledger import spoken
 from ledger.errors import DomainError
 from marketplace import operations as marketplace
 from marketplace import queries as market
 from marketplace.models import Auction
 from marketplace.operations.rehearsal import rehearse
-from marketplace.pages import kept, wording
+from marketplace.pages import kept
 from marketplace.pages.forms import AuctionFilter, BidForm
 from marketplace.pages.guarding import guard
 from marketplace.pages.paying import backed_rao, paying_part
@@ -142,9 +143,9 @@ def reviewed_bid(pk: UUID) -> str:
 def tell(request: HttpRequest, placed: marketplace.Placed) -> None:
     """Say what came of a bid."""
     if placed.is_leading:
-        messages.success(request, f"You lead. The price is {wording.tao(placed.price_rao)} TAO.")
+        messages.success(request, f"You lead. The price is {spoken.tao(placed.price_rao)} TAO.")
         return
-    next_tao = wording.tao(placed.min_next_rao)
+    next_tao = spoken.tao(placed.min_next_rao)
     messages.warning(
         request, f"Another bidder’s maximum is higher. To lead, bid {next_tao} TAO or more."
     )

@@ -19,6 +19,7 @@ from compute import queries as compute
 from compute.models import Usage
 from compute.queries import UsageSum
 from compute.reporting import REASON_LENGTH_MAX, Standing
+from ledger import spoken
 from marketplace.pages.exports import csv_file, paced
 from marketplace.pages.reader import reader
 from marketplace.pages.refusals import answered
@@ -99,7 +100,7 @@ def by_day(sums: Sequence[UsageSum], *, now: datetime) -> list[tuple[str, int]]:
     for line in sums:
         spent[line.day] = spent.get(line.day, 0) + line.price_rao
     days = [now.date() - timedelta(days=back) for back in reversed(range(compute.DAYS_SHOWN))]
-    return [(f"{day:%d %b}", spent.get(day, 0)) for day in days]
+    return [(spoken.day(day), spent.get(day, 0)) for day in days]
 
 
 def by_model(sums: Sequence[UsageSum]) -> list[ModelSum]:

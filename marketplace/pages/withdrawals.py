@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from ledger import spoken
 from ledger.errors import DomainError
 from ledger.money import RAO_PER_TAO
 from marketplace import operations as marketplace
@@ -25,8 +26,7 @@ from marketplace.bankpayouts import fault_words
 from marketplace.models import User, Withdrawal, WithdrawalAddress
 from marketplace.operations.rehearsal import rehearse
 from marketplace.operations.withdrawals import Asked, is_open, rules
-from marketplace.pages import kept, wording
-from marketplace.pages.accounts import dollars
+from marketplace.pages import kept
 from marketplace.pages.forms import TaoField
 from marketplace.pages.proving import proven_at, second_factor_required
 from marketplace.pages.reader import form_key, reader
@@ -69,8 +69,8 @@ class Line:
 def line(row: Withdrawal) -> Line:
     """Read a row for the page."""
     if row.arrives_cents is not None:
-        return Line(row, f"{dollars(row.arrives_cents)} USD", "Your account at Stripe")
-    return Line(row, f"{wording.tao(row.arrives_rao)} TAO", row.destination)
+        return Line(row, f"{spoken.dollars(row.arrives_cents)} USD", "Your account at Stripe")
+    return Line(row, f"{spoken.tao(row.arrives_rao)} TAO", row.destination)
 
 
 @login_required
@@ -177,7 +177,7 @@ def ways_out(owner: User, *, now: datetime) -> dict[str, Any]:
         "balance": market.purse(owner.id, now),
         "left_today_rao": max(0, allowed.a_day_rao - used_rao),
         "rules": allowed,
-        "cents_per_tao": dollars(RAO_PER_TAO // allowed.rao_per_cent),
+        "cents_per_tao": spoken.dollars(RAO_PER_TAO // allowed.rao_per_cent),
         "chain_is_on": is_open(Rail.CHAIN),
         "stripe_is_on": is_open(Rail.STRIPE),
         "is_rehearsed": settings.CHAIN == "rehearsal",
@@ -262,11 +262,11 @@ def told_of(quote: Quote, asked: Asked, owner: User) -> dict[str, Any]:
     address = (
         outgoing.withdrawal_address(asked.address_id, owner=owner.id) if asked.address_id else None
     )
-    in_dollars = f"{dollars(quote.arrives_cents)} USD"
+    in_dollars = f"{spoken.dollars(quote.arrives_cents)} USD"
     return {
         "quote": quote,
         "address": address,
-        "arrives": f"{wording.tao(quote.arrives_rao)} TAO" if address else in_dollars,
+        "arrives": f"{spoken.tao(quote.arrives_rao)} TAO" if address else in_dollars,
         "is_rehearsed": settings.CHAIN == "rehearsal",
         "approvals_needed": rules().approvals_needed(quote.held_rao),
     }

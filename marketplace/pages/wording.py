@@ -1,9 +1,5 @@
-"""Numbers, times and keys as a person reads them. Pure text in, text out: no clock, no database.
+"""Short figures, spans and keys as a person reads them, beside what `ledger.spoken` writes out. Pure text in, text out.
 
->>> tao(1_234_500_000_000)
-'1\u202f234.5'
->>> tao(-5, places=4)
-'\u22120.0000'
 >>> short_tao(1_250_000_000_000_000)
 '1.25\u202fM'
 >>> percent(1, of=3)
@@ -16,12 +12,9 @@ from datetime import datetime, timedelta
 
 from ledger.chart import Code
 from ledger.money import RAO_PER_TAO
+from ledger.spoken import GAP, MINUS, count, tao
 from marketplace.facts import Fact, Unit
 
-GAP = (
-    "\u202f"  # a narrow no-break space groups digits and stands before a unit (ISO 80000-1, 7.3.1)
-)
-MINUS = "\u2212"
 ELLIPSIS = "…"
 BPS = 10_000
 DASH = "–"  # stands where there is no figure yet
@@ -35,25 +28,6 @@ _SPANS = (
 )
 _SIZES = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 _KEY_IN_TEXT = re.compile(r"\b5[1-9A-HJ-NP-Za-km-z]{46,47}\b")  # ss58 of a substrate account
-_RAO_IN_TEXT = re.compile(r"(-?\d+) rao")
-
-
-def count(number: int) -> str:
-    """Group the digits of an integer by threes: "12 345"."""
-    grouped = f"{abs(number):,}".replace(",", GAP)
-    return MINUS + grouped if number < 0 else grouped
-
-
-def tao(rao: int, *, places: int | None = None) -> str:
-    """Write rao as TAO with grouped digits, exactly; with `places`, cut after that many decimals.
-
-    Cutting goes towards zero, so no figure ever shows more money than there is.
-    """
-    whole, part = divmod(abs(rao), RAO_PER_TAO)
-    decimals = f"{part:09d}"
-    decimals = decimals.rstrip("0") if places is None else decimals[:places]
-    text = count(whole) + (f".{decimals}" if decimals else "")
-    return MINUS + text if rao < 0 else text
 
 
 def short_tao(rao: int) -> str:
@@ -146,11 +120,6 @@ def size(byte_count: int) -> str:
     if gibibytes >= 1:
         return f"{gibibytes:.0f}{GAP}GiB"
     return f"{byte_count / 2**20:.0f}{GAP}MiB"
-
-
-def amounts_spoken(message: str) -> str:
-    """Turn every "123 rao" of a refusal's message into TAO, as people type it."""
-    return _RAO_IN_TEXT.sub(lambda match: f"{tao(int(match[1]))} TAO", message)
 
 
 def with_short_keys(text: str) -> str:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ledger import spoken
 from marketplace import queries as market
 from marketplace.devices import device_of
 from marketplace.facts import Fact
@@ -33,7 +34,7 @@ PLACES = 4
 @register.filter
 def tao(rao: int | None, places: int | None = None) -> str:
     """Write rao as TAO, exactly, or cut after `places` decimals."""
-    return wording.DASH if rao is None else wording.tao(rao, places=places)
+    return wording.DASH if rao is None else spoken.tao(rao, places=places)
 
 
 @register.filter
@@ -52,13 +53,13 @@ def tao_short(rao: int | None) -> str:
 @register.filter
 def tao_input(rao: int | None) -> str:
     """Write rao as a person would type it: plain digits, no grouping."""
-    return "" if rao is None else wording.tao(rao).replace(wording.GAP, "")
+    return "" if rao is None else spoken.tao(rao).replace(spoken.GAP, "")
 
 
 @register.filter
 def number(value: int | None) -> str:
     """Group an integer's digits."""
-    return wording.DASH if value is None else wording.count(value)
+    return wording.DASH if value is None else spoken.count(value)
 
 
 @register.filter
@@ -136,7 +137,7 @@ def spoken_keys(text: str) -> str:
 @register.filter
 def block_length(block_ms: int) -> str:
     """Write the length of a block in seconds: 12000 is "12 s", 250 is "0.25 s"."""
-    return f"{block_ms / 1000:g}{wording.GAP}s"
+    return f"{block_ms / 1000:g}{spoken.GAP}s"
 
 
 @register.simple_tag
@@ -144,13 +145,13 @@ def amount(rao: int | None, places: int = PLACES, *, signed: bool = False) -> st
     """Set money: whole digits, quieter decimals, the exact rao as value and the exact TAO as title."""
     if rao is None:
         return wording.DASH
-    text = wording.tao(rao, places=places)
+    text = spoken.tao(rao, places=places)
     whole, _, decimals = text.partition(".")
     sign = "+" if signed and rao > 0 else ""
     return format_html(
         '<data class="amount" value="{}" title="{} TAO">{}{}<span class="amount-part">.{}</span></data>',
         rao,
-        wording.tao(rao),
+        spoken.tao(rao),
         sign,
         whole,
         decimals,
@@ -163,9 +164,9 @@ def moment(at: datetime | None, now: datetime | None = None) -> str | SafeString
     if at is None:
         return wording.DASH
     return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
+        '<time datetime="{}" title="{}">{}</time>',
         at.isoformat(),
-        f"{at:%Y-%m-%d %H:%M:%S}",
+        spoken.instant(at, seconds=True),
         wording.distance(at, now=now or timezone.now()),
     )
 

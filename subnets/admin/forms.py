@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse_lazy
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.errors import DomainError
 from subnets import queries, rule_trial
 from subnets.admin.site import rule_problems
@@ -40,7 +41,7 @@ def said(refusal: DomainError) -> list[str]:
         return [
             f"{item['pointer'] or 'The rule'}: {item['message']}" for item in rule_problems(refusal)
         ]
-    return [str(refusal)]
+    return [spoken.sentence(str(refusal))]
 
 
 class RefusableForm(forms.ModelForm):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ledger.money import format_tao
+from ledger import spoken
 from subnets import operations, queries
 from subnets.admin.forms import OPERATORS, OWNERS, SubnetForm, WordsForm
 from subnets.admin.owned import OwnedAdmin, owner_of
@@ -73,7 +73,7 @@ class OwnSubnetAdmin(OwnedAdmin):
     @admin.display(description="waiting for the next epoch")
     def pending(self, obj: Subnet) -> str:
         """Show the emission that has accrued."""
-        return f"{format_tao(queries.waiting_rao(obj.netuid, now=timezone.now()))} TAO"
+        return f"{spoken.tao(queries.waiting_rao(obj.netuid, now=timezone.now()))} TAO"
 
     @admin.display(description="values")
     def set_by_operator(self, obj: Subnet) -> SafeString:
@@ -132,14 +132,14 @@ class OwnEpochAdmin(OwnedAdmin):
     @admin.display(description="emission")
     def emission(self, obj: Epoch) -> str:
         """Show the emission in TAO."""
-        return f"{format_tao(obj.emission_rao)} TAO"
+        return f"{spoken.tao(obj.emission_rao)} TAO"
 
     @admin.display(description="paid to")
     def parts(self, obj: Epoch) -> str:
         """Show who got what."""
         return (
-            f"owner {format_tao(obj.owner_rao)}, miners {format_tao(obj.miners_rao)}, "
-            f"validators {format_tao(obj.validators_rao)}, burned {format_tao(obj.burned_rao)} TAO"
+            f"owner {spoken.tao(obj.owner_rao)}, miners {spoken.tao(obj.miners_rao)}, "
+            f"validators {spoken.tao(obj.validators_rao)}, burned {spoken.tao(obj.burned_rao)} TAO"
         )
 
     @admin.display(description="public record")
@@ -170,7 +170,7 @@ class OwnNeuronAdmin(OwnedAdmin):
     @admin.display(description="last epoch")
     def earned(self, obj: Neuron) -> str:
         """Show what the last epoch paid."""
-        return f"{format_tao(obj.emission_rao)} TAO"
+        return f"{spoken.tao(obj.emission_rao)} TAO"
 
 
 @admin.register(HyperparameterChange, site=owner_site)

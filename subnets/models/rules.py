@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from ledger import spoken
 from ledger.triggers import Refuse
 from subnets.columns import (
     append_only,
@@ -97,7 +98,7 @@ class Backtest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"backtest of subnet {self.subnet_id} from {self.asked_at:%Y-%m-%d %H:%M}"
+        return f"backtest of subnet {self.subnet_id} from {spoken.instant(self.asked_at)}"
 
 
 class HyperparameterChange(models.Model):

@@ -9,10 +9,13 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger import spoken
 from ledger.chart import Code
 from ledger.money import MAX_SUPPLY_RAO, parse_tao
 from ledger.money import RAO_PER_TAO as TAO
-from marketplace.pages import drawing, wording
+from marketplace import notices
+from marketplace.errors import AuctionClosed, BuyNowGone, WithdrawalCoolingDown
+from marketplace.pages import drawing, refusals, wording
 from marketplace.pages.rule_words import rule_words
 from subnets.models import SUBNET_LIMIT
 from subnets.rules import DEFAULT_RULES
@@ -26,14 +29,51 @@ def drawn(source, **context):
 
 @given(st.integers(min_value=0, max_value=MAX_SUPPLY_RAO))
 def test_written_tao_reads_back_to_the_same_rao(rao):
-    assert parse_tao(wording.tao(rao).replace(wording.GAP, "")) == rao
+    assert parse_tao(spoken.tao(rao).replace(spoken.GAP, "")) == rao
 
 
 @given(st.integers(min_value=0, max_value=MAX_SUPPLY_RAO), st.integers(min_value=0, max_value=9))
 def test_a_cut_amount_never_shows_more_than_there_is(rao, places):
-    shown = parse_tao(wording.tao(rao, places=places).replace(wording.GAP, ""))
+    shown = parse_tao(spoken.tao(rao, places=places).replace(spoken.GAP, ""))
 
     assert 0 <= rao - shown < 10 ** (9 - places)
+
+
+def test_an_instant_is_written_as_templates_write_it():
+    at = datetime(2026, 12, 6, 9, 5, 7, tzinfo=UTC)
+    in_paris = at.astimezone(timezone.get_fixed_timezone(60))
+
+    assert drawn("{{ at }} UTC", at=at) == spoken.instant(at) == spoken.instant(in_paris)
+    assert 'title="6 Dec 2026 09:05:07 UTC"' in drawn("{% moment at %}", at=at)
+
+
+def test_a_notice_writes_figures_as_the_pages_do():
+    data = {"name": "Prime", "price_rao": str(2_400 * TAO), "due_at": "2026-12-06T09:05:00+00:00"}
+    card = {"name": "It", "amount_cents": 123_450, "refunded_cents": 5}
+
+    won, refunded = (
+        notices.sentence("payment_due", data),
+        notices.sentence("payment_refunded", card),
+    )
+
+    assert won.startswith(
+        f"You won Prime for 2{spoken.GAP}400 TAO. Pay until 6 Dec 2026 09:05 UTC,"
+    )
+    assert refunded.startswith(
+        f"It of 1{spoken.GAP}234.50 USD was given back to its card, 0.05 USD in all"
+    )
+
+
+def test_a_page_says_the_figures_of_a_refusal_as_its_own():
+    at = datetime(2026, 12, 6, 9, 5, tzinfo=UTC)
+
+    assert refusals.words(AuctionClosed(closes_at=at)).startswith(
+        "This auction closed at 6 Dec 2026 09:05:00 UTC."
+    )
+    assert refusals.words(WithdrawalCoolingDown(words="your password", until=at)).endswith(
+        "wait until 6 Dec 2026 09:05 UTC. Try again then."
+    )
+    assert f"1{spoken.GAP}234.5 TAO" in refusals.words(BuyNowGone(min_next_rao=1_234_500_000_000))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +90,7 @@ def test_a_cut_amount_never_shows_more_than_there_is(rao, places):
     ],
 )
 def test_a_tile_shows_three_digits(rao, words):
-    assert wording.short_tao(rao).replace(wording.GAP, " ") == words
+    assert wording.short_tao(rao).replace(spoken.GAP, " ") == words
 
 
 @pytest.mark.parametrize(
@@ -63,7 +103,7 @@ def test_a_tile_shows_three_digits(rao, words):
     ],
 )
 def test_a_share_is_written_in_percent(part, of, places, words):
-    assert wording.percent(part, of=of, places=places).replace(wording.GAP, " ") == words
+    assert wording.percent(part, of=of, places=places).replace(spoken.GAP, " ") == words
 
 
 @pytest.mark.parametrize(
@@ -79,11 +119,11 @@ def test_a_share_is_written_in_percent(part, of, places, words):
 def test_an_instant_is_told_by_its_distance(seconds, words):
     told = wording.distance(NOW + timedelta(seconds=seconds), now=NOW)
 
-    assert told.replace(wording.GAP, " ") == words
+    assert told.replace(spoken.GAP, " ") == words
 
 
 def test_a_refusal_speaks_of_tao():
-    told = wording.amounts_spoken("The lowest bid taken now is 1500000000 rao; this one was 1 rao.")
+    told = spoken.sentence("The lowest bid taken now is 1500000000 rao; this one was 1 rao.")
 
     assert told == "The lowest bid taken now is 1.5 TAO; this one was 0.000000001 TAO."
 
@@ -97,7 +137,7 @@ def test_an_amount_carries_its_exact_rao():
     html = drawn("{% amount rao %}", rao=1_234_567_890_123)
 
     assert 'value="1234567890123"' in html
-    assert f'title="1{wording.GAP}234.567890123 TAO"' in html
+    assert f'title="1{spoken.GAP}234.567890123 TAO"' in html
     assert ">.5678<" in html
 
 

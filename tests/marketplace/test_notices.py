@@ -87,7 +87,7 @@ def test_every_kind_says_a_whole_sentence_of_what_its_source_knows():
         assert "Prime" in said
         assert said.endswith(".")
     assert "12.5 TAO" in notices.sentence("outbid", data)
-    assert "22 Nov 2026, 13:00 UTC" in notices.sentence("outbid", data)
+    assert "ends 22 Nov 2026 13:00 UTC." in notices.sentence("outbid", data)
 
 
 @pytest.mark.parametrize("kind", ["outbid", "of_a_time_to_come"])
