@@ -20,9 +20,7 @@ from marketplace.operations.documents import DOCUMENTS_MAX, NAME_MAX, SIZE_BYTES
 from marketplace.operations.trust import DISPUTE_WITHIN, TEXT_MAX
 from marketplace.pages.reader import reader
 from marketplace.pages.refusals import answered, words
-from marketplace.pages.selling import own_subnet
 from subnets import queries as subnets
-from subnets.errors import NotTheOwner
 
 
 class DocumentForm(forms.Form):
@@ -52,18 +50,24 @@ class DisputeForm(forms.Form):
 @answered
 def documents(request: HttpRequest, netuid: int) -> HttpResponse:
     """Show what a subnet's owner shows of it; the owner adds files here and sees who read them."""
-    form = DocumentForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and added(request, netuid, form):
-        messages.success(request, "Everybody with an account can read the document now.")
-        return redirect("documents", netuid=netuid)
-    return render(request, "pages/documents.html", documents_page(request, netuid, form))
+    if request.method == "POST":
+        return add_document(request, netuid)
+    return render(request, "pages/documents.html", documents_page(request, netuid, DocumentForm()))
+
+
+@login_required
+def add_document(request: HttpRequest, netuid: int) -> HttpResponse:
+    """Show a file from now on, or say what was refused of it."""
+    form = DocumentForm(request.POST, request.FILES)
+    if not added(request, netuid, form):
+        return render(request, "pages/documents.html", documents_page(request, netuid, form))
+    messages.success(request, "Everybody with an account can read the document now.")
+    return redirect("documents", netuid=netuid)
 
 
 def added(request: HttpRequest, netuid: int, form: DocumentForm) -> bool:
     """Show the file; False with the refusal on the form. Raises: SubnetUnknown, NotTheOwner."""
-    if not request.user.is_authenticated:
-        raise NotTheOwner(netuid=netuid)
-    subnet = own_subnet(request, netuid)
+    subnet = subnets.own_subnet(netuid, reader(request).id)
     if not form.is_valid():
         return False
     try:

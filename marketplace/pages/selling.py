@@ -17,6 +17,8 @@ from ledger.keyset import Window
 from marketplace import fees
 from marketplace import operations as marketplace
 from marketplace import queries as market
+from marketplace.browsing import Ask
+from marketplace.errors import AuctionAlreadyOpen
 from marketplace.offering import Format, Offering
 from marketplace.operations.rehearsal import rehearsed
 from marketplace.pages import kept
@@ -71,7 +73,11 @@ def desk(request: HttpRequest) -> HttpResponse:
 @answered
 def sell_subnet(request: HttpRequest, netuid: int) -> HttpResponse:
     """Lead an owner through the steps of a sale; what was typed is kept from one to the next."""
-    subnet = own_subnet(request, netuid)
+    subnet = subnets.subnet(netuid)
+    # A form that is sent goes on to the operation: the key of a repeated one finds the auction it opened.
+    ask = market.ask_of(netuid) if request.method == "GET" else None
+    if ask or subnet.owner != reader(request).id:
+        return not_to_sell(request, subnet, ask)
     step = request.GET.get("step", "format")
     if step == "review":
         return review(request, subnet)
@@ -82,6 +88,14 @@ def sell_subnet(request: HttpRequest, netuid: int) -> HttpResponse:
     form = kept_step(request, netuid, step)
     page = step_page(subnet, step, fitting(request, netuid, step, form))
     return render(request, "desk/sell.html", page)
+
+
+def not_to_sell(request: HttpRequest, subnet: Subnet, ask: Ask | None) -> HttpResponse:
+    """Say, before anything is typed, why a subnet cannot be put up for sale, and lead to what there is of it."""
+    is_owner = subnet.owner == reader(request).id
+    page = {"subnet": subnet, "ask": ask, "is_owner": is_owner}
+    refusal = AuctionAlreadyOpen if is_owner else NotTheOwner
+    return render(request, "desk/not_to_sell.html", page, status=refusal.http_status)
 
 
 def taken(request: HttpRequest, netuid: int, step: str) -> HttpResponse:
@@ -160,14 +174,6 @@ def fee_table(asked: Offering, seen: market.AuctionView) -> list[tuple[str, int,
         for said, price_rao in named.items()
         if price_rao is not None
     ]
-
-
-def own_subnet(request: HttpRequest, netuid: int) -> Subnet:
-    """Return a subnet of the reader's. Raises: SubnetUnknown, NotTheOwner."""
-    subnet = subnets.subnet(netuid)
-    if subnet.owner != reader(request).id:
-        raise NotTheOwner(netuid=netuid)
-    return subnet
 
 
 def step_name(netuid: int, step: str) -> str:

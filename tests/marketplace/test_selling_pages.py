@@ -8,15 +8,18 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from ledger import spoken
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations
 from marketplace import queries as market
-from marketplace.offering import Format
+from marketplace.offering import Backing, Format
 from marketplace.pages.exports import ExportThrottle, cell
 from tests.marketplace import world
 from tests.marketplace.reading import names_must_exist, open_auction, read  # noqa: F401
 
 pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
 
 
 def rows_of(client, on):
@@ -118,6 +121,72 @@ def test_what_cannot_be_is_refused_at_its_step_and_kept(desk, step, typed, sente
     answer = desk[0].get(reverse("sell_subnet", args=[desk[1]]), {"step": "review"})
     assert answer.status_code == 302
     assert live_auction(desk[1]) is None
+
+
+@pytest.mark.parametrize("step", ["format", "prices", "review"])
+def test_who_sells_what_is_for_sale_already_is_led_to_it_before_anything_is_typed(client, step):
+    ada = world.person(tao=100)
+    sale = open_auction(seller=ada)
+    client.force_login(ada)
+
+    said = read(client, "sell_subnet", sale.netuid, step=step, status=409)
+
+    assert "is for sale already" in said
+    assert reverse("auction", args=[sale.id]) in said
+    assert "Continue" not in said
+
+
+def test_who_sells_what_is_sold_and_not_paid_for_is_told_until_when(client):
+    ada, now = world.person(tao=100), timezone.now()
+    sale = world.auction(
+        seller=ada,
+        backing=Backing.DEPOSIT,
+        deposit_bps=1_000,
+        pay_within_s=86_400,
+        now=now - 2 * HOUR,
+    )
+    world.bid(sale, world.person(tao=100), 20, now=now - 2 * HOUR)
+    operations.settle_auction(auction_id=sale.id, now=now)
+    client.force_login(ada)
+
+    said = read(client, "sell_subnet", sale.netuid, status=409)
+
+    assert "is sold already" in said
+    assert f"pay by {spoken.instant(now + 24 * HOUR, seconds=True)}" in said
+
+
+@pytest.mark.parametrize("is_for_sale", [True, False])
+def test_who_sells_anothers_subnet_is_led_to_what_they_can_do(client, is_for_sale):
+    ada = world.person(tao=100)
+    sale = open_auction(seller=ada) if is_for_sale else None
+    netuid = sale.netuid if sale else world.subnet(ada)
+    client.force_login(world.person())
+
+    said = read(client, "sell_subnet", netuid, status=403)
+
+    assert "is not yours" in said
+    way = reverse("auction", args=[sale.id]) if sale else reverse("make_offer", args=[netuid])
+    assert way in said
+    place = reverse("sell_subnet", args=[netuid])
+    assert client.post(place, {"format": "english"}).status_code == 403
+
+
+def test_an_offer_sent_twice_leads_to_the_auction_it_opened(desk):
+    client, netuid = desk
+    for step, typed in {
+        "format": {},
+        "prices": {"start_rao": "10"},
+        "terms": {"duration_s": "3600"},
+        "words": {},
+    }.items():
+        sent(desk, step, format="fixed", **typed)
+    place = f"{reverse('sell_subnet', args=[netuid])}?step=review"
+
+    first = client.post(place, {"is_agreed": "on"})
+    again = client.post(place, {"is_agreed": "on"}, follow=True).content.decode()
+
+    assert first["Location"] in again
+    assert "is for sale already" in again
 
 
 def test_a_step_of_another_format_is_asked_for_again(desk):

@@ -51,6 +51,7 @@ def test_who_comes_back_from_the_entrance_finds_the_page_the_form_stood_on(clien
     [
         "/subnets/1/watch/",
         "/wallet/test-tao/",
+        "/subnets/1/documents/",
         "/auctions/3e7ed30a-9038-4e3f-ab73-cc9f2879ce92/decline/",
         "/accounts/2fa/totp/activate/",
         "/owner/subnets/incentiverule/add/",
