@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularJSONAPIView
 
 from config.metrics import metrics
+from config.openapi import description
 from subnets.admin import owner_site
 
 urlpatterns = [
@@ -13,7 +13,7 @@ urlpatterns = [
     path("api/v1/", include("marketplace.api.urls")),
     path("api/v1/", include("compute.api.urls")),
     path("api/v1/", include("subnets.api.urls")),
-    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("api/v1/openapi.json", description, name="openapi"),
     path("", include("marketplace.pages.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -2,10 +2,13 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urljoin, urlsplit
 from urllib.request import urlopen
 
@@ -14,6 +17,8 @@ from subnets.proving import Unreadable
 
 BUNDLE_BYTES_MAX = 64 * 1024 * 1024  # 50 000 scores of about 700 bytes, their results and payroll
 FETCH_S = 30
+WAIT_S_MAX = 120  # a limit's window is a minute
+WAITS_MAX = 5
 PAGES_MAX = 1_000  # of a hundred epochs each: eleven years of a subnet at the chain's tempo
 PAGE_QUERY = "limit=100"  # unless the address asks for something itself, such as ?netuid=1
 # The page of a subnet, or its place in the API: both stand for all its epochs.
@@ -155,12 +160,26 @@ def _origin(address: str) -> tuple[str, str]:
     return split.scheme, split.netloc.lower()
 
 
+def _fetched(address: str) -> bytes:
+    """Fetch an address, waiting where the server says that too much was asked for. Raises: OSError and others."""
+    for _ in range(WAITS_MAX):
+        try:
+            with urlopen(address, timeout=FETCH_S) as answer:  # noqa: S310  the schemes were checked
+                content: bytes = answer.read(BUNDLE_BYTES_MAX + 1)
+                return content
+        except HTTPError as refusal:
+            wait = refusal.headers.get("Retry-After", "")
+            if refusal.code != HTTPStatus.TOO_MANY_REQUESTS or not wait.isdecimal():
+                raise
+            time.sleep(min(int(wait), WAIT_S_MAX))
+    raise OSError("the server goes on to say that too much was asked for")
+
+
 def read(name: str) -> Json:
     """Return the JSON of a file or an http(s) address. Raises: Unreadable."""
     try:
         if is_address(name):
-            with urlopen(name, timeout=FETCH_S) as answer:  # noqa: S310  the schemes are checked above
-                content = answer.read(BUNDLE_BYTES_MAX + 1)
+            content = _fetched(name)
         elif Path(name).is_dir():
             raise Unreadable(f"{name} holds no bundle: no file in it ends in .json")
         else:

@@ -27,6 +27,7 @@ from compute.models import AnswerReport, Usage
 from compute.reporting import REASON_LENGTH_MAX, Standing
 from compute.serving import Kind, ModelTerms
 from ledger.rest import RaoField, paging
+from ledger.rest.limits import PublicThrottle
 from ledger.rest.paging import Page
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
@@ -157,6 +158,10 @@ class ModelsView(APIView):
     def get_permissions(self) -> list[BasePermission]:
         """Let everybody read prices."""
         return [AllowAny() if self.request.method in SAFE_METHODS else IsAuthenticated()]
+
+    def get_throttles(self) -> list[Any]:
+        """Count reads alone: a subnet has few models, and its owner alone writes."""
+        return [PublicThrottle()] if self.request.method in SAFE_METHODS else []
 
     @extend_schema(responses=ModelsOutput)
     def get(self, request: Request, netuid: int) -> Response:

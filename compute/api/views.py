@@ -39,6 +39,7 @@ from compute.operations.results import ResultInput
 from compute.operations.scores import ScoreInput
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
+from ledger.rest.limits import PublicThrottle
 from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
@@ -223,6 +224,7 @@ class ScoresView(SignedView):
 class CommitmentsView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (PublicThrottle,)
     refusals: Refusals = {"GET": (SubnetUnknown,)}
 
     @extend_schema(responses=wire.CommitmentsOutput)

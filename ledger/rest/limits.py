@@ -151,6 +151,16 @@ class ReadThrottle(Throttle):
     usual_rate = "600/60"
 
 
+class PublicThrottle(AddressThrottle):
+    """One address's reads of what is public of the network and its subnets, whoever asks.
+
+    A neuron asks four times a minute and many share an address: it is room for seven hundred of them.
+    """
+
+    bucket = "public"
+    usual_rate = "3000/60"
+
+
 class AuthThrottle(AddressThrottle):
     """One address's wrong API keys: a typing error or two, no search.
 

@@ -21,6 +21,7 @@ from ledger import queries as books
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, etags, idempotency_key, paging
 from ledger.rest.etags import TaggedView
+from ledger.rest.limits import PublicThrottle
 from ledger.rest.once import once, sent_under_key
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
@@ -89,6 +90,7 @@ class OpenView(PacedView):
 
 
 class NetworkView(PublicView):
+    throttle_classes = (PublicThrottle,)
     refusals: Refusals = {"GET": (NetworkNotFounded,)}
 
     @extend_schema(responses=wire.NetworkOutput)

@@ -23,6 +23,7 @@ from rest_framework.views import APIView
 from ledger.errors import IdempotencyConflict
 from ledger.idempotency import stored_key
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
+from ledger.rest.limits import PublicThrottle
 from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
@@ -175,8 +176,8 @@ class HyperparametersView(APIView):
     }
 
     def get_throttles(self) -> list[Any]:
-        """Count writes alone."""
-        return [TuningThrottle()] if self.request.method == "PATCH" else []
+        """Return the limit of this method."""
+        return [TuningThrottle() if self.request.method == "PATCH" else PublicThrottle()]
 
     @extend_schema(responses=HyperparametersOutput)
     def get(self, request: Request, netuid: int) -> Response:
@@ -203,6 +204,7 @@ class HyperparametersView(APIView):
 class HyperparameterChangesView(APIView):
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes = (PublicThrottle,)
     refusals: Refusals = {"GET": (SubnetUnknown,)}
 
     @extend_schema(parameters=[HyperparameterChangesAsked], responses=HyperparameterChangesOutput)

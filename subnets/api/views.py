@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key
 from ledger.rest.etags import TaggedView
+from ledger.rest.limits import PublicThrottle
 from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
 from ledger.scopes import Scope
@@ -49,6 +50,7 @@ class PublicView(TaggedView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (PublicThrottle,)
 
 
 class SignedView(APIView):

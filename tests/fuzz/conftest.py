@@ -10,7 +10,7 @@ from tests.stripe_server import StripeServer
 
 # A fuzzer asks more often than anybody may, and what a limit answers is tested elsewhere.
 UNLIMITED = dict.fromkeys(
-    ("auth", "bid", "explanation", "money", "read", "rule_check", "tune"), "1000000/1"
+    ("auth", "bid", "explanation", "money", "public", "read", "rule_check", "tune"), "1000000/1"
 )
 
 

@@ -81,6 +81,19 @@ def test_each_answer_says_where_its_caller_stands(client):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["network/", "subnets/", "epochs/", "subnets/1/hyperparameters/", "subnets/1/models/"]
+)
+def test_what_is_public_of_the_network_leaves_room_for_many_neurons_at_one_address(client, path):
+    world.subnet(world.person(tao=100))
+
+    answer = client.get(f"/api/v1/{path}")
+
+    assert answer.status_code == 200
+    assert answer.headers["RateLimit-Policy"] == '"public";q=3000;w=60'
+
+
+@pytest.mark.django_db
 def test_a_refused_request_says_when_to_come_back(client, monkeypatch):
     world.network()
     monkeypatch.setattr(ReadThrottle, "usual_rate", "1/min")

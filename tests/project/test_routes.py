@@ -1,6 +1,7 @@
 """Every route of the API: what an API key needs for it, what makes its writes count once, how it is limited."""
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.views import APIView
 
@@ -9,6 +10,7 @@ from ledger.scopes import Scope
 from marketplace.api.authentication import ApiKeyAuthentication
 from marketplace.api.views import BidsView
 from marketplace.models import User
+from subnets.api.authentication import HotkeyAuthentication
 
 SAFE = {"get", "head", "options"}
 # An offer alone tells whose side a key takes, and so which scope it needs.
@@ -133,12 +135,25 @@ def test_a_write_of_money_without_its_key_is_refused(client, settings, path, bod
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_missing")
 
 
-def test_every_call_of_the_marketplace_is_limited():
+def is_open(asked: APIView, method: str) -> bool:
+    """Tell whether anybody may call, without saying who they are."""
+    visitor = type("Asked", (), {"method": method.upper(), "user": AnonymousUser()})()
+    return all(one.has_permission(visitor, asked) for one in asked.get_permissions())
+
+
+def test_every_call_of_the_marketplace_and_whatever_anybody_may_read_is_limited():
     for path, method, view in routes():
-        if not view.__module__.startswith("marketplace.api") or path.endswith("/network/"):
-            continue
         asked: APIView = view()
         asked.request = type("Asked", (), {"method": method.upper()})()
+        of_market = view.__module__.startswith("marketplace.api")
+        if not of_market and not (method in SAFE and is_open(asked, method)):
+            continue
         throttles = asked.get_throttles()
         assert throttles, path
         assert all(isinstance(throttle, Throttle) for throttle in throttles)
+
+
+def test_what_neurons_sign_is_not_counted_by_their_address():
+    for path, _, view in routes():
+        if HotkeyAuthentication in view.authentication_classes:
+            assert not view.throttle_classes, path

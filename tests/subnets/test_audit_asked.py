@@ -2,10 +2,13 @@
 
 import copy
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
-from subnets import audit, bundle, bundle_chain, payroll
+from subnets import audit, bundle, bundle_chain, bundle_sources, payroll
+from subnets.proving import Unreadable
 from tests.subnets import worlds
 from tests.subnets.test_audit_proof import chain, findings, row, served, site
 
@@ -181,3 +184,32 @@ def test_a_list_that_leaves_out_an_epoch_is_told(capsys, chain, left_out, since)
 
     assert said == 1
     assert findings(capsys)[-1] == {"missing": [left_out + 1] * 2, "netuid": 3}
+
+
+class Hurried(BaseHTTPRequestHandler):
+    """Says twice of each address that too much was asked for, before it answers."""
+
+    refused: dict[str, int] = {}
+
+    def do_GET(self):
+        count = self.refused.get(self.path, 0)
+        self.refused[self.path] = count + 1
+        self.send_response(429 if count < 2 or self.path == "/never" else 200)
+        self.send_header("Retry-After", "0")
+        self.end_headers()
+        self.wfile.write(b'{"read": true}')
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_audit_waits_where_the_server_says_that_it_asks_too_much():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hurried) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        found = bundle_sources.read(f"{address}/bundle.json")
+        with pytest.raises(Unreadable, match="too much was asked for"):
+            bundle_sources.read(f"{address}/never")
+        server.shutdown()
+
+    assert found == {"read": True}
