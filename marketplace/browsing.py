@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
+from ledger.money import format_tao
 from marketplace.offering import Format
 
 TENTHS = 10  # a price is set against emission in tenths of a day
@@ -123,6 +125,38 @@ class Search:
     def read(cls, kept: dict[str, Any]) -> "Search":
         """Read what `as_json` wrote."""
         return cls(kept["words"], kept["blueprint"], Wanted(**kept["wanted"]))
+
+
+def parameters(search: Search, *, sort: str = "") -> dict[str, str]:
+    """Write a search as the parameters of its page: those that say something, in the order of its form, amounts as typed.
+
+    Example:
+        >>> parameters(Search("proteins", "", Wanted(price_max_rao=1_500_000_000)), sort="price")
+        {'q': 'proteins', 'sort': 'price', 'price_max': '1.5'}
+    """
+    wanted = search.wanted
+    written = {
+        "q": search.words,
+        "sale": wanted.format,
+        "blueprint": search.blueprint,
+        "sort": sort,
+        "price_min": _typed(wanted.price_min_rao),
+        "price_max": _typed(wanted.price_max_rao),
+        "emission_min": _typed(wanted.emission_min_rao),
+        "emission_max": _typed(wanted.emission_max_rao),
+        "miners_min": str(wanted.miners_min or ""),
+        "open": "1" if wanted.registrations_open else "",
+    }
+    return {name: value for name, value in written.items() if value}
+
+
+def address(search: Search, *, sort: str = "") -> str:
+    """Return the query of the page's address; the same search has one address."""
+    return urlencode(parameters(search, sort=sort))
+
+
+def _typed(rao: int | None) -> str:
+    return format_tao(rao) if rao else ""
 
 
 def within(value: int | None, low: int | None, high: int | None) -> bool:

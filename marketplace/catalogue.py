@@ -33,13 +33,18 @@ def catalogue(
     ]
 
 
-def new_matches(saved: SavedSearch, *, since: datetime, now: datetime) -> list[Listing]:
-    """Return what a saved search finds that came up since an instant: a slot taken, or an offer opened."""
+def new_matches(
+    saved: Sequence[SavedSearch], *, now: datetime
+) -> list[tuple[SavedSearch, list[Listing]]]:
+    """Return, of each saved search, what it finds that came up since its owner looked: a slot taken, or an offer opened."""
+    asks = queries.asks() if saved else []
+    return [(one, new_since(_found(one, asks=asks, now=now), one.looked_at)) for one in saved]
+
+
+def _found(saved: SavedSearch, *, asks: Sequence[Ask], now: datetime) -> list[Listing]:
     search = Search.read(saved.wanted)
-    listings = catalogue(
-        now=now, asks=queries.asks(), search=search.words, blueprint=search.blueprint
-    )
-    return new_since(chosen(listings, search.wanted), since)
+    listings = catalogue(now=now, asks=asks, search=search.words, blueprint=search.blueprint)
+    return chosen(listings, search.wanted)
 
 
 def kept_figures(now: datetime) -> list[Listing]:

@@ -1,5 +1,7 @@
 """The list of subnets over REST: searched, filtered and sorted as its page is, in figures."""
 
+from dataclasses import fields
+
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -10,15 +12,17 @@ from ledger.rest import RaoField
 from ledger.rest.etags import TaggedView
 from marketplace import queries
 from marketplace.api.limits import ReadThrottle
-from marketplace.api.views import PublicView, given
-from marketplace.browsing import ANY_FORMAT, AWAITING, ORDERS, Wanted, chosen
+from marketplace.api.views import PublicView
+from marketplace.browsing import ANY_FORMAT, AWAITING, ORDERS, Search, Wanted, chosen
 from marketplace.catalogue import catalogue
 from marketplace.offering import Format
 from subnets.models import Blueprint
 from subnets.searching import QUERY_LENGTH_MAX
 
+SALES = [ANY_FORMAT, *(one.value for one in Format), AWAITING]
 
-class ListingsAsked(serializers.Serializer):
+
+class FilterAsked(serializers.Serializer):
     q = serializers.CharField(
         max_length=QUERY_LENGTH_MAX,
         default="",
@@ -26,7 +30,7 @@ class ListingsAsked(serializers.Serializer):
         help_text="Words or a number; slips of the keyboard are forgiven.",
     )
     sale = serializers.ChoiceField(
-        [ANY_FORMAT, *(one.value for one in Format), AWAITING],
+        SALES,
         default="",
         help_text="any: whatever is for sale. awaiting: sold, and not paid yet.",
     )
@@ -37,6 +41,19 @@ class ListingsAsked(serializers.Serializer):
     emission_max_rao = RaoField(required=False)
     miners_min = serializers.IntegerField(min_value=0, max_value=256, required=False)
     registrations_open = serializers.BooleanField(default=False)
+
+    def search(self) -> Search:
+        """Return what is looked for; the serializer is valid."""
+        asked = self.validated_data
+        bounds = {field.name for field in fields(Wanted)} & set(asked)
+        return Search(
+            words=asked["q"],
+            blueprint=asked["blueprint"],
+            wanted=Wanted(format=asked["sale"], **{name: asked[name] for name in bounds}),
+        )
+
+
+class ListingsAsked(FilterAsked):
     sort = serializers.ChoiceField(
         sorted(ORDERS), default="", help_text="Left out: the best match first, else by number."
     )
@@ -90,11 +107,14 @@ class ListingsView(TaggedView, PublicView):
     @extend_schema(parameters=[ListingsAsked], responses=ListingsOutput)
     def get(self, request: Request) -> Response:
         """List subnets with their figures and offers, filtered and sorted; there are 128 at most."""
-        asked = given(ListingsAsked, request.query_params)
-        words, blueprint, sort = (asked.pop(name) for name in ("q", "blueprint", "sort"))
-        wanted = Wanted(format=asked.pop("sale"), **asked)
+        asked = ListingsAsked(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        search = asked.search()
         listings = catalogue(
-            now=timezone.now(), asks=queries.asks(), search=words, blueprint=blueprint
+            now=timezone.now(),
+            asks=queries.asks(),
+            search=search.words,
+            blueprint=search.blueprint,
         )
-        found = chosen(listings, wanted, sort=sort)
+        found = chosen(listings, search.wanted, sort=asked.validated_data["sort"])
         return Response(ListingsOutput({"results": found}).data)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from marketplace import queries
+from marketplace import browsing, queries
 from marketplace.browsing import Search
 from marketplace.errors import TooManySearches
 from marketplace.models import SavedSearch
@@ -17,9 +17,13 @@ SEARCHES_MAX = 10  # each is looked through anew when its owner asks what is new
 
 @transaction.atomic
 def save_search(
-    *, owner: UUID, name: str, address: str, search: Search, now: datetime
+    *, owner: UUID, name: str, search: Search, now: datetime, sort: str = ""
 ) -> SavedSearch:
-    """Keep a filter under a name; the same name again takes the new filter. Raises: TextRefused, TooManySearches."""
+    """Keep a filter under a name; the same name again takes the new filter. Raises: TextRefused, TooManySearches.
+
+    sort: the order in which its page shows what it finds.
+    """
+    address = browsing.address(search, sort=sort)
     name = naming.read_prose(name, field="name", length_max=NAME_MAX) or "Search"
     queries.lock_person(owner)
     kept = {one.name: one for one in queries.saved_searches(owner)}

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django import forms
 
 from ledger.spoken import count, tao
+from marketplace import browsing
 from marketplace.browsing import ANY_FORMAT, AWAITING, Search, Wanted
 from marketplace.models import Auction
 from marketplace.pages.forms import TaoField
@@ -100,16 +101,12 @@ def search(asked: Mapping[str, Any]) -> Search:
 
 def parameters(asked: Mapping[str, Any]) -> dict[str, str]:
     """Write a filter as parameters of an address: those that say something, in the order of the form."""
-    return {
-        name: _typed(name, asked[name])
-        for name in SubnetFilter.base_fields
-        if asked.get(name) not in {None, "", False}
-    }
+    return browsing.parameters(search(asked), sort=asked.get("sort") or "")
 
 
 def address(asked: Mapping[str, Any]) -> str:
     """Return the query of the address that shows a filter; the same filter has one address."""
-    return urlencode(parameters(asked))
+    return browsing.address(search(asked), sort=asked.get("sort") or "")
 
 
 def chips(asked: Mapping[str, Any]) -> list[Chip]:
@@ -131,14 +128,6 @@ def spoken(asked: Mapping[str, Any]) -> str:
         ", ".join(_words(name, asked[name]) for name in parameters(asked) if name != "sort")
         or "all subnets"
     )
-
-
-def _typed(name: str, value: object) -> str:
-    field = SubnetFilter.base_fields[name]
-    if isinstance(field, TaoField):
-        assert isinstance(value, int)
-        return "".join(tao(value).split())
-    return "1" if value is True else str(value)
 
 
 def _words(name: str, value: Any) -> str:  # noqa: ANN401  of any field

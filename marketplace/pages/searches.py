@@ -27,9 +27,8 @@ def searches(request: HttpRequest) -> HttpResponse:
     """List what the reader keeps, each with how many subnets came up since they looked; keep another."""
     if request.method == "POST":
         return saved(request)
-    now = timezone.now()
     kept = market.saved_searches(reader(request).id)
-    lines = [(one, len(new_matches(one, since=one.looked_at, now=now))) for one in kept]
+    lines = [(one, len(found)) for one, found in new_matches(kept, now=timezone.now())]
     return render(request, "pages/searches.html", {"lines": lines})
 
 
@@ -42,8 +41,8 @@ def saved(request: HttpRequest) -> HttpResponse:
         marketplace.save_search(
             owner=reader(request).id,
             name=request.POST.get("name", "") or filters.spoken(asked)[:60],
-            address=filters.address(asked),
             search=filters.search(asked),
+            sort=asked.get("sort") or "",
             now=timezone.now(),
         )
     except DomainError as refusal:

@@ -159,7 +159,7 @@ class Fair:
         market.read_document(document_id=document.id, reader=self.ann.id, now=now)
         market.watch(person=self.ann.id, netuid=self.netuid, now=now)
         market.save_search(
-            owner=self.ann.id, name="Cheap", address="/subnets/?q=prime", search=Search("prime", "", Wanted()),
+            owner=self.ann.id, name="Cheap", search=Search("prime", "", Wanted()),
             now=now,
         )  # fmt: skip
         market.create_api_key(

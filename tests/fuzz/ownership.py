@@ -88,7 +88,7 @@ WHICH = {"pay": 5, "decline": 5, "sealed-bids": 2, "take": 3}
 OWNERS = {"api-lease": "miner", "api-result": "miner"}
 # What pages call `pk` stands for, by how their path begins.
 KINDS = {
-    "subnets/searches": "search", "documents": "document_id", "purchases": "sale_id", "auctions": "auction_id",
+    "subnets/searches": "search_id", "documents": "document_id", "purchases": "sale_id", "auctions": "auction_id",
     "offers": "offer_id", "bids": "bid_id", "usage": "usage_id", "webhooks": "endpoint_id",
     "accounts/2fa/webauthn": "passkey_id", "wallet/withdrawals": "withdrawal_id", "wallet/places": "address_id",
 }  # fmt: skip

@@ -171,9 +171,7 @@ def trade(town, netuid, *, now):
     deposit = market.start_deposit(
         owner=ada.id, email=ada.user.email, amount_cents=2_500, key="one", now=now
     )
-    search = market.save_search(
-        owner=ada.id, name="Mine", address="/subnets/", search=Search("", "", Wanted()), now=now
-    )
+    search = market.save_search(owner=ada.id, name="Mine", search=Search("", "", Wanted()), now=now)
     seal_all(now=now)
     auctions = [quiet, english, sealed, dutch, bobs, won]
     return {
@@ -187,7 +185,7 @@ def trade(town, netuid, *, now):
         "key_id": [ada.key_id],
         "endpoint_id": [endpoint.pk],
         "delivery_id": [delivery.pk],
-        "search": [search.pk],
+        "search_id": [search.pk],
         "entry": [Transfer.objects.filter(credit__owner=ada.id).earliest("id").entry_id],
     }
 
