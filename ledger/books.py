@@ -144,7 +144,7 @@ WITH entry AS (
 SELECT id FROM entry
 """
 
-# ledger/migrations/0012_post_many_moves.sql: no answer travels while locks are held.
+# ledger/migrations/0016_pay_hundreds.sql: no answer travels while locks are held.
 POST_MOVES = """
 SELECT ledger_post_moves(
     %(key)s::text, %(code)s::text, %(at)s::timestamptz, %(note)s::text, %(digest)s::text,

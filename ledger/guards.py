@@ -56,6 +56,18 @@ class LookupSql(GuardSql):
         return super().get_template().replace(last, f"{last} SET enable_material = off")
 
 
+class AloneSql(GuardSql):
+    """A guard whose statements each read one table, by its index: what forbids ways to join need not be set for it."""
+
+    def get_template(self) -> str:
+        """Return the statements that install a trigger."""
+        return (
+            super()
+            .get_template()
+            .replace(" SET enable_hashjoin = off SET enable_mergejoin = off", "")
+        )
+
+
 class Guard(pgtrigger.Trigger):
     """A trigger that is installed by GuardSql, or by what `installer` names."""
 
@@ -156,80 +168,94 @@ class CheckTransfers(Guard):
 
     Accounts, entries and holds are never removed, so what is found here stays, and need not be locked as a foreign
     key locks it: with one, everybody who pays the same account rewrites its row.
-    Each is asked for by itself (LIMIT): a join would read an index from end to end where that was short when planned.
+    Whatever is named is looked up once, however many rows name it: an epoch pays hundreds from one account in one entry.
+    Where all that pay and all that are paid are of one asset, no two need be compared.
     The cap stands on the counters of the issuance account, so nothing may be issued past them: each transfer has to
     go on from the balance that the one before it left, and the last has to arrive at the counters. The one before is
     asked for in the order of (account, id), which only one index has: by id alone, all that others moved since is read.
     """
 
-    installer = LookupSql
+    installer = AloneSql
     when = pgtrigger.After
     operation = pgtrigger.Insert
     level = pgtrigger.Statement
     referencing = pgtrigger.Referencing(new="new_rows")  # type: ignore[no-untyped-call]  # pgtrigger's
     declare = [
-        ("is_known", "boolean"),
-        ("is_within", "boolean"),
-        ("first", "bigint"),
-        ("issuance", "ledger_account%ROWTYPE"),
+        ("named", "record"),
+        ("payers", "record"),
+        ("payees", "record"),
+        ("entry_count", "bigint"),
+        ("hold_count", "bigint"),
+        ("issuance_id", "bigint"),
+        ("line", "record"),
         ("stood", "bigint"),
+        ("counted", "bigint"),
     ]
     func = "".join(
         (
             """
-        SELECT bool_and(debit.asset IS NOT NULL AND credit.asset IS NOT NULL AND entry.id IS NOT NULL
-                        AND (hold.id IS NOT NULL OR new_rows.hold_id IS NULL)),
-               bool_and(debit.asset = credit.asset),
-               min(new_rows.id) FILTER (WHERE 'issuance' IN (debit.code, credit.code))
-        INTO is_known, is_within, first
-        FROM new_rows
-        LEFT JOIN LATERAL (
-            SELECT asset, code FROM ledger_account WHERE id = new_rows.debit_id LIMIT 1
-        ) AS debit ON true
-        LEFT JOIN LATERAL (
-            SELECT asset, code FROM ledger_account WHERE id = new_rows.credit_id LIMIT 1
-        ) AS credit ON true
-        LEFT JOIN LATERAL (SELECT id FROM ledger_entry WHERE id = new_rows.entry_id LIMIT 1) AS entry ON true
-        LEFT JOIN LATERAL (SELECT id FROM ledger_hold WHERE id = new_rows.hold_id LIMIT 1) AS hold ON true;""",
+        SELECT array_agg(DISTINCT debit_id) AS payers, array_agg(DISTINCT credit_id) AS payees,
+               array_agg(DISTINCT entry_id) AS entries,
+               array_agg(DISTINCT hold_id) FILTER (WHERE hold_id IS NOT NULL) AS holds
+        INTO named FROM new_rows;
+        IF named.entries IS NULL THEN
+            RETURN NULL;
+        END IF;""",
+            *(
+                f"""
+        SELECT count(*) AS count, min(asset) AS lowest, max(asset) AS highest,
+               max(id) FILTER (WHERE code = '{ISSUANCE.code}') AS issuance_id
+        INTO {side} FROM ledger_account WHERE id = ANY (named.{side});"""  # noqa: S608  constants
+                for side in ("payers", "payees")
+            ),
+            """
+        SELECT count(*) INTO entry_count FROM ledger_entry WHERE id = ANY (named.entries);
+        IF named.holds IS NOT NULL THEN
+            SELECT count(*) INTO hold_count FROM ledger_hold WHERE id = ANY (named.holds);
+        END IF;""",
             _refuse(
-                "NOT is_known",
+                "(payers.count, payees.count, entry_count, hold_count) IS DISTINCT FROM"
+                " (cardinality(named.payers), cardinality(named.payees), cardinality(named.entries),"
+                " cardinality(named.holds))",
                 constraint="ledger_transfer_names_what_exists",
                 words="a transfer names accounts, an entry and a hold that exist",
             ),
+            """
+        IF least(payers.lowest, payees.lowest) <> greatest(payers.highest, payees.highest) THEN""",
             _refuse(
-                "NOT is_within",
+                """EXISTS (
+            SELECT FROM new_rows
+            WHERE (SELECT asset FROM ledger_account WHERE id = debit_id)
+               <> (SELECT asset FROM ledger_account WHERE id = credit_id)
+        )""",
                 constraint="ledger_transfer_stays_within_one_asset",
                 words="a transfer stays within one asset",
             ),
             """
-        IF first IS NULL THEN
+        END IF;
+        issuance_id := coalesce(payers.issuance_id, payees.issuance_id);
+        IF issuance_id IS NULL THEN
             RETURN NULL;
         END IF;
-        SELECT * INTO issuance FROM ledger_account WHERE code = 'issuance';
-        SELECT balance INTO stood FROM (
-            (SELECT id, debit_id AS account_id, debit_balance_rao AS balance FROM ledger_transfer
-             WHERE (debit_id, id) < (issuance.id, first) ORDER BY debit_id DESC, id DESC LIMIT 1)
-            UNION ALL
-            (SELECT id, credit_id, credit_balance_rao FROM ledger_transfer
-             WHERE (credit_id, id) < (issuance.id, first) ORDER BY credit_id DESC, id DESC LIMIT 1)
-        ) AS latest WHERE account_id = issuance.id ORDER BY id DESC LIMIT 1;""",
+        SELECT min(id) AS first, array_agg(balance - change ORDER BY id) AS befores, array_agg(balance ORDER BY id) AS afters
+        INTO line FROM (
+            SELECT id,
+                   CASE WHEN debit_id = issuance_id THEN debit_balance_rao ELSE credit_balance_rao END AS balance,
+                   CASE WHEN debit_id = issuance_id THEN -amount_rao ELSE amount_rao END AS change
+            FROM new_rows WHERE issuance_id IN (debit_id, credit_id)
+        ) AS side;
+        SELECT credits_posted - debits_posted, coalesce((
+            SELECT balance FROM (
+                (SELECT id, debit_id AS account_id, debit_balance_rao AS balance FROM ledger_transfer
+                 WHERE (debit_id, id) < (issuance_id, line.first) ORDER BY debit_id DESC, id DESC LIMIT 1)
+                UNION ALL
+                (SELECT id, credit_id, credit_balance_rao FROM ledger_transfer
+                 WHERE (credit_id, id) < (issuance_id, line.first) ORDER BY credit_id DESC, id DESC LIMIT 1)
+            ) AS latest WHERE account_id = issuance_id ORDER BY id DESC LIMIT 1
+        ), 0)
+        INTO counted, stood FROM ledger_account WHERE id = issuance_id;""",
             _refuse(
-                """EXISTS (
-            SELECT 1 FROM (
-                SELECT balance, change, coalesce(lag(balance) OVER in_order, stood, 0) AS before,
-                       lead(id) OVER in_order IS NULL AS is_last
-                FROM (
-                    SELECT id,
-                           CASE WHEN debit_id = issuance.id THEN debit_balance_rao ELSE credit_balance_rao END
-                               AS balance,
-                           CASE WHEN debit_id = issuance.id THEN -amount_rao ELSE amount_rao END AS change
-                    FROM new_rows WHERE issuance.id IN (debit_id, credit_id)
-                ) AS line
-                WINDOW in_order AS (ORDER BY id)
-            ) AS step
-            WHERE balance IS DISTINCT FROM before + change
-               OR (is_last AND balance <> issuance.credits_posted - issuance.debits_posted)
-        )""",
+                "line.befores || counted IS DISTINCT FROM stood || line.afters",
                 constraint="ledger_transfer_of_issuance_is_counted",
                 words="what is issued is counted",
             ),
