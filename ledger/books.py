@@ -237,7 +237,9 @@ def post_moves(entry: Entry) -> int | None:
     """Let the database post moves, and return the entry's id: none where something is in their way."""
     moves = [step for step in entry.steps if isinstance(step, Move)]
     assert len(moves) == len(entry.steps), "a hold has to be looked at"
-    places, said = _said(entry)
+    # Hundreds of each: looked at in comprehensions of their own, not one by one as `addresses` yields them.
+    payers = {move.debit.code: move.debit for move in moves}
+    places, said = _said(entry, payers | {move.credit.code: move.credit for move in moves})
     [[entry_id]] = _rows(
         POST_MOVES,
         **said,
@@ -252,7 +254,7 @@ def send_holds(entry: Entry) -> None:
     """Let the database release holds and set amounts aside; what is in the way is found at the commit, which fails."""
     assert entry.only_sets_aside, "what else a step does has to be decided about"
     placed = [step for step in entry.steps if isinstance(step, PlaceHold)]
-    places, said = _said(entry)
+    places, said = _said(entry, {address.code: address for address in entry.addresses()})
     prepared.send(
         POST_HOLDS,
         {
@@ -265,12 +267,11 @@ def send_holds(entry: Entry) -> None:
     )
 
 
-def _said(entry: Entry) -> tuple[dict[str, int], dict[str, object]]:
+def _said(entry: Entry, named: dict[str, Address]) -> tuple[dict[str, int], dict[str, object]]:
     """Return the place of every account that is named, from 1, and what an entry says of itself and of them."""
-    named = {address.code: address for address in entry.addresses()}
+    uncounted = [code for code, address in named.items() if address.kind is AccountKind.SYSTEM]
     # As the database finds them: those that it locks first, each part in the order of codes.
-    counted = sorted(code for code, address in named.items() if address.kind.is_counted)
-    codes = counted + sorted(named.keys() - counted)
+    codes = sorted(named.keys() - uncounted) + sorted(uncounted)
     accounts = [named[code] for code in codes]
     said: dict[str, object] = {
         "key": entry.key,

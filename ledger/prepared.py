@@ -150,7 +150,7 @@ def _plans_kept(driver: Any) -> Iterator[None]:  # noqa: ANN401  a driver's conn
 
 def numbers(values: Iterable[int | None]) -> str:
     """Write an array of numbers as PostgreSQL reads it: the driver takes ten times as long for a list."""
-    return "{" + ",".join(map(str, values)).replace("None", "NULL") + "}"
+    return "{" + str(list(values))[1:-1].replace("None", "NULL") + "}"
 
 
 def uuids(values: Iterable[UUID | None]) -> str:
