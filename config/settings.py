@@ -191,6 +191,10 @@ ALLAUTH_TRUSTED_PROXY_COUNT = 1 if flag("BEHIND_PROXY") else 0
 MFA_ADAPTER = "marketplace.pages.entrance.MfaAdapter"
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_FORMS = {
+    "add_webauthn": "marketplace.pages.passkeys.AddPasskeyForm",
+    "edit_webauthn": "marketplace.pages.passkeys.RenamePasskeyForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 # A factor binds the account to whoever sets it up, so the address is confirmed before; where mail is sent at all.
 MFA_ALLOW_UNVERIFIED_EMAIL = not os.environ.get("EMAIL_HOST")

@@ -12,6 +12,7 @@ from ledger.triggers import KeepAllBut, Refuse
 from marketplace.models.people import User
 from marketplace.tokens import NETWORK_LENGTH_MAX
 
+NAME_LENGTH_MAX = 60
 LIFETIME_MAX = timedelta(days=366)  # a year, whichever year it is
 
 # Their words are the pages' business: rewording one is no migration.
@@ -22,7 +23,7 @@ class ApiKey(models.Model):
     # The public half of the key: what a request is looked up by, and what lists show.
     id = models.CharField(max_length=16, primary_key=True)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_keys")
-    name = models.CharField(max_length=60)
+    name = models.CharField(max_length=NAME_LENGTH_MAX)
     # SHA-256 of the secret, in hex; the secret itself was shown once and is nowhere.
     secret_digest = models.CharField(max_length=64)
     scopes = ArrayField(models.CharField(max_length=10, choices=SCOPES))
@@ -37,6 +38,7 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "API key"
         constraints = [
             models.CheckConstraint(
                 condition=Q(

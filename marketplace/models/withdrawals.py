@@ -26,6 +26,7 @@ class WithdrawalAddress(models.Model):
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "withdrawal addresses"
         ordering = ["added_at"]
         constraints = [
             models.UniqueConstraint(

@@ -14,7 +14,8 @@ from ledger.scopes import Scope
 from marketplace import queries, tokens
 from marketplace.errors import ApiKeyTermsInvalid, TooManyApiKeys
 from marketplace.models import ApiKey, User
-from marketplace.models.api_keys import LIFETIME_MAX
+from marketplace.models.api_keys import LIFETIME_MAX, NAME_LENGTH_MAX
+from subnets import naming
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,9 @@ def create_api_key(
 
     networks: addresses or CIDR networks it may be used from, none for anywhere.
     spend_limit_rao: what models may cost it in a calendar month (UTC), none for no limit.
-    Raises: ApiKeyTermsInvalid, TooManyApiKeys.
+    Raises: ApiKeyTermsInvalid, TooManyApiKeys, TextRefused.
     """
+    name = naming.read_prose(name, field="name", length_max=NAME_LENGTH_MAX)
     # The person's row is the queue: two windows cannot pass the limit together.
     User.objects.select_for_update(of=("self",)).get(pk=owner)
     check_limit(spend_limit_rao)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from ledger.errors import DomainError
 from ledger.scopes import Scope
 from marketplace import operations, queries, tokens
+from marketplace.models.api_keys import NAME_LENGTH_MAX
 from marketplace.operations.api_keys import API_KEYS_MAX
 from marketplace.pages.forms import TaoField
 from marketplace.pages.proving import confirmation_required
@@ -26,7 +27,7 @@ LIFETIMES = ((7, "1 week"), (30, "30 days"), (90, "90 days"), (180, "180 days"),
 class ApiKeyForm(forms.Form):
     name = forms.CharField(
         label="Name",
-        max_length=60,
+        max_length=NAME_LENGTH_MAX,
         help_text="Which program it is for, so that you know what stops when you revoke it.",
     )
     scopes = forms.MultipleChoiceField(

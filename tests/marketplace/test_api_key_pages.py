@@ -72,6 +72,15 @@ def test_a_key_without_scopes_or_from_nowhere_is_not_made(client, ada):
     assert "Type addresses or networks" in said.content.decode()
 
 
+def test_a_key_is_not_named_by_what_cannot_be_seen(client, ada):
+    confirm(client)
+
+    said = client.post(reverse("api_keys"), ASKED | {"name": "bot\u202e"}).content.decode()
+
+    assert "The name cannot be taken: it holds a character that cannot be seen (U+202E" in said
+    assert ApiKey.objects.count() == 0
+
+
 def test_a_key_is_revoked_from_the_list(client, ada):
     confirm(client)
     client.post(reverse("api_keys"), ASKED)
