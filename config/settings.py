@@ -45,7 +45,6 @@ def database(url: str) -> dict[str, object]:
             f"-c pg_trgm.strict_word_similarity_threshold={WORD_SIMILARITY} "
             # Statements of ledger.prepared are planned once, at their second use: each finds its rows by an index.
             "-c plan_cache_mode=force_generic_plan",
-            "prepare_threshold": 1,
         },
     }
 

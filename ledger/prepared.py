@@ -2,22 +2,24 @@
 
 Both are for the few statements that are sent while others wait for a lock. Django writes parameters into a
 statement's text, so that every one is planned anew, which takes longer than most of these take to run; and it waits
-for each answer, which takes as long again. Here the server binds parameters, and psycopg prepares what it has sent
-before.
+for each answer, which takes as long again. Here the server binds parameters, and plans what it was sent before
+(`lines`).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
-from django.db.backends.postgresql.base import ServerBindingCursor
 from psycopg import Pipeline
 from psycopg.abc import PQGen
 from psycopg.generators import send as send_written
+from psycopg.pq.abc import PGresult
+
+from ledger.lines import Command, Line, only
 
 _NEEDS_ESCAPES = re.compile(r'["\\]')
 
@@ -25,31 +27,63 @@ _NEEDS_ESCAPES = re.compile(r'["\\]')
 class Answer:
     """What a statement that was sent will say."""
 
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._result: PGresult | None = None
+
+    def hear(self, results: Sequence[PGresult]) -> None:
+        """Take what the server said. Raises: psycopg.Error."""
+        self._result = only(results)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Wait for the statement, and return its rows."""
+        if self._result is None:
+            driver: Any = self._line.driver
+            with connection.wrap_database_errors, driver.lock:
+                driver.wait(driver._pipeline._fetch_gen(flush=True))  # noqa: SLF001  as in _gathering
+        assert self._result is not None, "only what was refused is not heard, and raises"
+        return self._line.read(self._result)
+
+
+class _Logged:
+    """What a statement says that Django logs, or that somebody wants to hear of (`connection.execute_wrapper`)."""
+
     def __init__(self, cursor: Any) -> None:  # noqa: ANN401  Django's wrapper around a driver's cursor
         self._cursor = cursor
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """Wait for the statement, and return its rows; it has to be one that returns any."""
         return list(self._cursor.fetchall())
 
 
-def send(sql: str, parameters: Mapping[str, Any] | None = None) -> Answer:
+def send(sql: str, parameters: Mapping[str, Any] | None = None) -> Answer | _Logged:
     """Send a statement on Django's connection, in its transaction.
 
     Within `atomic` it is not waited for: what it refuses is raised by whatever waits next, the commit at the latest.
     Name the type of every parameter in the statement (`%(id)s::uuid`): PostgreSQL does not see its value.
     """
-    cursor = _cursor()
-    cursor.execute(sql, parameters)
-    return Answer(cursor)
+    mine = _mine()
+    if mine.queries_logged or mine.execute_wrappers:
+        cursor = mine.cursor()
+        cursor.execute(sql, parameters)
+        return _Logged(cursor)
+    mine.validate_no_broken_transaction()
+    line = _line_of(mine)
+    answer = Answer(line)
+    commands = line.commands(sql, parameters, answer)
+    driver: Any = line.driver
+    with mine.wrap_database_errors, driver.lock:
+        if driver._pipeline is None:  # noqa: SLF001  as in _gathering
+            driver.wait(line.alone(commands))
+        else:
+            if not driver.autocommit:
+                driver.wait(driver._start_query())  # noqa: SLF001  psycopg's BEGIN, as its cursors send it
+            driver._pipeline.gather(commands)  # noqa: SLF001
+    return answer
 
 
 def rows(sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
     """Send a statement and return its rows."""
-    # Read whole before anybody asks again, so one cursor serves all: making it takes a third of the driver's time.
-    cursor = _kept_cursor()
-    cursor.execute(sql, parameters)
-    return list(cursor.fetchall())
+    return send(sql, parameters).rows()
 
 
 class _Gathering(Pipeline):
@@ -64,6 +98,12 @@ class _Gathering(Pipeline):
         self.command_queue.append(partial(self.pgconn.send_query_params, command, None))
         self.result_queue.append(None)
 
+    def gather(self, commands: Iterable[Command]) -> None:
+        """Put commands in the line that somebody hears the answers of."""
+        for command, hearer in commands:
+            self.command_queue.append(command)
+            self.result_queue.append(hearer)  # type: ignore[arg-type]  # psycopg knows its cursors alone
+
     def part(self) -> None:
         """Begin a transaction of its own with what is sent next, though it travels with what was sent before."""
         self._enqueue_sync()
@@ -76,6 +116,12 @@ class _Gathering(Pipeline):
 
     def _communicate_gen(self) -> PQGen[None]:
         yield from ()
+
+    def _process_results(self, queued: Any, results: list[PGresult]) -> None:  # noqa: ANN401  psycopg's, or a hearer
+        if queued is None or isinstance(queued, tuple):
+            super()._process_results(queued, results)
+        else:
+            queued.hear(results)
 
     def _fetch_gen(self, *, flush: bool) -> PQGen[None]:
         if not self.result_queue:
@@ -90,15 +136,13 @@ class _Gathering(Pipeline):
 def atomic() -> Iterator[None]:
     """Do as `transaction.atomic` does, and wait only for the rows that are asked for (libpq's pipeline mode).
 
-    The commit goes out together with the last statements, so that a lock is not held while their answers travel. What
-    was prepared survives a refusal.
+    The commit goes out together with the last statements, so that a lock is not held while their answers travel.
     """
     is_outermost = not connection.in_atomic_block
     with transaction.atomic(), ExitStack() as within:
         connection.ensure_connection()
         driver: Any = connection.connection
         if is_outermost:
-            within.enter_context(_plans_kept(driver))
             # The words are said here: psycopg would wait for the answer to each.
             driver.autocommit = True
         pipeline = within.enter_context(_gathering(driver))
@@ -138,16 +182,6 @@ def _gathering(driver: Any) -> Iterator[_Gathering]:  # noqa: ANN401  a driver's
         yield pipeline
 
 
-@contextmanager
-def _plans_kept(driver: Any) -> Iterator[None]:  # noqa: ANN401  a driver's connection
-    """Roll back by the word alone: psycopg's rollback forgets what was prepared, which no statement of ours makes stale."""
-    try:
-        yield
-    except BaseException:
-        driver.pgconn.exec_(b"ROLLBACK")
-        raise
-
-
 def numbers(values: Iterable[int | None]) -> str:
     """Write an array of numbers as PostgreSQL reads it: the driver takes ten times as long for a list."""
     return "{" + str(list(values))[1:-1].replace("None", "NULL") + "}"
@@ -175,27 +209,15 @@ def _quoted(text: str) -> str:
     return '"' + _NEEDS_ESCAPES.sub(r"\\\g<0>", text) + '"'
 
 
-def _cursor() -> Any:  # noqa: ANN401  Django's wrapper around a driver's cursor
-    """Return a cursor that binds on the server; where statements are logged, one that can tell what it sent."""
-    mine = _mine()
-    if mine.queries_logged:
-        return mine.cursor()
-    bind: Any = ServerBindingCursor  # the stubs know no psycopg 3
-    return mine.make_cursor(bind(mine.connection))
+def _line_of(mine: Any) -> Line:  # noqa: ANN401  Django's connection, with a place for a line
+    """Return the line that a connection keeps, made where the connection is new."""
+    line: Line | None = getattr(mine, "line", None)
+    if line is None or line.driver is not mine.connection:
+        line = mine.line = Line(mine.connection)
+    return line
 
 
-def _kept_cursor() -> Any:  # noqa: ANN401  as above
-    """Return the cursor that this thread's connection keeps for `rows`, made where the connection is new."""
-    mine = _mine()
-    if mine.queries_logged:
-        return mine.cursor()
-    kept = getattr(mine, "kept_cursor", None)
-    if kept is None or kept.cursor.connection is not mine.connection or kept.cursor.closed:
-        kept = mine.kept_cursor = _cursor()
-    return kept
-
-
-def _mine() -> Any:  # noqa: ANN401  Django's connection, with a place for a cursor
+def _mine() -> Any:  # noqa: ANN401  Django's connection, with a place for a line
     """Return this thread's connection, open. Through `connection` each look would ask anew which thread is running."""
     mine = connections[DEFAULT_DB_ALIAS]
     mine.ensure_connection()

@@ -8,7 +8,7 @@ from tests.project import tree
 
 # Rooms that may know Django, in every app; whatever else an app holds has to be pure.
 DJANGO_ROOMS = {
-    "ledger": "admin booked books closing evidence guards history invariants keyset management models operations queries receipts refusals refused reserves rest"
+    "ledger": "admin booked books closing evidence guards history invariants keyset lines management models operations queries receipts refusals refused reserves rest"
     " reverifying sealing seals tasks prepared rows triggers verifying",
     "subnets": "admin api apps columns invariants limits management models operations queries tasks",
     "compute": "admin api apps bookkeeping invariants management models operations queries tasks gateway",
