@@ -206,9 +206,11 @@ def test_who_waits_for_the_row_is_placed_with_all_who_wait():
         threads = [
             Thread(target=bid, args=(who, 20 + 5 * place)) for place, who in enumerate(people)
         ]
-        for waiting, thread in enumerate(threads):
+        for asking_count, thread in enumerate(threads, 1):
             thread.start()
-            while waiting > sum(map(len, bids._waiting._lines.values())):
+            # Whoever leads has left the line.
+            lines = bids._waiting._lines
+            while asking_count > len(lines) + sum(map(len, lines.values())):
                 thread.join(0.001)
     for thread in threads:
         thread.join()
