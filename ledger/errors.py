@@ -23,7 +23,7 @@ class DomainError(Exception):
 
 
 class InsufficientFunds(DomainError):
-    """The account has less available (posted minus held) than the step needs."""
+    """The account has less available (posted minus held) than a step needs, or the payment that it is a part of."""
 
     code = "insufficient_funds"
     http_status = 402
@@ -154,8 +154,8 @@ class NotAnAmount(DomainError, ValueError):
     code = "not_an_amount"
     http_status = 422
     message = (
-        "{text!r} is not an amount of TAO. Write digits with at most nine decimals, such as 12.5, "
-        "and no more than 21000000."
+        "{text!r} is not an amount of TAO. Write digits, and a point before at most nine decimals, "
+        "such as 12.5; no more than 21 000 000."
     )
 
 

@@ -3,9 +3,10 @@
 The accounts handed in are locked, so what is decided here stays true until it is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from uuid import UUID
 
 from ledger.chart import AccountKind, Address
@@ -215,10 +216,41 @@ def decide(
     for place, step in enumerate(entry.steps, 1):
         try:
             posting.apply(step, holds=holds, at=entry.at)
+        except InsufficientFunds as refusal:
+            short = of_payment(refusal, entry.steps, place=place)
+            short.step = place
+            raise short from None
         except DomainError as refusal:
             refusal.step = place
             raise
     return posting
+
+
+def of_payment(
+    refusal: InsufficientFunds, steps: Sequence[Step], *, place: int
+) -> InsufficientFunds:
+    """Say what is short of a whole payment: moves that follow each other out of one account are one to who pays.
+
+    place: of the refused step, from one.
+    """
+    refused = steps[place - 1]
+    if not isinstance(refused, Move):
+        return refusal
+    moved_rao = _moved_rao(reversed(steps[: place - 1]), source=refused.debit)
+    left_rao = refusal.fields["available_rao"]
+    assert isinstance(left_rao, int)
+    return InsufficientFunds(
+        needed_rao=moved_rao + _moved_rao(steps[place - 1 :], source=refused.debit),
+        available_rao=left_rao + moved_rao,
+    )
+
+
+def _moved_rao(steps: Iterable[Step], *, source: Address) -> int:
+    """Return what moves out of an account come to, up to the first step that is none."""
+    amounts = (
+        step.amount_rao if isinstance(step, Move) and step.debit == source else 0 for step in steps
+    )
+    return sum(takewhile(bool, amounts))
 
 
 def open_hold(hold: UUID, holds: Mapping[UUID, HoldStanding]) -> HoldStanding:

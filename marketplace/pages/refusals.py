@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 
 from ledger import spoken
 from ledger.errors import DomainError
+from marketplace.pages.reader import way_back
 
 
 def words(refusal: DomainError) -> str:
@@ -27,7 +28,9 @@ def answered(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespons
         except DomainError as refusal:
             if refusal.http_status == HTTPStatus.NOT_FOUND:
                 return not_found(request, refusal)
-            page = {"sentence": words(refusal)}
+            # What was sent from a page that has grown old: it shows how things stand, once it is opened anew.
+            is_sent = request.method == "POST" and "Referer" in request.headers
+            page = {"sentence": words(refusal), "back": way_back(request) if is_sent else ""}
             return render(request, "refusal.html", page, status=refusal.http_status)
 
     return answer

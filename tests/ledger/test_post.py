@@ -83,7 +83,7 @@ def test_a_refused_entry_leaves_no_trace_and_the_callers_transaction_usable():
             ledger.post(entry(Move(source, target, 60), Move(source, target, 60)))
         ledger.post(entry(Move(source, target, 10)))
 
-    assert refusal.value.fields == {"needed_rao": 60, "available_rao": 40}
+    assert refusal.value.fields == {"needed_rao": 120, "available_rao": 100}
     assert queries.balance(target).posted_rao == 10
     assert book_size() == [size[0] + 1, size[1] + 1, size[2]]
 

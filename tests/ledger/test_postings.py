@@ -55,6 +55,17 @@ def test_the_last_rao_can_be_spent_and_not_one_more():
     assert refusal.value.fields == {"needed_rao": 101, "available_rao": 100}
 
 
+@pytest.mark.parametrize("parts", [(90, 20), (20, 90), (105, 5)])
+def test_a_payment_in_parts_is_refused_as_a_whole(parts):
+    first, second = parts
+
+    with pytest.raises(InsufficientFunds) as refusal:
+        decided(Move(A, B, first), Move(A, C, second))
+
+    assert refusal.value.fields == {"needed_rao": first + second, "available_rao": 100}
+    assert refusal.value.step == (1 if first > 100 else 2)
+
+
 def test_what_is_held_cannot_be_spent_or_held_again():
     for step in (Move(A, B, 61), PlaceHold(HOLD, A, 61)):
         with pytest.raises(InsufficientFunds) as refusal:

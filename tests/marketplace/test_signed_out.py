@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from marketplace.models import Auction, Bid
 from tests.marketplace import factors, world
@@ -85,3 +86,18 @@ def test_a_wrong_password_is_no_form_of_a_page(client):
     answer = factors.sign_in(client, world.person(), password="wrong")
 
     assert SAID not in answer.content.decode()
+
+
+def test_what_is_refused_of_a_page_grown_old_leads_back_to_it(client):
+    ada = world.person(tao=100)
+    sale = open_auction(seller=ada)
+    page = reverse("auction", args=[sale.id])
+    client.force_login(ada)
+    world.bid(sale, world.person(tao=100), 20, now=timezone.now())
+
+    refused = send(client, reverse("cancel_auction", args=[sale.id]), {}, stood_on=page)
+
+    assert refused.status_code == 409
+    assert f'href="{page}">Back to where you were' in refused.content.decode()
+    seldom = client.post(reverse("cancel_auction", args=[sale.id])).content.decode()
+    assert "Back to where you were" not in seldom

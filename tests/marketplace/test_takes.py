@@ -211,3 +211,13 @@ def test_an_opening_a_moment_ago_by_the_sellers_clock_is_taken():
 
     world.bid(on, world.person(tao=100), 20)
     assert queries.auction(on.id).opens_at == NOW - timedelta(seconds=59)
+
+
+def test_who_has_less_than_the_price_is_told_the_price_and_what_they_have():
+    on, poor = world.auction(start=100, format=Format.FIXED), world.person(tao=98)
+
+    with pytest.raises(InsufficientFunds) as refusal:
+        world.take(on, poor)
+
+    # Of the 100 TAO the seller gets 97.5 and the house 2.5: the first part alone could be paid.
+    assert refusal.value.fields == {"needed_rao": 100 * TAO, "available_rao": 98 * TAO}
