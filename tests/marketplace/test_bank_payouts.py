@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import permutations, product
 
 import pytest
+from django.db import transaction
 
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations, payments, queries
@@ -118,12 +119,20 @@ def test_whatever_order_the_events_of_two_payouts_come_in_the_last_payout_decide
         "created", "paid", "failed", "created", "paid",
     ]  # fmt: skip
 
-    for order in permutations(events):
-        WebhookEvent.objects.all().delete()
-        type(row).objects.update(state="sent", ended_at=None, payout="", payout_made_at=None)
-        for event in order:
-            hear(far_end, event)
-        assert state_of(row) == ("arrived", ""), order
+    def tell(told, untold):
+        """Tell what is untold in every order; orders that begin alike are told their beginning once."""
+        if not untold:
+            assert state_of(row) == ("arrived", ""), told
+            orders.add(tuple(told))
+        for event in untold:
+            with transaction.atomic():
+                hear(far_end, event)
+                tell([*told, event["id"]], [other for other in untold if other is not event])
+                transaction.set_rollback(True)
+
+    orders = set()
+    tell([], events)
+    assert len(orders) == 120
 
 
 def test_an_older_payout_that_fails_later_changes_nothing(far_end, sent):
