@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 # Its own command listens to every address, and writes what it knows into a file that all who run it share.
 PROGRAM = """
 import sys
@@ -32,7 +32,7 @@ def localstripe(python: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         program.terminate()
-        program.wait(timeout=10)
+        program.wait(timeout=60)
 
 
 def send_events_to(url: str, webhook_url: str, *, secret: str) -> None:
@@ -40,7 +40,7 @@ def send_events_to(url: str, webhook_url: str, *, secret: str) -> None:
     body = json.dumps({"url": webhook_url, "secret": secret}).encode()
     headers = {"Content-Type": "application/json"}
     asked = urllib.request.Request(f"{url}/_config/webhooks/suite", data=body, headers=headers)
-    urllib.request.urlopen(asked, timeout=10).close()
+    urllib.request.urlopen(asked, timeout=60).close()
 
 
 def _wait_for(port: int) -> None:

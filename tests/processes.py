@@ -24,11 +24,12 @@ from django.utils import timezone
 
 from launch import goals, locks, programs
 from launch.children import Child, stop_all
-from launch.servers import free_port, is_port_taken
+from launch.servers import is_port_taken
 from ledger.money import RAO_PER_TAO as TAO
 from marketplace import operations as market
 from neurons.keys import Keypair
 from tests.people import Person
+from tests.ports import free_row
 
 WAIT_S = (
     60.0  # a story that goes well waits a tenth of it, but two cores may start two houses at once
@@ -54,7 +55,7 @@ class House:
 
     def __init__(self, state: Path, *, static: Path, **clock: str) -> None:
         self.state = state
-        self.port = _free_row()
+        self.port = free_row(3)
         self.address = f"http://127.0.0.1:{self.port}"
         self.events_address = f"http://127.0.0.1:{self.port + 1}"
         self.gateway_address = f"http://127.0.0.1:{self.port + 2}"
@@ -190,13 +191,6 @@ def show_logs(item, report) -> None:
     for value in getattr(item, "funcargs", {}).values():
         if report.failed and isinstance(value, House):
             report.sections += [(f"end of {name}", text) for name, text in value.log_tails()]
-
-
-def _free_row() -> int:
-    """Return a port that is free together with the next two."""
-    while is_port_taken((port := free_port()) + 1) or is_port_taken(port + 2):
-        pass
-    return port
 
 
 def database_url() -> str:

@@ -306,7 +306,7 @@ class StripeServer(Connect, Money):
                 headers={"Content-Type": "application/json", "Stripe-Signature": signature},
             )
             try:
-                with urllib.request.urlopen(request, timeout=10) as response:
+                with urllib.request.urlopen(request, timeout=60) as response:
                     status = response.status
             except urllib.error.HTTPError as refused:
                 status = refused.code

@@ -27,7 +27,7 @@ from tests import make
 from tests.people import Person
 from tests.processes import House, collected_static, show_logs
 
-WAIT_MS = 15_000
+WAIT_MS = 60_000
 CHROMIUM_WORDS = [
     "--no-sandbox",
     "--disable-gpu",

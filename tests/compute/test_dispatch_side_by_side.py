@@ -49,7 +49,7 @@ def test_sweeps_that_choose_one_machine_at_once_give_it_no_more_than_its_places(
 
     def chosen_together(*given, **named):
         found = choose(*given, **named)
-        both_have_chosen.wait(timeout=10)
+        both_have_chosen.wait(timeout=60)
         return found
 
     monkeypatch.setattr(scheduling, "match", chosen_together)

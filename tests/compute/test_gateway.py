@@ -28,7 +28,7 @@ def run(tmp_path):
 
     def play(story):
         async def whole():
-            return await asyncio.wait_for(story(House(tmp_path)), 30)
+            return await asyncio.wait_for(story(House(tmp_path)), 120)
 
         return asyncio.run(whole())
 
@@ -209,8 +209,11 @@ def test_when_no_place_comes_free_the_limit_is_said_to_be_the_miners(run, monkey
 
     async def story(house):
         miner = house.miner(says_nothing, slots=1)
-        asyncio.get_running_loop().call_later(0.3, house.hub.leave, miner.tunnel)
-        _, refused = await asyncio.gather(house.ask(), house.ask())
+        asked = [asyncio.create_task(house.ask()) for _ in range(2)]
+        done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        [refused] = [task.result() for task in done]
+        house.hub.leave(miner.tunnel)
+        await asyncio.gather(*asked)
 
         assert (refused.status, refused.error["code"]) == (429, ModelBusy.code)
         assert "not your limit" in refused.error["message"]

@@ -43,7 +43,7 @@ def run(tmp_path, desk):
             house = House(tmp_path)
             house.app.kept = KeptChats(desk)
             house.app.open(house.app.till)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await story(house)
             return house.app.kept
 

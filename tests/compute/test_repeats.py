@@ -44,7 +44,7 @@ def run(tmp_path, settings):
             desk = MemoryDesk(right)
             house.app.repeats = Repeats(house.hub, desk, drawn_ppm=lambda _: drawn_ppm)
             house.app.open(house.app.till)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await story(house)
                 for task in list(house.app.repeats.under_way):
                     await task

@@ -13,19 +13,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from launch.servers import free_port, is_port_taken
+from launch.servers import is_port_taken
 from tests.launch.test_servers import is_running, programs_that_mention, wait_until
+from tests.ports import free_row
 
 pytestmark = pytest.mark.network
-STOP_S = 6.0
+STOP_S = 6.0  # and as long again as the start took: a busy machine is slow at both
 
 
 @pytest.fixture
 def port():
     """A port that is free together with the next one."""
-    while is_port_taken((found := free_port()) + 1):
-        pass
-    return found
+    return free_row(2)
 
 
 @pytest.fixture
@@ -62,12 +61,14 @@ def heard(run, kind):
 
 
 def test_a_demo_starts_everything_and_stops_it_without_a_trace(demo, tree, port):
+    begun_at_s = time.monotonic()
     run = demo()
     ready = heard(run, "ready")
+    start_s = time.monotonic() - begun_at_s
     assert ready["address"] == f"http://127.0.0.1:{port}"
     assert ready["logins"] == [{"email": "ann@example.com", "password": "a word", "role": "owner"}]
     assert heard(run, "status")["text"].startswith("block 7, jobs verified 50")
-    assert urllib.request.urlopen(f"http://127.0.0.1:{port + 1}/", timeout=5).status == 200
+    assert urllib.request.urlopen(f"http://127.0.0.1:{port + 1}/", timeout=60).status == 200
     wait_until(lambda: "working ['miner']" in (tree / ".state/demo/logs/miner-2.log").read_text())
     for secret in ("secret.json", "programs.password"):
         assert (tree / ".state/demo" / secret).stat().st_mode & 0o777 == 0o600
@@ -78,7 +79,7 @@ def test_a_demo_starts_everything_and_stops_it_without_a_trace(demo, tree, port)
     run.send_signal(signal.SIGINT)
 
     assert run.wait() == 0
-    assert time.monotonic() - asked_at_s < STOP_S
+    assert time.monotonic() - asked_at_s < STOP_S + start_s
     assert programs_that_mention(tree) == []
     assert not is_port_taken(port)
 

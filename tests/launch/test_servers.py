@@ -19,7 +19,7 @@ from launch.servers import Servers
 
 pytestmark = pytest.mark.network
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def test_two_throw_away_pairs_run_at_once_and_leave_nothing():

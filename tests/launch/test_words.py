@@ -66,7 +66,7 @@ def test_a_child_that_ends_is_not_told_by_an_error_of_its_life_before(tmp_path):
     child = Child(name="it", argv=[sys.executable, *words], env={}, log=log, cwd=tmp_path)
 
     child.start()
-    child.process.wait(timeout=10)
+    child.process.wait(timeout=60)
     stop_all([child], grace_s=0)
 
     assert child.tail() == "this run was fine"

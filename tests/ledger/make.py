@@ -55,7 +55,7 @@ def together(acts):
     def run(act):
         try:
             connection.ensure_connection()
-            barrier.wait(timeout=20)
+            barrier.wait(timeout=60)
             return act()
         except Exception as error:  # noqa: BLE001  an answer like another
             return error

@@ -36,9 +36,9 @@ def started(name, last):
 
 def asked_by(client):
     """Wait for a client's end, and for PostgreSQL to finish what it had begun; return all keys it named."""
-    keys = client.communicate(timeout=30)[0].split()
+    keys = client.communicate(timeout=120)[0].split()
     assert client.returncode == -signal.SIGKILL
-    ends_at = time.monotonic() + 30
+    ends_at = time.monotonic() + 120
     while others() and time.monotonic() < ends_at:
         time.sleep(0.02)
     assert not others()

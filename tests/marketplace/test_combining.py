@@ -7,7 +7,7 @@ import pytest
 
 from marketplace.combining import Combiner, LineFull
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 class Work:

@@ -175,7 +175,7 @@ def test_of_a_huge_answer_the_beginning_is_kept_and_no_more_is_read():
 
 def drips(handler):
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-    for number in range(100):
+    for number in range(2_000):
         try:
             handler.wfile.write(b"X-%d: y\r\n" % number)
         except OSError:
@@ -188,7 +188,7 @@ def test_headers_that_drip_end_with_the_time_of_the_whole():
         answer = post(url, timeout_s=0.4)
 
     assert (answer.status, answer.fault) == (None, "no answer within 0.4 s")
-    assert answer.took_ms < 1_500
+    assert answer.took_ms < 30_000  # of a hundred seconds, had it waited for the last
 
 
 def test_nobody_there_is_an_answer_too():

@@ -15,7 +15,7 @@ from marketplace.events import EventStreams
 from marketplace.fanout import Frame, Stream
 from tests.marketplace import world
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 class Listener:
@@ -72,7 +72,7 @@ async def serving():
 
 def run(story):
     """Run a story in a loop of its own; what it starts ends with it."""
-    return asyncio.run(asyncio.wait_for(story(), 60))
+    return asyncio.run(asyncio.wait_for(story(), 240))
 
 
 def path_of(on):

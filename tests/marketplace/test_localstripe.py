@@ -34,7 +34,7 @@ pytestmark = [
 CENTS = 2_500
 DEPOSIT = UUID("0195a0de-0000-7000-8000-000000000001")
 KEY, SECRET = "sk_test_of_the_suite", "whsec_of_the_suite"
-WAIT_S = 15
+WAIT_S = 60
 
 
 @pytest.fixture(scope="module")

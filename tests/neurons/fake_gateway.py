@@ -76,7 +76,7 @@ class FakeGateway:
         texts = []
         answers = self.answers.setdefault(request_id, asyncio.Queue())
         while True:
-            frame = await asyncio.wait_for(answers.get(), 5)
+            frame = await asyncio.wait_for(answers.get(), 60)
             if frame["type"] != "chunk":
                 break
             texts.append(frame["data"])

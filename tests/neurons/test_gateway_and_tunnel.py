@@ -100,7 +100,7 @@ async def served(house, *, models=("gemma",), **options):
 
 
 async def until(question):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not question():
             await asyncio.sleep(0.01)
 

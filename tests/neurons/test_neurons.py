@@ -365,11 +365,11 @@ def test_a_miner_process_works_and_ends_cleanly_on_sigterm(network, tmp_path):
         with subprocess.Popen(
             [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while len(network.results) < 5 and time.monotonic() < deadline:
                 time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=60)
 
     assert len(network.results) == 5
     assert (process.returncode, err) == (0, "")

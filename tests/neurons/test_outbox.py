@@ -170,7 +170,7 @@ def test_a_miner_killed_between_work_and_hand_in_hands_in_when_it_is_back(networ
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as miner:
             until(lambda: network.results and not [*(tmp_path / "state").rglob("*.json")])
             miner.send_signal(signal.SIGTERM)
-            out, _ = miner.communicate(timeout=20)
+            out, _ = miner.communicate(timeout=60)
 
     assert len(network.results) == 1
     assert "miner_stopped" in out

@@ -50,7 +50,7 @@ async def mined(gateway, model, *, slots=2, opened=True):
         running = asyncio.create_task(tunnel.run())
         try:
             if opened:
-                await asyncio.wait_for(gateway.opened.wait(), 5)
+                await asyncio.wait_for(gateway.opened.wait(), 60)
             yield tunnel, said
         finally:
             running.cancel()
@@ -222,7 +222,7 @@ def test_a_cancelled_request_stops_the_model_and_says_nothing_more():
                 await asyncio.sleep(0.01)
             await gateway.send(type="cancel", id="r1")
             await gateway.send(type="cancel", id="never seen")
-            await asyncio.wait_for(model.gone.wait(), 5)
+            await asyncio.wait_for(model.gone.wait(), 60)
             asked.cancel()
             model.hold = None
             _, done = await gateway.ask("r2", messages=HELLO)
@@ -283,7 +283,7 @@ def test_a_refusal_is_told_and_asked_again_later(refusal, reason):
             while not said.of("tunnel_closed"):
                 await asyncio.sleep(0.01)
             gateway.refusal = None
-            await asyncio.wait_for(gateway.opened.wait(), 5)
+            await asyncio.wait_for(gateway.opened.wait(), 60)
 
         assert said.of("tunnel_closed")[0]["reason"] == reason
 
@@ -295,7 +295,7 @@ def test_a_gateway_that_restarts_finds_its_miner_back():
         async with mined(gateway, model):
             await gateway.socket.close(code=1001)
             gateway.opened.clear()
-            await asyncio.wait_for(gateway.opened.wait(), 5)
+            await asyncio.wait_for(gateway.opened.wait(), 60)
             _, done = await gateway.ask("r1", messages=HELLO)
 
         assert len(gateway.hellos) == 2
@@ -317,8 +317,8 @@ def test_a_thread_holds_a_tunnel_to_each_gateway_and_ends_with_the_work_under_wa
             held = Tunnels(client=client(), plan=plan, say=Said())
             held.point_at(gateways=[one], machine_id=MACHINE)
             held.point_at(gateways=[one, two], machine_id=MACHINE)
-            await asyncio.wait_for(gateway.opened.wait(), 5)
-            await asyncio.wait_for(other.opened.wait(), 5)
+            await asyncio.wait_for(gateway.opened.wait(), 60)
+            await asyncio.wait_for(other.opened.wait(), 60)
             asked = asyncio.create_task(other.ask("r1", messages=HELLO))
             while not model.bodies:
                 await asyncio.sleep(0.01)

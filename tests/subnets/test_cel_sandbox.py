@@ -1,7 +1,7 @@
 """Hostile expressions end quickly: refused before CEL sees them, and bounded if it did."""
 
+import resource
 import sys
-import time
 
 import pytest
 
@@ -19,12 +19,19 @@ from subnets.errors import RuleEvaluatorUnavailable, RuleInvalid, RuleTooCostly
 from tests.subnets import worlds
 from tests.subnets.rule_builders import METRIC, document, rule
 
-# A bomb must be refused well within the limits; the rest is what a busy machine adds to a child's start.
-QUICK_S = 5.0
+QUICK_S = (
+    5.0  # of a processor: a bomb must be refused well within the limits, on however busy a machine
+)
 
 DOUBLING = "[[0, 0, 0, 0, 0, 0, 0]]" + ".map(v, v + v + v + v + v + v + v)" * 9
 NESTED = "[1, 2].all(a, " * 10 + "true" + ")" * 10
 REGEX = "'" + "a" * 500 + "'.matches('((a{1,100}){1,100}){1,100}$')"
+
+
+def processor_s():
+    """Return how long processors have worked for this process and those of its children that ended."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,7 @@ REGEX = "'" + "a" * 500 + "'.matches('((a{1,100}){1,100}){1,100}$')"
     ],
 )
 def test_a_bomb_is_refused_quickly(score, detail):
-    started = time.monotonic()
+    started_s = processor_s()
 
     if not detail:  # long, and harmless
         rules.parse(document(score=score))
@@ -78,7 +85,7 @@ def test_a_bomb_is_refused_quickly(score, detail):
     with pytest.raises(RuleInvalid) as caught:
         rules.parse(document(score=score))
 
-    assert time.monotonic() - started < QUICK_S
+    assert processor_s() - started_s < QUICK_S
     told = [item["detail"] for item in caught.value.fields["problems"]]
     assert any(word in line for word in detail.split("|") for line in told), told
 
@@ -105,12 +112,12 @@ def test_a_bomb_is_refused_quickly(score, detail):
     ],
 )
 def test_a_document_bomb_is_refused_quickly(source, detail):
-    started = time.monotonic()
+    started_s = processor_s()
 
     with pytest.raises(RuleInvalid) as caught:
         rules.parse(source)
 
-    assert time.monotonic() - started < QUICK_S
+    assert processor_s() - started_s < QUICK_S
     told = [item["detail"] for item in caught.value.fields["problems"]]
     assert len(told) <= 50
     assert any(detail in line for line in told), told
@@ -124,12 +131,12 @@ def test_eight_gates_at_full_length_are_refused_by_the_size_of_the_document():
 
 
 def test_the_child_alone_survives_a_memory_bomb():
-    started = time.monotonic()
+    started_s = processor_s()
 
     with pytest.raises(RuleTooCostly, match="256 MiB of memory"):
         cel_sandbox.evaluate_rows([DOUBLING + ".size() > 0"], [METRIC])
 
-    assert time.monotonic() - started < QUICK_S
+    assert processor_s() - started_s < QUICK_S
 
 
 def test_the_child_alone_survives_a_loop_bomb():
