@@ -16,7 +16,8 @@ def pytest_runtest_makereport(item):
 
 @pytest.fixture
 def house(request, transactional_db, tmp_path, tmp_path_factory):
-    """A founded network, its treasury full, blocks of the story's BLOCK_MS; no process runs yet."""
+    """A founded network, its treasury full, blocks of the story's BLOCK_MS and its CLOCK; no process runs yet."""
     make.network(block_ms=request.module.BLOCK_MS, now=timezone.now())
-    with House(tmp_path, static=collected_static(tmp_path_factory)) as house:
+    clock = getattr(request.module, "CLOCK", {})
+    with House(tmp_path, static=collected_static(tmp_path_factory), **clock) as house:
         yield house

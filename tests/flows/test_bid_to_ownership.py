@@ -15,8 +15,9 @@ from ledger.money import RAO_PER_TAO as TAO
 pytestmark = pytest.mark.network
 
 BLOCK_MS = 12_000  # the first epoch is an hour away: no emission in this story's money
-DURATION_S = 12
-LATE = timedelta(seconds=3)  # within the last 4 seconds, in which a bid moves the end
+DURATION_S = 16
+CLOCK = {"AUCTION_SOFT_CLOSE_S": "8", "AUCTION_SOFT_CLOSE_CAP_S": "16"}
+LATE = timedelta(seconds=6)  # within the last 8 seconds, in which a bid moves the end
 FEE_BPS = 250
 
 
@@ -47,7 +48,7 @@ class Stream:
 def watching(url):
     """Open a stream as anybody may: no account, no cookie."""
     with (
-        httpx.Client(timeout=30, trust_env=False) as client,
+        httpx.Client(timeout=60, trust_env=False) as client,
         client.stream("GET", url) as answer,
     ):
         assert answer.status_code == httpx.codes.OK
