@@ -51,9 +51,11 @@ test-compiled:
 fast: setup  ## run the tests that need no server and no browser
 	@$(DEVELOPER) $(V)/pytest -n 2 -m "not database and not browser and not network and not localstripe" $(ARGS)
 
-fuzz: setup  ## ask every operation of the API odd things, long and each time others (EXAMPLES=200 SEED=7)
-	@FUZZ_EXAMPLES=$(or $(EXAMPLES),200) FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
-		$(V)/python -m launch with-servers -- $(V)/pytest -n 2 tests/fuzz $(ARGS)
+fuzz: export FUZZ_EXAMPLES := $(or $(EXAMPLES),200)
+fuzz: export FUZZ_SEED := $(or $(SEED),$(shell date +%s))
+fuzz: setup  ## ask every operation of the API odd things, and draw examples anew: long, each time others (EXAMPLES=200 SEED=7)
+	@$(V)/python -m launch with-servers -- $(V)/pytest -n 2 tests/fuzz $(ARGS)
+	@$(V)/python -m launch with-servers -- $(V)/pytest -n 2 -m hypothesis --ignore=tests/fuzz --hypothesis-seed=$$FUZZ_SEED $(ARGS)
 
 bench: setup  ## measure what we claim, beside a peer or a physical floor (ARGS="consensus")
 	@$(DEVELOPER) $(V)/python -m launch with-servers -- $(V)/python -m bench $(ARGS)

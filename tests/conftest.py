@@ -1,5 +1,6 @@
 """What every test lives by: books are checked after each database test, and nothing leaves this machine."""
 
+import os
 from importlib import import_module
 
 import pytest
@@ -11,8 +12,14 @@ from pytest_socket import socket_allow_hosts
 
 from config import garbage
 
-# How fast examples are made says how busy the machine is, and nothing of what is tested.
-settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+# How fast examples are made says how busy the machine is, and nothing of what is tested. They are the same each time, so
+# that a change is judged by what it changes; `make fuzz` draws others.
+settings.register_profile(
+    "patient",
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+    derandomize="FUZZ_SEED" not in os.environ,
+)
 settings.load_profile("patient")
 
 
