@@ -9,12 +9,14 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from ledger import spoken
-from ledger.errors import DomainError
+from ledger.errors import DomainError, IdempotencyConflict
 from marketplace.pages.reader import way_back
 
 
 def words(refusal: DomainError) -> str:
-    """Say a refusal as people talk of money: TAO, not rao."""
+    """Say a refusal as people talk of money: TAO, not rao. They know nothing of keys."""
+    if isinstance(refusal, IdempotencyConflict):
+        return "This form was sent before, with other words or figures, and that stands. Open its page anew to send another."
     return spoken.sentence(str(refusal))
 
 

@@ -156,8 +156,11 @@ def tell(request: HttpRequest, placed: marketplace.Placed) -> None:
 @answered
 def cancel_auction(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Withdraw the reader's own auction."""
-    marketplace.cancel_auction(auction_id=pk, seller=reader(request).id, now=timezone.now())
-    messages.success(request, "The auction is withdrawn. The subnet stays yours.")
+    ended = marketplace.cancel_auction(auction_id=pk, seller=reader(request).id, now=timezone.now())
+    if ended.called_off_reason:
+        messages.warning(request, "The house called this auction off before you withdrew it.")
+    else:
+        messages.success(request, "The auction is withdrawn. The subnet stays yours.")
     return redirect("auction", pk=pk)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from ledger.money import RAO_PER_TAO as TAO
@@ -178,3 +179,33 @@ def test_bidders_and_the_seller_are_told_why(three):
     told = Notice.objects.filter(kind="called_off")
     assert {notice.person_id for notice in told} == {on.seller, *(who.pk for who in bidders)}
     assert {notice.data["reason"] for notice in told} == {"The subnet is under investigation."}
+
+
+def test_the_page_of_an_auction_that_ended_without_a_sale_does_not_speak_of_now(client):
+    on, quiet = world.auction(start=10), world.auction(start=10)
+    world.bid(on, world.person(tao=100), 50)
+    for one in (on, quiet):
+        call_off(one)
+
+    told, said = (
+        client.get(reverse("auction", args=[one.id])).content.decode() for one in (on, quiet)
+    )
+
+    assert "The last price" in told
+    assert "<dt>Led at the end</dt>" in told
+    assert "Bids started at" in said
+    assert "Nobody bid." in said
+    for now in ("The price now", "Leader", "obody yet", "The first may be"):
+        assert now not in told + said
+
+
+def test_who_withdraws_what_the_house_called_off_is_told_so(client):
+    seller = world.person(tao=100)
+    on = world.auction(seller=seller)
+    client.force_login(seller)
+    call_off(on)
+
+    said = client.post(reverse("cancel_auction", args=[on.id]), follow=True).content.decode()
+
+    assert "The house called this auction off before you withdrew it." in said
+    assert "The auction is withdrawn" not in said

@@ -203,3 +203,12 @@ def test_the_page_of_offers_asks_as_often_for_one_as_for_twenty(client, owner, n
         world.offer(world.person(tao=1), netuid, 1, now=timezone.now())
 
     assert statement_count() == for_one
+
+
+def test_the_owner_is_not_told_what_they_would_get_of_an_offer_that_ended(client, owner, offer):
+    client.force_login(owner)
+    assert "You would get" in read(client, "offer", offer.id)
+
+    operations.end_offer(offer_id=offer.id, now=offer.expires_at)
+
+    assert "You would get" not in read(client, "offer", offer.id)

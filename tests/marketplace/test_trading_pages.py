@@ -38,6 +38,20 @@ def test_a_bid_is_reviewed_then_placed(client):
     assert client.get(asked["Location"])["Location"] == page
 
 
+def test_a_form_that_counted_with_another_figure_says_so_without_a_word_of_keys(client):
+    sale = open_auction(start=10)
+    client.force_login(world.person(tao=100))
+    page = reverse("auction", args=[sale.id])
+    client.post(page, {"step": "place", "max_rao": "12", "key": "k"})
+
+    said = client.post(page, {"step": "place", "max_rao": "13", "key": "k"}, follow=True)
+
+    text = said.content.decode()
+    assert "This form was sent before, with other words or figures, and that stands." in text
+    assert "page:bid:" not in text
+    assert Bid.objects.get().max_rao == 12 * TAO
+
+
 @pytest.mark.parametrize(("tao", "why"), [("31", "3 times the price"), ("25", "50 % of what")])
 def test_an_amount_that_looks_like_a_slip_is_asked_for_again(client, tao, why):
     sale = open_auction(start=10)
