@@ -39,13 +39,14 @@ FROM compute_result AS result JOIN compute_job AS job ON job.id = result.job_id
 WHERE result.id = ANY(%(ids)s::uuid[]) ORDER BY result.id
 """
 # Leases that came to nothing without the miner's doing are left out: one that was never fetched and one whose job was
-# cancelled say nothing of it.
+# cancelled say nothing of it. Put in order where they are read: whatever may not be sorted (ONE_INSTANT) would be read in
+# the order of an index, all leases there ever were.
 DELIVERED = """
 SELECT hotkey, count(*), count(*) FILTER (WHERE state = 'returned'), count(*) FILTER (WHERE state = 'expired')
 FROM compute_lease
 WHERE netuid = %(netuid)s::int AND ended_at >= %(starts_at)s::timestamptz AND ended_at < %(ends_at)s::timestamptz
       AND state <> 'withdrawn' AND (state <> 'expired' OR taken_at IS NOT NULL)
-GROUP BY hotkey ORDER BY hotkey
+GROUP BY hotkey
 """
 SIGNATURE_LENGTH = 2 + 2 * SIGNATURE_BYTES  # nothing else is taken for a score's
 # One epoch is one of many that are closed at once: helpers would take the processors from each other. And nobody has
@@ -113,7 +114,7 @@ def _gathered(netuid: int, *, starts_at: datetime, ends_at: datetime) -> Gathere
             results=tuple(_signed_result(result) for result in found),
             commitments=window_commitments(netuid, starts_at=starts_at, ends_at=ends_at),
         ),
-        deliveries=tuple(Delivery(*row) for row in prepared.rows(DELIVERED, window)),
+        deliveries=tuple(Delivery(*row) for row in sorted(prepared.rows(DELIVERED, window))),
     )
 
 

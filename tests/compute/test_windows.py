@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from compute import operations, queries
 from compute.models import Job, Score
 from compute.operations.epochs import SCORES_IN_FLIGHT
+from compute.queries import windows
 from subnets import audit
 from subnets import operations as network
 from subnets import queries as subnets
@@ -205,3 +206,17 @@ def test_scores_from_before_the_clock_stood_still_stay_sealed_and_are_paid_after
 
     assert len(epoch.bundle["record"]["scores"]) == 2
     assert audit.audit(epoch.bundle).is_match
+
+
+def test_deliveries_are_counted_by_the_window_and_not_by_all_leases_there_ever_were(house):
+    netuid, _, _ = house
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(windows.ONE_INSTANT)
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            "EXPLAIN " + windows.DELIVERED,
+            {"netuid": netuid, "starts_at": NOW, "ends_at": end_of(netuid)},
+        )
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "compute_lease_window" in plan
