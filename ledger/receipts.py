@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from ledger import canonical, evidence, merkle, verifying
+from ledger import canonical, evidence, merkle, rows, verifying
 from ledger.canonical import Part
 from ledger.errors import EntryNotSealed, EntryUnknown
 from ledger.keyset import Window
@@ -72,8 +72,8 @@ def seals(*, window: Window, after: int = 0) -> list[Seal]:
 
 def head() -> dict[str, str] | None:
     """Return the newest seal, none before the first."""
-    newest = Seal.objects.order_by("-number").first()
-    return seal_json(newest) if newest else None
+    newest = rows.read(Seal, "ORDER BY number DESC LIMIT 1")
+    return seal_json(newest[0]) if newest else None
 
 
 def _hex(hashes: list[bytes]) -> list[str]:

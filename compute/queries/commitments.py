@@ -8,7 +8,14 @@ from django.db.models import F, OuterRef, Q, Subquery, Sum
 
 from compute.models import ScoreCommitment
 from compute.queries.sealing import sealed_from
+from ledger.rows import read
 from subnets.commitments import Commitment
+
+IN_WINDOW = """
+WHERE netuid = %(netuid)s::int
+  AND committed_at >= %(starts_at)s::timestamptz AND committed_at < %(ends_at)s::timestamptz
+ORDER BY validator, total_count
+"""
 
 
 def last_commitments(validator: str, netuids: Iterable[int]) -> dict[int, ScoreCommitment]:
@@ -25,11 +32,10 @@ def window_commitments(
     netuid: int, *, starts_at: datetime, ends_at: datetime
 ) -> dict[str, Commitment]:
     """Return validator → what its chain did in [starts_at, ends_at), in one statement."""
-    rows = ScoreCommitment.objects.filter(
-        netuid=netuid, committed_at__gte=starts_at, committed_at__lt=ends_at
-    ).order_by("validator", "total_count")
     found: dict[str, Commitment] = {}
-    for row in rows:
+    for row in read(
+        ScoreCommitment, IN_WINDOW, netuid=netuid, starts_at=starts_at, ends_at=ends_at
+    ):
         known = found.get(row.validator)
         found[row.validator] = Commitment(
             before=known.before if known else row.before,

@@ -3,13 +3,19 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
-
+from ledger import prepared
 from subnets import registration
 from subnets.errors import NotTheOwner, SubnetUnknown
 from subnets.models import Ownership, Subnet
 from subnets.queries.network import block_now
 from subnets.record import Tenure
+
+HELD = """
+SELECT owner, starts_at, ends_at FROM subnets_ownership
+WHERE subnet_id = %(netuid)s::int AND starts_at < %(ends_at)s::timestamptz
+  AND (ends_at IS NULL OR ends_at > %(starts_at)s::timestamptz)
+ORDER BY starts_at
+"""
 
 
 def subnet(netuid: int) -> Subnet:
@@ -33,14 +39,10 @@ def tenures(netuid: int, *, starts_at: datetime, ends_at: datetime) -> tuple[Ten
 
     Who held it for less than one of them held it for no time that could be paid.
     """
-    held = Ownership.objects.filter(subnet=netuid, starts_at__lt=ends_at).filter(
-        Q(ends_at=None) | Q(ends_at__gt=starts_at)
-    )
+    held = prepared.rows(HELD, {"netuid": netuid, "starts_at": starts_at, "ends_at": ends_at})
     spans = [
         (owner, min(until or ends_at, ends_at) - max(since, starts_at))
-        for owner, since, until in held.order_by("starts_at").values_list(
-            "owner", "starts_at", "ends_at"
-        )
+        for owner, since, until in held
     ]
     lengths = [(str(owner), span // timedelta(milliseconds=1)) for owner, span in spans]
     return tuple(Tenure(owner, held_ms) for owner, held_ms in lengths if held_ms > 0)
