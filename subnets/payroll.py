@@ -316,6 +316,7 @@ def payouts(record: Record, split: emission.EpochSplit) -> dict[str, int]:
 def _terms(
     record: Record, terms: consensus.EpochTerms, split: emission.EpochSplit, updates: list[int]
 ) -> Iterator[Term]:
+    held = dict(terms.bonds)  # asked row by row, every uid that holds none would be searched for
     said = zip(
         record.seats,
         terms.consensus_u16,
@@ -339,5 +340,5 @@ def _terms(
             miner_rao=split.miner_rao[seat.uid],
             validator_rao=split.validator_rao[seat.uid],
             last_update_block=updates[seat.uid],
-            bonds=terms.bonds.get(seat.uid, {}),
+            bonds=held.get(seat.uid, {}),
         )

@@ -187,5 +187,6 @@ def _letters(texts: Sequence[bytes] | Texts) -> Letters:
 
 def _lines(pieces: Sequence[tuple[Letters, Column]], part: slice) -> bytes:
     """Put the pieces of some scores in a row, one score after the other, and take the filler out."""
-    page = np.hstack([letters[places[part]] for letters, places in pieces])
+    # `take` copies a row of letters at once, indexing one letter after the other.
+    page = np.hstack([letters.take(places[part], axis=0) for letters, places in pieces])
     return page.tobytes().replace(_FILLER, b"")
