@@ -37,6 +37,15 @@ from subnets.record import Backing, LedgerHead, Record, RuleVersion, Seat, Tenur
 # Versions an epoch tries, should the newest fail; going back further would hide that nobody looks.
 RULES_TRIED_MAX = 5
 
+# Stake that moved meanwhile has let more accrue; that waits for the next epoch.
+ADVANCE = """
+UPDATE subnets_subnet
+SET last_epoch_block = %(ended)s::bigint, next_epoch_block = %(upcoming)s::bigint,
+    pending_rao = pending_rao - %(paid_rao)s::bigint,
+    miner_burned_u16 = %(miner_burned_u16)s::int, window_starts_at = NULL
+WHERE netuid = %(netuid)s::int
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:
@@ -261,8 +270,8 @@ def conclude(begun: Begun, paid: payroll.Payroll, facts: EpochFacts, *, now: dat
     closed = queries.closed_epoch(record.netuid, record.number)
     if closed is not None:
         return closed
-    advance(subnet, record, paid)
     with prepared.atomic():
+        advance(subnet, record, paid)
         write_epoch(facts, paid.terms)
         hand_on(begun.neurons, paid.terms)
         pay(record, paid, now=now)
@@ -278,18 +287,15 @@ def advance(subnet: Subnet, record: Record, paid: payroll.Payroll) -> None:
         last_epoch_block=record.end_block, tempo=record.hyperparameters["tempo"]
     )
     assert upcoming is not None, "the owner's tempo has a lower bound"
-    subnet.last_epoch_block, subnet.next_epoch_block = record.end_block, upcoming
-    # Stake that moved meanwhile has let more accrue; that waits for the next epoch.
-    subnet.pending_rao -= record.emission_rao
-    subnet.miner_burned_u16, subnet.window_starts_at = paid.miner_burned_u16, None
-    subnet.save(
-        update_fields=[
-            "last_epoch_block",
-            "next_epoch_block",
-            "pending_rao",
-            "miner_burned_u16",
-            "window_starts_at",
-        ]
+    prepared.send(
+        ADVANCE,
+        {
+            "netuid": record.netuid,
+            "ended": record.end_block,
+            "upcoming": upcoming,
+            "paid_rao": record.emission_rao,
+            "miner_burned_u16": paid.miner_burned_u16,
+        },
     )
 
 
