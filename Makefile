@@ -30,7 +30,8 @@ llm: setup $(LLM_INSTALLED)  ## install the real small language model (350 MB, G
 
 test: setup  ## run every test, browser and servers included (ARGS="-k words")
 	@$(MAKE) -s -j4 for-tests
-	@exec $(V)/python -m launch with-servers -- $(V)/pytest -n 2 --dist loadgroup $(ARGS)
+	@# Three for two cores: a story often waits, for a block, for a sweep, for the end of an auction.
+	@exec $(V)/python -m launch with-servers -- $(V)/pytest -n 3 --dist loadgroup $(ARGS)
 
 # What the tests need beside the packages, side by side: one waits for the network while another computes.
 for-tests: test-chromium test-localstripe test-llm test-compiled
