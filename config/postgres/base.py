@@ -26,6 +26,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Tell whether the connection can be used. Idle and silent it can; else the server has the word."""
         return self._is_idle_and_silent() or super().is_usable()
 
+    def _set_autocommit(self, autocommit: bool) -> None:  # noqa: FBT001  Django's own signature
+        # psycopg asks the line first whether it may be changed; what is so already it need not be asked.
+        if self.connection.autocommit is not autocommit:
+            super()._set_autocommit(autocommit)  # type: ignore[misc]  # the stubs know no such method
+
     def get_connection_params(self) -> dict[str, Any]:
         """Return what the driver is called with."""
         params = super().get_connection_params()

@@ -13,10 +13,11 @@ from rest_framework.response import Response
 
 from ledger.rest.etags import TaggedView
 from ledger.rest.scopes import Refusals, Scopes
+from ledger.rest.shapes import given
 from ledger.scopes import Scope
 from marketplace import errors, filetypes, operations, queries
 from marketplace.api.limits import ReadThrottle
-from marketplace.api.views import OpenView, PersonView, PublicView, given, person
+from marketplace.api.views import OpenView, PersonView, PublicView, person
 from marketplace.models import Dispute
 from marketplace.operations.documents import NAME_MAX, SIZE_BYTES_MAX
 from marketplace.operations.trust import TEXT_MAX

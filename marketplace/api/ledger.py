@@ -11,8 +11,9 @@ from ledger.rest import paging
 from ledger.rest.etags import TaggedView
 from ledger.rest.paging import Page
 from ledger.rest.scopes import Refusals
+from ledger.rest.shapes import given
 from marketplace.api.limits import ReadThrottle
-from marketplace.api.views import PersonView, PublicView, given, person
+from marketplace.api.views import PersonView, PublicView, person
 
 
 class SealOutput(serializers.Serializer):

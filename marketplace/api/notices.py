@@ -7,10 +7,11 @@ from rest_framework.response import Response
 
 from ledger.rest import paging
 from ledger.rest.scopes import Refusals, Scopes
+from ledger.rest.shapes import given
 from ledger.scopes import Scope
 from marketplace import operations, queries
 from marketplace.api import notice_wire as wire
-from marketplace.api.views import PersonView, given, person
+from marketplace.api.views import PersonView, person
 from subnets.errors import SubnetUnknown
 
 

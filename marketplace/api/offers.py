@@ -12,10 +12,11 @@ from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
 from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, ScopeMissing, Scopes, grant_of
+from ledger.rest.shapes import given
 from ledger.scopes import Scope
 from marketplace import errors, operations, queries
 from marketplace.api import offer_bodies as wire
-from marketplace.api.views import PersonView, given, person
+from marketplace.api.views import PersonView, person
 from marketplace.negotiating import Side
 from subnets.errors import SubnetUnknown, TextRefused
 

@@ -13,10 +13,11 @@ from ledger.errors import InsufficientFunds
 from ledger.rest import IDEMPOTENCY_KEY, RaoField, idempotency_key, paging
 from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
+from ledger.rest.shapes import given
 from ledger.scopes import Scope
 from marketplace import errors, operations, queries
 from marketplace.api.limits import BidThrottle
-from marketplace.api.views import OpenView, PersonView, given, person
+from marketplace.api.views import OpenView, PersonView, person
 
 
 class SealedBidInput(serializers.Serializer):

@@ -13,7 +13,6 @@ from rest_framework.permissions import (
 )
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from compute.errors import PriceAboveLimit
@@ -24,6 +23,7 @@ from ledger.rest.etags import TaggedView
 from ledger.rest.limits import PublicThrottle
 from ledger.rest.once import once, sent_under_key
 from ledger.rest.scopes import Refusals, Scopes
+from ledger.rest.shapes import given, told
 from ledger.scopes import Scope
 from marketplace import errors, figures, operations, queries
 from marketplace.api import serializers as wire
@@ -245,7 +245,7 @@ class BidsView(OpenView):
             **given(wire.BidInput, request.data),
         )
         status = 201 if placed.is_leading else 200
-        return Response(wire.PlacedOutput(placed).data, status=status)
+        return Response(told(wire.PlacedOutput, placed), status=status)
 
 
 class TakeView(PersonView):
@@ -381,10 +381,3 @@ def auction_etag(auction_id: UUID) -> str | None:
 def person(request: Request) -> User:
     """Return who is signed in."""
     return cast(User, request.user)
-
-
-def given(serializer: type[Serializer], data: Any) -> dict[str, Any]:  # noqa: ANN401  JSON or a query
-    """Return what a client sent once it is acceptable. Raises: ValidationError."""
-    read = serializer(data=data)
-    read.is_valid(raise_exception=True)
-    return dict(read.validated_data)

@@ -13,10 +13,11 @@ from rest_framework.response import Response
 from ledger.rest import IDEMPOTENCY_KEY, idempotency_key, paging
 from ledger.rest.once import once
 from ledger.rest.scopes import Refusals, Scopes
+from ledger.rest.shapes import given
 from ledger.scopes import Scope
 from marketplace import errors, operations, queries
 from marketplace.api import webhook_wire as wire
-from marketplace.api.views import PersonView, given, person
+from marketplace.api.views import PersonView, person
 from marketplace.models import WebhookEndpoint
 
 

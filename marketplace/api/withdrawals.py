@@ -10,8 +10,9 @@ from rest_framework.response import Response
 from ledger.rest import RaoField, paging
 from ledger.rest.paging import Page, PageAsked
 from ledger.rest.scopes import Refusals
+from ledger.rest.shapes import given
 from marketplace import errors
-from marketplace.api.views import PersonView, given, person
+from marketplace.api.views import PersonView, person
 from marketplace.models import Withdrawal
 from marketplace.queries import withdrawals as outgoing
 from marketplace.withdrawing import Rail
