@@ -20,8 +20,9 @@ def given(serializer: type[Serializer], data: Any) -> dict[str, Any]:  # noqa: A
     try:
         return dict(_shape(serializer).run_validation(data))
     except ValidationError as refusal:
-        if isinstance(refusal.detail, list):  # null, or no object at all
-            raise ValidationError({api_settings.NON_FIELD_ERRORS_KEY: refusal.detail}) from refusal
+        if isinstance(refusal.detail, list):  # of null, which DRF words anew as well
+            said = {api_settings.NON_FIELD_ERRORS_KEY: ["No data provided"]}
+            raise ValidationError(said, code="null") from refusal
         raise
 
 
