@@ -5,11 +5,14 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 import redis
 from django.conf import settings
 from django.db import transaction
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from compute import deadlines, queries, scheduling
 from compute.blueprints import TUNNELED
@@ -23,6 +26,7 @@ log = logging.getLogger(__name__)
 BLIND_WAIT_S = 1.0  # without Redis a poll still waits, or miners would ask without end
 PASSED_OVER = timedelta(seconds=5)  # machines come and go by the minute
 NUDGE_KEPT_S = 30  # a nudge nobody waits for is stale by the next poll
+SILENT_S_MAX = 30  # longer than any poll waits: a Redis that says nothing for so long hangs
 
 
 @transaction.atomic
@@ -108,9 +112,9 @@ def nudge(machine_ids: Sequence[UUID]) -> None:
 
 
 def await_nudge(machine_id: UUID, *, wait_s: float) -> None:
-    """Wait until the machine is nudged or the time is over; without Redis, wait a second at most."""
+    """Wait until the machine is nudged or the time is over, half a minute at most; without Redis, a second at most."""
     try:
-        connection().blpop([bell(machine_id)], timeout=wait_s)
+        waiting().blpop([bell(machine_id)], timeout=wait_s)
     except redis.RedisError as fault:
         log.warning("nudge unavailable error=%s", fault)
         time.sleep(min(wait_s, BLIND_WAIT_S))
@@ -121,12 +125,15 @@ def bell(machine_id: UUID) -> str:
     return f"lease:{machine_id}"
 
 
-_client: redis.Redis | None = None
-
-
+@cache
 def connection() -> redis.Redis:
     """Return this process's Redis client; it pools its connections."""
-    global _client  # noqa: PLW0603  one pool per process, made after the fork
-    if _client is None:
-        _client = redis.Redis.from_url(settings.REDIS_URL)
-    return _client
+    return redis.Redis.from_url(settings.REDIS_URL)
+
+
+@cache
+def waiting() -> redis.Redis:
+    """Return the client of those who wait: redis-py takes five seconds of silence for a fault, and then asks again."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=SILENT_S_MAX, retry=Retry(NoBackoff(), 0)
+    )

@@ -1,6 +1,7 @@
 """From the queue to a machine: offers and deadlines."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -312,6 +313,18 @@ def test_a_nudge_ends_the_wait_of_its_machine(netuid):
     dispatch.await_nudge(miner.machine_id, wait_s=20)
 
     assert dispatch.connection().llen(dispatch.bell(miner.machine_id)) == 0
+
+
+def test_a_wait_lasts_as_long_as_was_asked_and_is_no_fault(netuid, caplog):
+    miner = make.miner(netuid)
+    began_s = time.monotonic()
+
+    dispatch.await_nudge(
+        miner.machine_id, wait_s=6
+    )  # a second longer than redis-py waits by itself
+
+    assert time.monotonic() - began_s > 5.5
+    assert caplog.messages == []
 
 
 @pytest.mark.django_db(transaction=True)
