@@ -6,8 +6,8 @@ entry. Three readings of "a COPY of the same rows", all of one run:
 - beside the transfers alone, into a table with the indexes and the checks of the books: what deciding, locking, counting
   and proving cost on top of rows that can be found again;
 - beside all rows that the posting wrote, into tables with nothing on them: as many rows, none of which can be found;
-- beside the transfers alone, into a table with nothing on it: half of the rows. The last line says what the indexes alone
-  leave of such a COPY, before an account is locked or moved.
+- beside the transfers alone, into a table with nothing on it: half of the rows. It is missed. The last line says what the
+  indexes alone leave of such a COPY, before an account is locked or moved.
 """
 
 from collections.abc import Iterator
